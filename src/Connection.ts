@@ -1,0 +1,150 @@
+/**
+ * A connection is one keep-alive HTTP/1.1 socket and a supabase-js client whose requests use that socket only.
+ *
+ * A client object costs nothing; what is scarce is sockets, and the database's slots behind them. So counting
+ * connections is counting sockets: `ss -tn` shows what the metrics say. A connection never replaces its socket; when
+ * the socket is gone the connection is, and the pool makes another.
+ *
+ * A read connection carries the anon key and sends GET and HEAD only: anything else is refused before it is sent.
+ *
+ * @since 0.1.0
+ */
+import type { SupabaseClient } from "@supabase/supabase-js"
+import { Clock, Effect, type Redacted, type Scope } from "effect"
+import { ConnectionFailed, type DbError, type Mode, PoolClosed } from "./Errors.js"
+import type { Resource } from "./internal/lease.js"
+import * as PooledClient from "./internal/pooledClient.js"
+import type { MakeTransport, Transport } from "./internal/transport.js"
+
+/**
+ * What a caller gets from a pool.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Connection {
+  /** Unique in this process, and never used again: `read-17`. */
+  readonly id: string
+  readonly mode: Mode
+  /** Sends on this connection's socket, and only between acquisition and release. */
+  readonly client: SupabaseClient
+  /** True from acquisition to release, while the socket is open. */
+  readonly isActive: boolean
+  readonly createdAt: Date
+}
+
+/**
+ * Who the requests are sent as: a key, and a user's access token where row level security shall see a user.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Credentials {
+  readonly key: Redacted.Redacted
+  readonly token: Redacted.Redacted
+}
+
+/**
+ * What the pool sees of a connection: it opens, lends and closes it. Users see {@link Connection}.
+ *
+ * @internal
+ */
+export class PooledConnection implements Connection, Resource {
+  readonly id: string
+  readonly mode: Mode
+  readonly createdAt: Date
+  readonly transport: Transport
+  readonly #url: string
+  readonly #own: Credentials
+  #client: SupabaseClient | undefined
+  readonly #others: WeakMap<Credentials, SupabaseClient> = new WeakMap()
+
+  constructor(options: ConnectionOptions, id: string, createdAt: Date) {
+    this.id = id
+    this.mode = options.mode
+    this.createdAt = createdAt
+    this.#url = options.url
+    this.#own = options.credentials
+    this.transport = options.makeTransport(() => options.onClose(this))
+  }
+
+  get client(): SupabaseClient {
+    this.#client ??= PooledClient.make(this.#url, this.#own.key, this.#own.token, this.transport.fetch)
+    return this.#client
+  }
+
+  get isActive(): boolean {
+    return this.transport.usable && this.transport.isOpen
+  }
+
+  /** The same socket under another key or as a user; clients are kept as long as the credentials are. */
+  clientAs(credentials: Credentials): SupabaseClient {
+    const known = this.#others.get(credentials)
+    if (known !== undefined) return known
+    const client = PooledClient.make(this.#url, credentials.key, credentials.token, this.transport.fetch)
+    this.#others.set(credentials, client)
+    return client
+  }
+
+  get isOpen(): boolean {
+    return this.transport.isOpen
+  }
+
+  get keepAliveHint(): number | undefined {
+    return this.transport.keepAliveHint
+  }
+
+  readonly open: Effect.Effect<void, ConnectionFailed> = Effect.suspend(() => this.transport.open)
+
+  readonly ping: Effect.Effect<void, unknown> = Effect.suspend(() => this.transport.ping)
+
+  lend(): void {
+    this.transport.usable = true
+    this.transport.failure = undefined
+    this.transport.writes = 0
+  }
+
+  takeBack(): boolean {
+    this.transport.usable = false
+    if (!this.transport.isBusy) return true
+    const origin = new URL(this.#url).origin
+    this.abort(
+      (sent) => new ConnectionFailed({ pool: this.mode, origin, failure: "returned", code: "STILL_IN_USE", sent })
+    )
+    return false
+  }
+
+  abort(reason: (sent: boolean) => DbError): void {
+    this.transport.abortAll(reason)
+  }
+
+  close(reason: (sent: boolean) => DbError): Effect.Effect<void> {
+    return this.transport.close(reason)
+  }
+}
+
+/** @internal */
+export interface ConnectionOptions {
+  readonly mode: Mode
+  readonly url: string
+  readonly credentials: Credentials
+  readonly makeTransport: MakeTransport
+  readonly onClose: (connection: PooledConnection) => void
+}
+
+let made = 0
+
+/**
+ * Makes the object, without I/O, so that it cannot fail or take time inside Effect's `Pool`, which would make every
+ * caller wait uninterruptibly. The socket is opened by `open`, after checkout.
+ *
+ * @internal
+ */
+export const make = (options: ConnectionOptions): Effect.Effect<PooledConnection, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      made += 1
+      return new PooledConnection(options, `${options.mode}-${made}`, new Date(now))
+    }),
+    (connection) => connection.close((sent) => new PoolClosed({ pool: connection.mode, sent }))
+  )

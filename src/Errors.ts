@@ -1,0 +1,431 @@
+/**
+ * Everything that can go wrong between a caller and the database, as values.
+ *
+ * Each error answers the two questions that decide whether trying again is safe: `isTransient` (could the same
+ * operation succeed a moment later?) and `mayHaveExecuted` (could the database have carried it out already?). The
+ * message has three parts: what happened, with figures; what it means for the caller's data; what to do.
+ *
+ * No error holds a key or a token: they carry names, figures and PostgREST's own answer, never a request's headers.
+ *
+ * @since 0.1.0
+ */
+import { Duration, Schema } from "effect"
+import { isTransientAnswer, mayHaveExecutedAnswer } from "./internal/answers.js"
+import { count, period } from "./internal/words.js"
+
+/**
+ * Which of the two pools: `read` sends with the anon key, `write` with the service-role key.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Mode = Schema.Literal("read", "write")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Mode = typeof Mode.Type
+
+const executed = (may: boolean): string =>
+  may ? "It may have been executed: look before sending it again." : "Nothing was executed."
+
+/**
+ * No connection became free, and none could be opened, within `connectionTimeout`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AcquireTimeout extends Schema.TaggedError<AcquireTimeout>()("AcquireTimeout", {
+  pool: Mode,
+  waited: Schema.DurationFromMillis,
+  active: Schema.Int,
+  max: Schema.Int,
+  pending: Schema.Int,
+  longestHeld: Schema.DurationFromMillis
+}) {
+  override get message(): string {
+    const held =
+      this.active > 0 ? ` or look for a leak: one connection has been held for ${period(this.longestHeld)}` : ""
+    return (
+      `Connection timeout: waited ${period(this.waited)} for a ${this.pool} connection ` +
+      `(${this.active} of ${this.max} busy, ${this.pending} waiting). Nothing was sent. ` +
+      `Raise DB_POOL_MAX_CONNECTIONS${held}.`
+    )
+  }
+  get isTransient(): boolean {
+    return true
+  }
+  get mayHaveExecuted(): boolean {
+    return false
+  }
+}
+
+/**
+ * As many operations wait for a connection as `maxPending` allows, so this one was turned away at once.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PoolOverloaded extends Schema.TaggedError<PoolOverloaded>()("PoolOverloaded", {
+  pool: Mode,
+  pending: Schema.Int,
+  maxPending: Schema.Int
+}) {
+  override get message(): string {
+    return (
+      `Pool overloaded: ${count(this.pending, "operation")} already wait for a ${this.pool} connection ` +
+      `(DB_POOL_MAX_PENDING is ${this.maxPending}). Nothing was sent. Send less at once, or raise DB_POOL_MAX_CONNECTIONS.`
+    )
+  }
+  get isTransient(): boolean {
+    return true
+  }
+  get mayHaveExecuted(): boolean {
+    return false
+  }
+}
+
+/**
+ * What broke a connection: the stage it had reached.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const ConnectionFailure = Schema.Literal(
+  "refused",
+  "dns",
+  "tls",
+  "timeout",
+  "unreachable",
+  "closed",
+  "protocol",
+  "returned"
+)
+
+/**
+ * The socket could not be opened, or it broke.
+ *
+ * `sent` tells whether the request had left when it broke: only then may the database have executed it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("ConnectionFailed", {
+  pool: Mode,
+  origin: Schema.String,
+  failure: ConnectionFailure,
+  code: Schema.String,
+  sent: Schema.Boolean
+}) {
+  override get message(): string {
+    return (
+      `Connection failed: ${failures[this.failure]} ${this.origin}${this.code === "" ? "" : ` (${this.code})`}. ` +
+      `${this.sent ? executed(true) : "Nothing was sent."} ${remedies[this.failure]}`
+    )
+  }
+  get isTransient(): boolean {
+    return true
+  }
+  get mayHaveExecuted(): boolean {
+    return this.sent
+  }
+}
+
+const failures: Record<typeof ConnectionFailure.Type, string> = {
+  refused: "nobody listens at",
+  dns: "no address is known for",
+  tls: "no trusted TLS connection to",
+  timeout: "no answer in time from",
+  unreachable: "no route to",
+  closed: "the connection was closed by",
+  protocol: "an answer that is not HTTP came from",
+  returned: "this connection has gone back to the pool of"
+}
+
+const remedies: Record<typeof ConnectionFailure.Type, string> = {
+  refused: "Check SUPABASE_URL and that the project runs.",
+  dns: "Check SUPABASE_URL for a typing mistake.",
+  tls: "Check the certificate, and the clock of this machine.",
+  timeout: "Check the network and firewalls between here and SUPABASE_URL.",
+  unreachable: "Check the network between here and SUPABASE_URL.",
+  closed: "Usually a restart or a proxy's idle limit; lower DB_POOL_KEEPALIVE_INTERVAL if it repeats.",
+  protocol: "Check that SUPABASE_URL is a Supabase project and not another service.",
+  returned: "Use a connection only between its acquisition and its release."
+}
+
+/**
+ * The answer did not arrive whole within `requestTimeout`; the socket was closed, so that the answer cannot arrive late.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {
+  pool: Mode,
+  timeout: Schema.DurationFromMillis,
+  sent: Schema.Boolean
+}) {
+  override get message(): string {
+    return (
+      `Request timeout: no complete answer within ${period(this.timeout)} on a ${this.pool} connection. ` +
+      `${executed(this.sent)} Make the query faster, or raise DB_POOL_REQUEST_TIMEOUT.`
+    )
+  }
+  get isTransient(): boolean {
+    return true
+  }
+  get mayHaveExecuted(): boolean {
+    return this.sent
+  }
+}
+
+/**
+ * The connection was held longer than `leakDetectionTimeout`, so the pool took it back.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConnectionReclaimed extends Schema.TaggedError<ConnectionReclaimed>()("ConnectionReclaimed", {
+  pool: Mode,
+  connectionId: Schema.String,
+  held: Schema.DurationFromMillis,
+  sent: Schema.Boolean
+}) {
+  override get message(): string {
+    return (
+      `Connection reclaimed: ${this.connectionId} was held for ${period(this.held)} and taken back as a leak. ` +
+      `${executed(this.sent)} Return connections sooner, or raise DB_POOL_LEAK_DETECTION_TIMEOUT.`
+    )
+  }
+  get isTransient(): boolean {
+    return false
+  }
+  get mayHaveExecuted(): boolean {
+    return this.sent
+  }
+}
+
+/**
+ * PostgREST, PostgreSQL or a gateway before them answered with an error.
+ *
+ * `code` is PostgREST's (`PGRST…`) or the SQLSTATE; empty when the answer came from a gateway.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
+  code: Schema.String,
+  reason: Schema.String,
+  details: Schema.String,
+  hint: Schema.String,
+  status: Schema.Int,
+  retryAfter: Schema.optional(Schema.DurationFromMillis)
+}) {
+  override get message(): string {
+    const code = this.code === "" ? `HTTP ${this.status}` : `${this.code}, HTTP ${this.status}`
+    const hint = this.hint === "" ? "" : ` ${this.hint}`
+    const details = this.details === "" ? "" : ` ${this.details}`
+    return `Query failed: ${this.reason} (${code}).${details} ${executed(this.mayHaveExecuted)}${hint}`
+  }
+  get isTransient(): boolean {
+    return isTransientAnswer(this.status, this.code)
+  }
+  get mayHaveExecuted(): boolean {
+    return mayHaveExecutedAnswer(this.status, this.code)
+  }
+}
+
+/**
+ * One row was asked for and none, or more than one, is there.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RowNotFound extends Schema.TaggedError<RowNotFound>()("RowNotFound", {
+  table: Schema.String,
+  details: Schema.String
+}) {
+  override get message(): string {
+    const where = this.table === "" ? "" : ` in ${this.table}`
+    return `Row not found${where}: ${this.details === "" ? "no row matches" : this.details}. Nothing was changed. Use maybeSingle() where no row is a good answer.`
+  }
+  get isTransient(): boolean {
+    return false
+  }
+  get mayHaveExecuted(): boolean {
+    return false
+  }
+}
+
+/**
+ * A row came, but is not what its schema says.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError", {
+  table: Schema.String,
+  id: Schema.String,
+  path: Schema.String,
+  issue: Schema.String
+}) {
+  override get message(): string {
+    return (
+      `Row does not decode: ${this.table}${this.id === "" ? "" : ` ${this.id}`} at ${this.path === "" ? "the row" : this.path}: ${this.issue}. ` +
+      "The database's row is as it was. Bring the schema and the table together."
+    )
+  }
+  get isTransient(): boolean {
+    return false
+  }
+  get mayHaveExecuted(): boolean {
+    return true
+  }
+}
+
+/**
+ * Something other than GET or HEAD was about to be sent on a read connection.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ReadOnlyConnection extends Schema.TaggedError<ReadOnlyConnection>()("ReadOnlyConnection", {
+  method: Schema.String,
+  path: Schema.String
+}) {
+  override get message(): string {
+    return (
+      `Read-only connection: ${this.method} ${this.path} was refused on a read connection. Nothing was sent. ` +
+      "Use Db.write, or rpc(name, args, { get: true }) for a function that only reads."
+    )
+  }
+  get isTransient(): boolean {
+    return false
+  }
+  get mayHaveExecuted(): boolean {
+    return false
+  }
+}
+
+/**
+ * The caller used up the operations that a window allows; acts before a connection is asked for.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited", {
+  key: Schema.String,
+  retryAfter: Schema.DurationFromMillis
+}) {
+  override get message(): string {
+    return `Rate limited: no more operations for "${this.key}" now. Nothing was sent. Try again in ${period(this.retryAfter)}.`
+  }
+  get isTransient(): boolean {
+    return true
+  }
+  get mayHaveExecuted(): boolean {
+    return false
+  }
+}
+
+/**
+ * A transaction was rolled back, or could not be built; `step` counts from 0, and is -1 when no single step failed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()("TransactionFailed", {
+  step: Schema.Int,
+  operation: Schema.String,
+  code: Schema.String,
+  reason: Schema.String,
+  hint: Schema.String
+}) {
+  override get message(): string {
+    const where = this.step < 0 ? "" : ` at step ${this.step}${this.operation === "" ? "" : ` (${this.operation})`}`
+    const code = this.code === "" ? "" : ` (${this.code})`
+    return `Transaction failed${where}: ${this.reason}${code}. Nothing of it was kept. ${this.hint}`.trimEnd()
+  }
+  get isTransient(): boolean {
+    return this.code === "40001" || this.code === "40P01"
+  }
+  get mayHaveExecuted(): boolean {
+    return false
+  }
+}
+
+/**
+ * The pool is closing or closed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PoolClosed extends Schema.TaggedError<PoolClosed>()("PoolClosed", {
+  pool: Mode,
+  sent: Schema.Boolean
+}) {
+  override get message(): string {
+    return `Pool closed: the ${this.pool} pool is shutting down. ${executed(this.sent)} Build a new pool to go on.`
+  }
+  get isTransient(): boolean {
+    return false
+  }
+  get mayHaveExecuted(): boolean {
+    return this.sent
+  }
+}
+
+/**
+ * Why no connection was had. None of these has sent anything.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type AcquireError = AcquireTimeout | PoolOverloaded | ConnectionFailed | PoolClosed
+
+/**
+ * Every error of an operation, for `Schema.decodeUnknown`, serialisation and exhaustive `Match`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const DbError = Schema.Union(
+  AcquireTimeout,
+  PoolOverloaded,
+  ConnectionFailed,
+  RequestTimeout,
+  ConnectionReclaimed,
+  QueryError,
+  RowNotFound,
+  DecodeError,
+  ReadOnlyConnection,
+  RateLimited,
+  TransactionFailed,
+  PoolClosed
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type DbError = typeof DbError.Type
+
+/**
+ * Tells an error of this library from anything else that was thrown.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const isDbError: (u: unknown) => u is DbError = Schema.is(DbError)
+
+/**
+ * The one place where an error's duration is bounded: what a server asks us to wait, but never more than `cap`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const retryAfterOf = (error: DbError, cap: Duration.Duration): Duration.Duration => {
+  const asked =
+    error._tag === "QueryError" || error._tag === "RateLimited" ? (error.retryAfter ?? Duration.zero) : Duration.zero
+  return Duration.min(asked, cap)
+}

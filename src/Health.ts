@@ -1,0 +1,242 @@
+/**
+ * Is the database there, and is the pool well?
+ *
+ * The verdict is a pure function of a sample (`assess`), so that what the health route says can be tested and explained;
+ * the sample looks at the last minute, so that a bad hour is not held against a pool for days. A check asks the database
+ * one small question; where every connection is busy it does not queue with the callers, but takes their recent
+ * successes for an answer.
+ *
+ * @since 0.1.0
+ */
+import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Ref, Schedule, type Scope } from "effect"
+import { PoolConfig } from "./Config.js"
+import { probe } from "./internal/probe.js"
+import * as Metrics from "./Metrics.js"
+import * as Pool from "./Pool.js"
+
+/**
+ * `degraded`: works, and somebody should look; `unhealthy`: the database cannot be reached.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Status = "healthy" | "degraded" | "unhealthy"
+
+/**
+ * What the verdict depends on.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Sample {
+  readonly canConnect: boolean
+  /** The fuller pool's active connections as a share of its maximum, 0 to 1. */
+  readonly utilization: number
+  /** Failed operations as a share of the last minute's, 0 to 1. */
+  readonly errorRate: number
+  /** Mean duration of the last minute's operations. */
+  readonly averageResponseTime: Duration.Duration
+  /** Pools that reclaimed a leaked connection in the last minute. */
+  readonly leaks: number
+}
+
+/**
+ * From the original guide ("Key Metrics to Monitor"): a figure above its threshold is degraded.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const thresholds = {
+  utilization: 0.8,
+  errorRate: 0.05,
+  averageResponseTime: Duration.millis(1_000),
+  leaks: 0
+} as const
+
+/**
+ * The status of a sample, and why.
+ *
+ * @example
+ * import { Duration } from "effect"
+ * import { Health } from "effect-supabase-pool"
+ *
+ * const sample = { canConnect: true, utilization: 0.9, errorRate: 0, averageResponseTime: Duration.millis(12), leaks: 0 }
+ * Health.assess(sample) // { status: "degraded", reasons: ["utilization is 90 %, more than 80 %"] }
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const assess = (sample: Sample): { readonly status: Status; readonly reasons: ReadonlyArray<string> } => {
+  const reasons = [
+    sample.utilization > thresholds.utilization
+      ? `utilization is ${percent(sample.utilization)}, more than ${percent(thresholds.utilization)}`
+      : "",
+    sample.errorRate > thresholds.errorRate
+      ? `error rate is ${percent(sample.errorRate)}, more than ${percent(thresholds.errorRate)}`
+      : "",
+    Duration.greaterThan(sample.averageResponseTime, thresholds.averageResponseTime)
+      ? `operations take ${Math.round(Duration.toMillis(sample.averageResponseTime))} ms on average, more than ${Duration.toMillis(thresholds.averageResponseTime)} ms`
+      : "",
+    sample.leaks > thresholds.leaks ? "a leaked connection was reclaimed in the last minute" : ""
+  ].filter((reason) => reason !== "")
+  if (!sample.canConnect) return { status: "unhealthy", reasons: ["the database cannot be reached", ...reasons] }
+  return { status: reasons.length > 0 ? "degraded" : "healthy", reasons }
+}
+
+const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface HealthReport {
+  readonly status: Status
+  /** When the check ended, in ms since the epoch. */
+  readonly timestamp: number
+  /** How long the check took. */
+  readonly responseTime: Duration.Duration
+  readonly details: {
+    readonly canConnect: boolean
+    /** How long the database took to answer; nothing when no question could be asked. */
+    readonly connectionTime: Option.Option<Duration.Duration>
+    /** Why the database could not be reached. */
+    readonly error: Option.Option<string>
+    /** Why the status is not `healthy`. */
+    readonly reasons: ReadonlyArray<string>
+    readonly read: Pool.PoolMetrics
+    readonly write: Pool.PoolMetrics
+    readonly totals: Metrics.Totals
+    readonly errorRate: number
+    readonly averageResponseTime: Duration.Duration
+    readonly uptime: Duration.Duration
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface HealthService {
+  /** Never fails: what is wrong is in the report. Callers at the same time share one check. */
+  readonly check: Effect.Effect<HealthReport>
+  /** The last report, if there was a check. */
+  readonly last: Effect.Effect<Option.Option<HealthReport>>
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class Health extends Context.Tag("effect-supabase-pool/Health")<Health, HealthService>() {}
+
+interface Parts {
+  readonly read: Pool.ConnectionPool
+  readonly write: Pool.ConnectionPool
+  readonly metrics: Metrics.OperationMetrics
+}
+
+const leakedOfLate = (pool: Pool.PoolMetrics, now: number): number =>
+  now - pool.lastLeak < Metrics.windowSeconds * 1_000 ? 1 : 0
+
+const report = (parts: Parts): Effect.Effect<HealthReport> =>
+  Effect.gen(function* () {
+    const started = yield* Clock.currentTimeMillis
+    const answer = yield* probe(parts.read, parts.write)
+    const timestamp = yield* Clock.currentTimeMillis
+    const read = yield* parts.read.metrics
+    const write = yield* parts.write.metrics
+    const recent = yield* parts.metrics.recent
+    const errorRate = recent.count === 0 ? 0 : recent.failed / recent.count
+    const averageResponseTime = Duration.millis(recent.mean)
+    const { reasons, status } = assess({
+      canConnect: answer.reachable,
+      utilization: Math.max(read.active / read.max, write.active / write.max),
+      errorRate,
+      averageResponseTime,
+      leaks: leakedOfLate(read, timestamp) + leakedOfLate(write, timestamp)
+    })
+    return {
+      status,
+      timestamp,
+      responseTime: Duration.millis(timestamp - started),
+      details: {
+        canConnect: answer.reachable,
+        connectionTime: answer.time,
+        error: answer.error,
+        reasons,
+        read,
+        write,
+        totals: yield* parts.metrics.totals,
+        errorRate,
+        averageResponseTime,
+        uptime: Duration.millis(timestamp - parts.metrics.since)
+      }
+    }
+  })
+
+/** Logged when it changes, not at each check. */
+const logChange = (before: Option.Option<HealthReport>, now: HealthReport): Effect.Effect<void> => {
+  const was = Option.map(before, (_) => _.status)
+  if (Option.contains(was, now.status)) return Effect.void
+  if (now.status === "healthy")
+    return Option.isNone(was) ? Effect.void : Effect.logInfo("database pool is healthy again")
+  return Effect.logWarning(`database pool is ${now.status}: ${now.details.reasons.join("; ")}`)
+}
+
+const make: Effect.Effect<
+  HealthService,
+  never,
+  Scope.Scope | Pool.ReadPool | Pool.WritePool | Metrics.Metrics | PoolConfig
+> = Effect.gen(function* () {
+  const { enableHealthChecks, healthCheckInterval } = yield* PoolConfig
+  const parts: Parts = {
+    read: yield* Pool.ReadPool,
+    write: yield* Pool.WritePool,
+    metrics: yield* Metrics.Metrics
+  }
+  const scope = yield* Effect.scope
+  const last = yield* Ref.make(Option.none<HealthReport>())
+  let current: Fiber.RuntimeFiber<HealthReport> | undefined
+  const run = report(parts).pipe(
+    Effect.tap((now) => Effect.flatMap(Ref.getAndSet(last, Option.some(now)), (before) => logChange(before, now))),
+    Effect.ensuring(
+      Effect.sync(() => {
+        current = undefined
+      })
+    )
+  )
+  // In the layer's scope and not in a caller's: whoever asked first may be interrupted without failing the others.
+  const check = Effect.suspend(() =>
+    current === undefined
+      ? Effect.flatMap(Effect.forkIn(run, scope), (fiber) => {
+          if (fiber.unsafePoll() === null) current = fiber
+          return Fiber.join(fiber)
+        })
+      : Fiber.join(current)
+  )
+  if (enableHealthChecks) yield* Effect.forkScoped(Effect.schedule(check, Schedule.fixed(healthCheckInterval)))
+  return { check, last: Ref.get(last) }
+})
+
+/**
+ * Checks in the background at `healthCheckInterval` (unless `enableHealthChecks` is false) and whenever asked.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Health, never, Pool.ReadPool | Pool.WritePool | Metrics.Metrics | PoolConfig> =
+  Layer.scoped(Health, make)
+
+/**
+ * One check now.
+ *
+ * @example
+ * import { Health } from "effect-supabase-pool"
+ * import { Effect } from "effect"
+ *
+ * export const isUp = Effect.map(Health.check, (report) => report.details.canConnect)
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const check: Effect.Effect<HealthReport, never, Health> = Effect.flatMap(Health, (_) => _.check)

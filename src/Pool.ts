@@ -1,0 +1,208 @@
+/**
+ * Two pools of connections, one to read and one to write.
+ *
+ * Why a pool: supabase-js opens a socket for whatever is asked at once, so load becomes sockets and the database's
+ * slots run out. A pool has a fixed number of sockets, keeps them warm, and makes callers wait in order.
+ *
+ * - *Fair*: first come first served. A connection that comes back goes to whoever has waited longest.
+ * - *Bounded*: at most `maxPending` operations wait; none waits longer than `connectionTimeout`, for queueing and
+ *   connecting together.
+ * - *Leak-free*: a connection belongs to a `Scope`, so it goes back on success, failure, defect and interruption. One
+ *   that is held longer than `leakDetectionTimeout` is taken back.
+ * - *Cancelling* an acquisition leaves the queue at once; a socket that is being opened for it is kept for the next.
+ * - *Closing* the scope refuses newcomers, tells those who wait, lets work finish within `shutdownTimeout`, then closes
+ *   every socket.
+ *
+ * Both pools are Effect `Pool`s in a `Scope`, which own the connections; in front of each stands a queue, since
+ * `Pool.get` under contention costs more than the requests it serves.
+ *
+ * @since 0.1.0
+ */
+import { Context, Duration, Effect, Layer, type Scope, Stream } from "effect"
+import type * as Audit from "./Audit.js"
+import type { PoolConfig, SupabaseConfig } from "./Config.js"
+import type * as Connection from "./Connection.js"
+import type { AcquireError, Mode } from "./Errors.js"
+import type { Core } from "./internal/core.js"
+import * as Cores from "./internal/cores.js"
+import type { Resource } from "./internal/lease.js"
+
+/**
+ * The state of one pool at one moment, and what it has counted since it was made.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PoolMetrics {
+  readonly pool: Mode
+  readonly min: number
+  readonly max: number
+  /** Open sockets: `active` + `idle`. */
+  readonly total: number
+  /** Lent to somebody. */
+  readonly active: number
+  readonly idle: number
+  /** Operations that wait for a connection. */
+  readonly pending: number
+  /** Attempts to connect that are under way; not in `total`. */
+  readonly connecting: number
+  /** False while no connection can be opened. */
+  readonly reachable: boolean
+  readonly created: number
+  readonly closed: number
+  readonly acquired: number
+  readonly timeouts: number
+  readonly overloaded: number
+  readonly leaks: number
+  /** When a connection was last reclaimed as a leak, in ms since the epoch; `-Infinity` if never. */
+  readonly lastLeak: number
+  readonly lateReturns: number
+  readonly connectFailures: number
+  /** How long the connection that has been held longest is held. */
+  readonly longestHeld: Duration.Duration
+}
+
+/**
+ * What a reset did: `closed` idle connections at once; `deferred` busy ones close when they come back.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ResetReport {
+  readonly closed: number
+  readonly deferred: number
+}
+
+/**
+ * One pool; `ReadPool` and `WritePool` have the same interface.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConnectionPool {
+  /**
+   * A connection until the scope closes.
+   *
+   * Fails with `AcquireTimeout` when none came within `connectionTimeout`, `PoolOverloaded` when too many wait,
+   * `ConnectionFailed` when no connection can be opened, `PoolClosed` at shutdown. Interruption leaves the queue.
+   */
+  readonly connection: Effect.Effect<Connection.Connection, AcquireError, Scope.Scope>
+  /** A connection while `f` runs. Interruption aborts what `f` has sent. */
+  readonly use: <A, E, R>(
+    f: (connection: Connection.Connection) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | AcquireError, R>
+  readonly metrics: Effect.Effect<PoolMetrics>
+  /** From the moment of listening; a listener that is slower than the pool loses the oldest. */
+  readonly events: Stream.Stream<Audit.ConnectionEvent>
+  /** Replaces every connection without failing an operation: idle ones now, busy ones when they come back. */
+  readonly reset: Effect.Effect<ResetReport>
+}
+
+/**
+ * The pool of connections that read: anon key, GET and HEAD only.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class ReadPool extends Context.Tag("effect-supabase-pool/ReadPool")<ReadPool, ConnectionPool>() {}
+
+/**
+ * The pool of connections that write: service-role key.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class WritePool extends Context.Tag("effect-supabase-pool/WritePool")<WritePool, ConnectionPool>() {}
+
+const metricsOf = <R extends Resource>(core: Core<R>): PoolMetrics => {
+  const { ledger, options } = core
+  return {
+    pool: options.mode,
+    min: options.min,
+    max: options.max,
+    total: core.total,
+    active: core.active,
+    idle: core.total - core.active,
+    pending: core.bag.pending,
+    connecting: core.connecting,
+    reachable: !core.circuit.isOpen,
+    created: ledger.created,
+    closed: ledger.closed,
+    acquired: ledger.acquired,
+    timeouts: ledger.timeouts,
+    overloaded: ledger.overloaded,
+    leaks: ledger.leaks,
+    lastLeak: ledger.lastLeak,
+    lateReturns: ledger.lateReturns,
+    connectFailures: ledger.connectFailures,
+    longestHeld: Duration.millis(core.longestHeld(core.now()))
+  }
+}
+
+const eventBuffer = 4_096
+
+const eventsOf = <R extends Resource>({ ledger }: Core<R>): Stream.Stream<Audit.ConnectionEvent> =>
+  Stream.asyncPush(
+    (emit) => {
+      const listener = (event: Audit.ConnectionEvent): void => void emit.single(event)
+      return Effect.acquireRelease(
+        Effect.sync(() => ledger.listeners.add(listener)),
+        () => Effect.sync(() => ledger.listeners.delete(listener))
+      )
+    },
+    { bufferSize: eventBuffer, strategy: "sliding" }
+  )
+
+const fromCore = (core: Core<Connection.PooledConnection>): ConnectionPool => ({
+  connection: Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(core.checkout(restore), (lease) =>
+      Effect.as(
+        Effect.addFinalizer(() => core.giveBack(lease)),
+        lease.resource
+      )
+    )
+  ),
+  use: (f) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(core.checkout(restore), (lease) =>
+        Effect.ensuring(restore(Effect.suspend(() => f(lease.resource))), core.giveBack(lease))
+      )
+    ),
+  metrics: Effect.sync(() => metricsOf(core)),
+  events: eventsOf(core),
+  reset: core.reset
+})
+
+/**
+ * Both pools, with everything that they own in the layer's scope. Building it opens the minimum of connections in the
+ * background and does not wait for the network, so it succeeds while the database is away.
+ *
+ * @example
+ * import { Config, Pool } from "effect-supabase-pool"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const pool = yield* Pool.ReadPool
+ *   return yield* pool.metrics
+ * })
+ *
+ * export const runnable = program.pipe(Effect.provide(Pool.layer.pipe(Layer.provide(Config.layer))))
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<ReadPool | WritePool, never, PoolConfig | SupabaseConfig> = Layer.provide(
+  Layer.suspend(() => layerFromCores),
+  Layer.suspend(() => Cores.layer)
+)
+
+/**
+ * The two tags for cores that something else made.
+ *
+ * @internal
+ */
+export const layerFromCores: Layer.Layer<ReadPool | WritePool, never, Cores.Cores> = Layer.effectContext(
+  Effect.map(Cores.Cores, ({ read, write }) =>
+    Context.make(ReadPool, fromCore(read)).pipe(Context.add(WritePool, fromCore(write)))
+  )
+)

@@ -1,0 +1,140 @@
+/**
+ * Trying again without doing anything twice.
+ *
+ * An operation is tried again only while that cannot execute it twice; the error knows (`isTransient`,
+ * `mayHaveExecuted`). A read may always be repeated. A write may be repeated when the error proves that nothing was
+ * executed, or when the caller says that executing it twice is the same as once (`idempotent`).
+ *
+ * Retries have a budget, so that they cannot multiply the load of an outage: each success earns a fifth of a retry.
+ *
+ * @since 0.1.0
+ */
+import { Duration, Schedule } from "effect"
+import { type DbError, type Mode, retryAfterOf } from "./Errors.js"
+
+/**
+ * What the decision needs to know about the operation.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Operation {
+  readonly mode: Mode
+  /** Executing it twice is the same as executing it once. */
+  readonly idempotent: boolean
+}
+
+/**
+ * The table: may this error of this operation be followed by another attempt?
+ *
+ * A read: yes when it is transient. A write: yes when it is transient and either nothing was executed or executing it
+ * again does no harm. `AcquireTimeout` and `PoolOverloaded` are transient for the caller but never retried here: the
+ * first has used up the time that an operation may wait for a connection, the second asks for less load.
+ *
+ * @example
+ * import { Duration } from "effect"
+ * import { Db, Retry } from "effect-supabase-pool"
+ *
+ * const timeout = new Db.RequestTimeout({ pool: "write", timeout: Duration.seconds(30), sent: true })
+ * Retry.isRetryable(timeout, { mode: "write", idempotent: false }) // false: it may have been executed
+ * Retry.isRetryable(timeout, { mode: "write", idempotent: true }) // true
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const isRetryable = (error: DbError, operation: Operation): boolean => {
+  if (!error.isTransient) return false
+  if (error._tag === "AcquireTimeout" || error._tag === "PoolOverloaded" || error._tag === "RateLimited") return false
+  return operation.mode === "read" || operation.idempotent || !error.mayHaveExecuted
+}
+
+/**
+ * The delays of an operation's retries.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Delays {
+  readonly maxRetries: number
+  readonly retryDelay: Duration.Duration
+  /** Each delay ×0.8 to ×1.2. */
+  readonly retryJitter: boolean
+}
+
+/**
+ * The longest that a server's `Retry-After` is obeyed; more would keep the caller past any patience.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const longestRetryAfter: Duration.Duration = Duration.seconds(30)
+
+/**
+ * `Schedule.exponential` from `retryDelay`, doubling, `maxRetries` times; never less than the server asked for with
+ * `Retry-After` (up to `longestRetryAfter`).
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const schedule = (delays: Delays): Schedule.Schedule<Duration.Duration, DbError> => {
+  const exponential = Schedule.exponential(delays.retryDelay, 2)
+  return (delays.retryJitter ? Schedule.jittered(exponential) : exponential).pipe(
+    Schedule.intersect(Schedule.recurs(delays.maxRetries)),
+    Schedule.zipRight(Schedule.identity<DbError>()),
+    Schedule.modifyDelay((error, delay) => Duration.max(delay, retryAfterOf(error, longestRetryAfter))),
+    Schedule.delays
+  )
+}
+
+/**
+ * `Retry-After` as seconds or as an HTTP date (RFC 9110 §10.2.3), counted from `now` (milliseconds since the epoch).
+ * What is neither, or lies in the past, asks for no delay.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const parseRetryAfter = (header: string | null, now: number): Duration.Duration | undefined => {
+  if (header === null) return undefined
+  const text = header.trim()
+  if (/^\d{1,10}$/.test(text)) return Duration.seconds(Number(text))
+  // A date has letters; `Date.parse` would take "-5" or "1.5" for one.
+  if (!/^[A-Za-z]{3}/.test(text)) return undefined
+  const at = Date.parse(text)
+  return Number.isNaN(at) ? undefined : Duration.millis(Math.max(0, at - now))
+}
+
+/**
+ * How many retries all operations together may make: `deposit` on each success, `withdraw` before each retry.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Budget {
+  readonly deposit: () => void
+  /** False when the budget is used up: the operation fails with the error that it has. */
+  readonly withdraw: () => boolean
+}
+
+/**
+ * A budget of 20 % of recent successes, with a reserve that lets few callers retry freely (Finagle's RetryBudget has the
+ * same shares: 20 %, and a minimum reserve).
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeBudget = (options: { readonly share: number; readonly reserve: number } = defaultBudget): Budget => {
+  const limit = options.reserve * 10
+  let tokens = options.reserve
+  return {
+    deposit: () => {
+      tokens = Math.min(limit, tokens + options.share)
+    },
+    withdraw: () => {
+      if (tokens < 1) return false
+      tokens -= 1
+      return true
+    }
+  }
+}
+
+const defaultBudget = { share: 0.2, reserve: 100 }

@@ -1,0 +1,23 @@
+/**
+ * A functional connection pool for Supabase on Effect. From the ground up:
+ *
+ * - `Config`: what the pool is told, from the environment or from values.
+ * - `Connection`: one socket and a supabase-js client on it.
+ * - `Pool`: the read pool and the write pool.
+ * - `Retry`: when trying again is safe.
+ * - `Metrics`, `Audit`: what happened.
+ * - `Db`: what people call.
+ * - `Health`: is the database there, and is the pool well?
+ * - `Http`: the same over HTTP.
+ *
+ * @since 0.1.0
+ */
+export * as Audit from "./Audit.js"
+export * as Config from "./Config.js"
+export * as Connection from "./Connection.js"
+export * as Db from "./Db.js"
+export * as Health from "./Health.js"
+export * as Http from "./Http.js"
+export * as Metrics from "./Metrics.js"
+export * as Pool from "./Pool.js"
+export * as Retry from "./Retry.js"

@@ -1,0 +1,193 @@
+/** The public shapes of `Config`, in a file of their own so that what reads them need not import what makes them. */
+import type * as Duration from "effect/Duration"
+import type * as LogLevel from "effect/LogLevel"
+import type * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+
+/**
+ * Everything a pool is told, complete and checked.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PoolOptions {
+  /** Connections that each of the two pools keeps open. */
+  readonly minConnections: number
+  /** Connections of both pools together; see `poolSizes`. */
+  readonly maxConnections: number
+  /** Longest wait for a connection, queueing and connecting together. */
+  readonly connectionTimeout: Duration.Duration
+  /** An idle connection above the minimum is closed after this. */
+  readonly idleTimeout: Duration.Duration
+  /** Attempts after the first; 0 turns retrying off. */
+  readonly maxRetries: number
+  /** Delay before the first retry; it doubles each time. */
+  readonly retryDelay: Duration.Duration
+  /** Whether each delay is multiplied by 0.8 to 1.2. */
+  readonly retryJitter: boolean
+  /** Longest single HTTP request. */
+  readonly requestTimeout: Duration.Duration
+  /** Time between two background health checks. */
+  readonly healthCheckInterval: Duration.Duration
+  /** A connection held longer is reclaimed; zero turns it off. */
+  readonly leakDetectionTimeout: Duration.Duration
+  /** A connection older than this is replaced when idle; zero turns it off. */
+  readonly maxLifetime: Duration.Duration
+  /** Time between two pings of an idle connection; zero turns it off. */
+  readonly keepaliveInterval: Duration.Duration
+  /** Operations that may wait for a connection, per pool. */
+  readonly maxPending: number
+  /** Longest drain at shutdown. */
+  readonly shutdownTimeout: Duration.Duration
+  readonly enableMetrics: boolean
+  readonly enableHealthChecks: boolean
+  /** Operations per `rateLimitWindow` and key; none: no limit. */
+  readonly rateLimit: Option.Option<number>
+  readonly rateLimitWindow: Duration.Duration
+}
+
+/**
+ * What a user writes: any part of it, durations in milliseconds or with a unit. A complete `PoolOptions`, such as a
+ * preset, is one too.
+ *
+ * @example
+ * import type { Config } from "effect-supabase-pool"
+ *
+ * const options: Config.PoolOptionsInput = { minConnections: 2, connectionTimeout: 10000, idleTimeout: "1 minute" }
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PoolOptionsInput {
+  readonly minConnections?: number | undefined
+  readonly maxConnections?: number | undefined
+  readonly connectionTimeout?: Duration.DurationInput | undefined
+  readonly idleTimeout?: Duration.DurationInput | undefined
+  readonly maxRetries?: number | undefined
+  readonly retryDelay?: Duration.DurationInput | undefined
+  readonly retryJitter?: boolean | undefined
+  readonly requestTimeout?: Duration.DurationInput | undefined
+  readonly healthCheckInterval?: Duration.DurationInput | undefined
+  readonly leakDetectionTimeout?: Duration.DurationInput | undefined
+  readonly maxLifetime?: Duration.DurationInput | undefined
+  readonly keepaliveInterval?: Duration.DurationInput | undefined
+  readonly maxPending?: number | undefined
+  readonly shutdownTimeout?: Duration.DurationInput | undefined
+  readonly enableMetrics?: boolean | undefined
+  readonly enableHealthChecks?: boolean | undefined
+  readonly rateLimit?: number | Option.Option<number> | undefined
+  readonly rateLimitWindow?: Duration.DurationInput | undefined
+}
+
+/**
+ * Where the database is and the two keys. The URL has no trailing slash.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SupabaseOptions {
+  readonly url: string
+  readonly anonKey: Redacted.Redacted
+  readonly serviceRoleKey: Redacted.Redacted
+}
+
+/**
+ * What a user writes: keys as texts or `Redacted`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SupabaseOptionsInput {
+  readonly url: string
+  readonly anonKey: string | Redacted.Redacted
+  readonly serviceRoleKey: string | Redacted.Redacted
+}
+
+/**
+ * What the HTTP server is told.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerOptions {
+  /** 0 takes any free port. */
+  readonly port: number
+  readonly host: string
+  /** Bearer token of the admin routes; none: they answer 404. */
+  readonly adminToken: Option.Option<Redacted.Redacted>
+  /** Where alerts are sent; the URL itself is the secret. */
+  readonly slackWebhookUrl: Option.Option<Redacted.Redacted>
+  readonly logLevel: LogLevel.LogLevel
+}
+
+/**
+ * What a user writes: any part of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerOptionsInput {
+  readonly port?: number | undefined
+  readonly host?: string | undefined
+  readonly adminToken?: string | Redacted.Redacted | Option.Option<Redacted.Redacted> | undefined
+  readonly slackWebhookUrl?: string | Redacted.Redacted | Option.Option<Redacted.Redacted> | undefined
+  readonly logLevel?:
+    | LogLevel.LogLevel
+    | "trace"
+    | "debug"
+    | "info"
+    | "warning"
+    | "error"
+    | "fatal"
+    | "none"
+    | undefined
+}
+
+/**
+ * The load that `optimized` knows a preset for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Load = "low" | "medium" | "high" | "extreme"
+
+/**
+ * The smallest and the largest number of connections of one pool.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PoolSize {
+  readonly min: number
+  readonly max: number
+}
+
+/**
+ * One environment variable: what it is called, which option it sets, what it is when unset, what it means.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Variable {
+  readonly name: string
+  readonly option: Option.Option<keyof PoolOptions>
+  /** As a user would read it, of the production preset: `20`, `30000 ms`, `true`, `off`. */
+  readonly default: Option.Option<string>
+  readonly meaning: string
+  /** Whether its value is a key, a token or the like and is shown nowhere. */
+  readonly secret: boolean
+}
+
+/**
+ * One mistake: the variable (or the option given in code), what was found there unless it may be a secret, what is
+ * wrong with it, and how to mend it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export interface Mistake {
+  readonly variable: string
+  readonly value?: string
+  readonly problem: string
+  readonly remedy: string
+}

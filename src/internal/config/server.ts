@@ -1,0 +1,137 @@
+/** What the HTTP server needs: where it listens, who may administer it, whom it alerts, how much it logs. */
+import * as Either from "effect/Either"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { type Checked, checked, mistake, show } from "./mistake.js"
+import type { Mistake, ServerOptions } from "./model.js"
+import { count, type Parsed, type Parser, refuse } from "./parse.js"
+
+const levels: ReadonlyMap<string, LogLevel.LogLevel> = new Map([
+  ["all", LogLevel.All],
+  ["trace", LogLevel.Trace],
+  ["debug", LogLevel.Debug],
+  ["info", LogLevel.Info],
+  ["warn", LogLevel.Warning],
+  ["warning", LogLevel.Warning],
+  ["error", LogLevel.Error],
+  ["fatal", LogLevel.Fatal],
+  ["none", LogLevel.None],
+  ["off", LogLevel.None]
+])
+
+const isLogLevel = (value: unknown): value is LogLevel.LogLevel => LogLevel.allLevels.some((level) => level === value)
+
+const texts = <A>(parse: (text: string) => Parsed<A>): Parser<A> => ({
+  fromText: parse,
+  fromUnknown: (value) => {
+    const plain = Redacted.isRedacted(value) ? Redacted.value(value) : value
+    return typeof plain === "string" ? parse(plain) : refuse("not a text", "give it as a text")
+  }
+})
+
+const logLevelText = (text: string): Parsed<LogLevel.LogLevel> =>
+  Either.fromNullable(levels.get(text.toLowerCase()), () => ({
+    problem: "not a log level",
+    remedy: "give trace, debug, info, warning, error, fatal or none"
+  }))
+
+const parsers: { readonly [K in keyof ServerOptions]: Parser<ServerOptions[K]> } = {
+  port: count({ min: 0, max: 65_535, example: 3000 }),
+  host: texts((text) => {
+    const remedy = "give a name or an address alone, such as 127.0.0.1 or 0.0.0.0; the port belongs into PORT"
+    return /[\s/@[\]]/.test(text) || /^[^:]*:\d*$/.test(text) || text === ""
+      ? refuse("neither a host name nor an address", remedy)
+      : Either.right(text)
+  }),
+  adminToken: texts((text) =>
+    /^[\x21-\x7e]+$/.test(text)
+      ? Either.right(Option.some(Redacted.make(text)))
+      : refuse("holds a character that no HTTP header can carry", "use letters, digits and punctuation, without spaces")
+  ),
+  slackWebhookUrl: texts((text) => {
+    const url = Option.getOrUndefined(Option.liftThrowable((input: string) => new URL(input))(text))
+    return url?.protocol === "https:" || url?.protocol === "http:"
+      ? Either.right(Option.some(Redacted.make(url.href)))
+      : refuse("not a web address", "copy the webhook's URL from Slack, https:// included")
+  }),
+  logLevel: {
+    fromText: logLevelText,
+    fromUnknown: (value) => {
+      if (isLogLevel(value)) return Either.right(value)
+      return typeof value === "string" ? logLevelText(value) : logLevelText("")
+    }
+  }
+}
+
+export const defaults: ServerOptions = {
+  port: 3000,
+  host: "127.0.0.1",
+  adminToken: Option.none(),
+  slackWebhookUrl: Option.none(),
+  logLevel: LogLevel.Info
+}
+
+export const variables: { readonly [K in keyof ServerOptions]: string } = {
+  port: "PORT",
+  host: "HOST",
+  adminToken: "DB_POOL_ADMIN_TOKEN",
+  slackWebhookUrl: "DB_POOL_SLACK_WEBHOOK_URL",
+  logLevel: "LOG_LEVEL"
+}
+
+interface Given<A> {
+  readonly variable: string
+  readonly shown: string
+  readonly parsed: Parsed<A>
+}
+
+type Read = <K extends keyof ServerOptions>(key: K) => Option.Option<Given<ServerOptions[K]>>
+
+const secret = (key: keyof ServerOptions): boolean => key === "adminToken" || key === "slackWebhookUrl"
+
+const settle = (read: Read): Checked<ServerOptions> => {
+  const mistakes: Array<Mistake> = []
+  const option = <K extends keyof ServerOptions>(key: K): ServerOptions[K] => {
+    const given = read(key)
+    if (Option.isNone(given)) return defaults[key]
+    const { parsed, shown, variable } = given.value
+    if (Either.isRight(parsed)) return parsed.right
+    mistakes.push(mistake({ variable }, parsed.left, secret(key) ? undefined : shown))
+    return defaults[key]
+  }
+  const value: ServerOptions = {
+    port: option("port"),
+    host: option("host"),
+    adminToken: option("adminToken"),
+    slackWebhookUrl: option("slackWebhookUrl"),
+    logLevel: option("logLevel")
+  }
+  return checked(value, mistakes)
+}
+
+export const fromEnvironment = (environment: ReadonlyMap<string, string>): Checked<ServerOptions> =>
+  settle((key) =>
+    Option.map(Option.fromNullable(environment.get(variables[key])), (text) => ({
+      variable: variables[key],
+      shown: text,
+      parsed: parsers[key].fromText(text)
+    }))
+  )
+
+export const fromInput = (input: { readonly [K in keyof ServerOptions]?: unknown }): Checked<ServerOptions> =>
+  settle((key) => {
+    const value = input[key]
+    // A resolved `ServerOptions` may be handed in again; its options are unwrapped here.
+    const plain = Option.isOption(value) ? Option.getOrUndefined(value) : value
+    return plain === undefined
+      ? Option.none()
+      : Option.some({ variable: key, shown: show(plain), parsed: parsers[key].fromUnknown(plain) })
+  })
+
+export const secretsOf = (input: { readonly [K in keyof ServerOptions]?: unknown }): ReadonlyArray<string> =>
+  [input.adminToken, input.slackWebhookUrl].flatMap((value) => {
+    const inner = Option.isOption(value) ? Option.getOrUndefined(value) : value
+    const text = Redacted.isRedacted(inner) ? Redacted.value(inner) : inner
+    return typeof text === "string" && text !== "" ? [text] : []
+  })

@@ -1,0 +1,65 @@
+/** Every variable that is read, in the order of the contract: the parser, `--help` and the documentation share it. */
+import * as Option from "effect/Option"
+import { fields } from "./fields.js"
+import type { PoolOptions, Variable } from "./model.js"
+import { production } from "./presets.js"
+import { defaults } from "./server.js"
+import { anonKeyNames, serviceRoleKeyNames, urlNames } from "./supabase.js"
+
+const ofOption = <K extends keyof PoolOptions>(option: K): Variable => ({
+  name: fields[option].variable,
+  option: Option.some(option),
+  default: Option.some(fields[option].show(production[option])),
+  meaning: fields[option].meaning,
+  secret: false
+})
+
+const plain = (name: string, meaning: string, standard?: string): Variable => ({
+  name,
+  option: Option.none(),
+  default: Option.fromNullable(standard),
+  meaning,
+  secret: false
+})
+
+const hidden = (name: string, meaning: string): Variable => ({ ...plain(name, meaning), secret: true })
+
+const instead = (first: string): string => `read where ${first} is missing`
+
+export const variables: ReadonlyArray<Variable> = [
+  ofOption("minConnections"),
+  ofOption("maxConnections"),
+  ofOption("connectionTimeout"),
+  ofOption("idleTimeout"),
+  ofOption("maxRetries"),
+  ofOption("retryDelay"),
+  ofOption("retryJitter"),
+  ofOption("requestTimeout"),
+  ofOption("healthCheckInterval"),
+  ofOption("leakDetectionTimeout"),
+  ofOption("maxLifetime"),
+  ofOption("keepaliveInterval"),
+  ofOption("maxPending"),
+  ofOption("shutdownTimeout"),
+  ofOption("enableMetrics"),
+  ofOption("enableHealthChecks"),
+  plain("DB_POOL_LOAD", "low, medium, high or extreme: take that preset as the base"),
+  plain("DB_POOL_CONFIG", "JSON object with the camelCase names (minConnections, …)"),
+  ofOption("rateLimit"),
+  ofOption("rateLimitWindow"),
+  hidden("DB_POOL_ADMIN_TOKEN", "bearer token of the admin routes; unset: they answer 404"),
+  hidden("DB_POOL_SLACK_WEBHOOK_URL", "where alerts are sent"),
+  plain(urlNames[0], "the database's API address"),
+  plain(urlNames[1], instead(urlNames[0])),
+  hidden(anonKeyNames[0], "the key that reads are made with"),
+  hidden(anonKeyNames[1], instead(anonKeyNames[0])),
+  hidden(anonKeyNames[2], instead(`${anonKeyNames[0]} or ${anonKeyNames[1]}`)),
+  hidden(serviceRoleKeyNames[0], "the key that writes are made with"),
+  hidden(serviceRoleKeyNames[1], instead(serviceRoleKeyNames[0])),
+  plain("PORT", "the server's port; 0 takes any free one", String(defaults.port)),
+  plain("HOST", "the address the server listens on", defaults.host),
+  plain("LOG_LEVEL", "debug logs every connection event", "info"),
+  plain("NODE_ENV", "development takes the development preset as the base")
+]
+
+export const secretNames: ReadonlyArray<string> = variables.filter(({ secret }) => secret).map(({ name }) => name)

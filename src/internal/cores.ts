@@ -1,0 +1,89 @@
+import { Context, Duration, Effect, Layer, type Redacted, type Scope } from "effect"
+import { PoolConfig, type PoolOptions, type PoolSize, poolSizes, SupabaseConfig } from "../Config.js"
+import * as Connection from "../Connection.js"
+import type { Mode } from "../Errors.js"
+import { Core } from "./core.js"
+import * as Deadlines from "./deadlines.js"
+import * as Housekeeper from "./housekeeper.js"
+import { target } from "./openSocket.js"
+import { SocketFetch } from "./socketFetch.js"
+import type { MakeTransport } from "./transport.js"
+
+export type PoolCore = Core<Connection.PooledConnection>
+
+/** The two pools as operations see them. Users see `ReadPool` and `WritePool`. */
+export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<
+  Cores,
+  {
+    readonly read: PoolCore
+    readonly write: PoolCore
+    /** The service-role key, for what is read past row level security. */
+    readonly service: Connection.Credentials
+    readonly anonKey: Redacted.Redacted
+  }
+>() {}
+
+/** How the connections of a pool carry their requests. */
+export type Carrier = (mode: Mode) => Effect.Effect<MakeTransport, never, Scope.Scope>
+
+/** Real sockets: the only carrier outside of specs. */
+const sockets =
+  (url: URL, options: PoolOptions): Carrier =>
+  (mode) =>
+    Effect.map(Deadlines.make(options.requestTimeout), (deadlines) => {
+      const to = target(mode, url)
+      const { requestTimeout } = options
+      return (onClose) => new SocketFetch({ target: to, requestTimeout, deadlines, onClose })
+    })
+
+const coreOf = (
+  size: PoolSize,
+  options: PoolOptions,
+  connection: Omit<Connection.ConnectionOptions, "onClose">
+): Effect.Effect<PoolCore, never, Scope.Scope> =>
+  Effect.tap(
+    Core.make({
+      mode: connection.mode,
+      origin: new URL(connection.url).origin,
+      min: size.min,
+      max: size.max,
+      maxPending: options.maxPending,
+      connectionTimeout: options.connectionTimeout,
+      leakDetectionTimeout: options.leakDetectionTimeout,
+      idleTimeout: Duration.toMillis(options.idleTimeout),
+      maxLifetime: Duration.toMillis(options.maxLifetime),
+      keepaliveInterval: Duration.toMillis(options.keepaliveInterval),
+      shutdownTimeout: options.shutdownTimeout,
+      acquire: (onClose: (resource: Connection.PooledConnection) => void) => Connection.make({ ...connection, onClose })
+    }),
+    Housekeeper.run
+  )
+
+const make = (carrierOf: (url: URL, options: PoolOptions) => Carrier) =>
+  Effect.gen(function* () {
+    const options = yield* PoolConfig
+    const { anonKey, serviceRoleKey, url } = yield* SupabaseConfig
+    const carrier = carrierOf(new URL(url), options)
+    const sizes = poolSizes(options)
+    const build = (mode: Mode, size: PoolSize, key: Redacted.Redacted) =>
+      Effect.flatMap(carrier(mode), (makeTransport) =>
+        coreOf(size, options, { mode, url, credentials: { key, token: key }, makeTransport })
+      )
+    // Closed side by side, so that shutting down takes the longer of the two drains and not their sum.
+    const [read, write] = yield* Effect.parallelFinalizers(
+      Effect.all([
+        Effect.sequentialFinalizers(build("read", sizes.read, anonKey)),
+        Effect.sequentialFinalizers(build("write", sizes.write, serviceRoleKey))
+      ])
+    )
+    return { read, write, service: { key: serviceRoleKey, token: serviceRoleKey }, anonKey }
+  })
+
+export const layer: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(Cores, make(sockets))
+
+/** The same pools, with every request carried by something else. */
+export const layerCarriedBy = (carrier: Carrier): Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> =>
+  Layer.scoped(
+    Cores,
+    make(() => carrier)
+  )

@@ -1,0 +1,56 @@
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+
+type Answer = (request: Request) => Promise<Response>
+
+/** Tells whether the caller has gone. A request's own signal does not: it is made when it is first looked at. */
+type Gone = () => boolean
+
+interface Job {
+  readonly request: Request
+  readonly gone: Gone
+  readonly done: (response: Response) => void
+}
+
+const failed = (): Response =>
+  Response.json({ code: "XX000", message: "The embedded database failed.", details: null, hint: null }, { status: 500 })
+
+/**
+ * Lets Node hear of callers that have gone while PostgreSQL held the thread. Two turns of the loop: the first may read
+ * the request, and what came after it on the same socket, its end, is read in the next.
+ */
+const turnsOfTheLoop: Effect.Effect<void> = Effect.async((resume) => {
+  setImmediate(() => setImmediate(() => resume(Effect.void)))
+})
+
+const serve = (answer: Answer, job: Job): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    // Nobody reads the answer to a request whose caller has gone: what still waits for its turn is never executed.
+    job.gone()
+      ? Effect.sync(() => job.done(new Response(null, { status: 499 })))
+      : Effect.tryPromise(() => answer(job.request)).pipe(
+          Effect.orElseSucceed(failed),
+          Effect.map(job.done),
+          // Leaving in the middle would leave an open transaction behind, on the only session there is.
+          Effect.uninterruptible
+        )
+  )
+
+/**
+ * One request at a time, in the order of arrival.
+ *
+ * PGlite has a single session, and lite wraps each request in `BEGIN`, `SET ROLE` … `COMMIT` on it without a lock. Two
+ * requests at once run inside each other's transaction: measured with lite 0.10.0, 100 of 100 anonymous requests that
+ * overlapped one with the service key saw what row level security hides from them.
+ */
+export const makeGate = (
+  answer: Answer
+): Effect.Effect<(request: Request, gone: Gone) => Promise<Response>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const jobs = yield* Queue.unbounded<Job>()
+    yield* Effect.forkScoped(
+      Effect.forever(Effect.flatMap(Queue.take(jobs), (job) => Effect.zipRight(turnsOfTheLoop, serve(answer, job))))
+    )
+    return (request, gone) => new Promise((done) => Queue.unsafeOffer(jobs, { request, gone, done }))
+  })

@@ -1,0 +1,140 @@
+/**
+ * A `Response` that costs nothing but what the PostgREST builder reads: `ok`, `status`, one header, `text()`.
+ *
+ * The global `Response` and `Headers` take longer to build than the whole request takes to parse, so both are made
+ * only when somebody asks for what is not here.
+ */
+
+/** Headers as undici hands them over: name, value, name, value. */
+export type RawHeaders = ReadonlyArray<Buffer>
+
+/** The first value of a header, or null; the name in lower case. */
+export const headerOf = (raw: RawHeaders, name: string): string | null => {
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const key = raw[i]
+    const value = raw[i + 1]
+    if (key !== undefined && value !== undefined && key.length === name.length) {
+      if (key.toString("latin1").toLowerCase() === name) return value.toString("latin1")
+    }
+  }
+  return null
+}
+
+class LeanHeaders implements Headers {
+  readonly #raw: RawHeaders
+  #full: Headers | undefined
+
+  constructor(raw: RawHeaders) {
+    this.#raw = raw
+  }
+
+  #inflate(): Headers {
+    if (this.#full !== undefined) return this.#full
+    const full = new Headers()
+    for (let i = 0; i + 1 < this.#raw.length; i += 2) {
+      full.append(String(this.#raw[i]?.toString("latin1")), String(this.#raw[i + 1]?.toString("latin1")))
+    }
+    this.#full = full
+    return full
+  }
+
+  get(name: string): string | null {
+    return this.#full === undefined ? headerOf(this.#raw, name.toLowerCase()) : this.#full.get(name)
+  }
+  has(name: string): boolean {
+    return this.get(name) !== null
+  }
+  append(name: string, value: string): void {
+    this.#inflate().append(name, value)
+  }
+  delete(name: string): void {
+    this.#inflate().delete(name)
+  }
+  set(name: string, value: string): void {
+    this.#inflate().set(name, value)
+  }
+  getSetCookie(): Array<string> {
+    return this.#inflate().getSetCookie()
+  }
+  forEach(callback: (value: string, key: string, parent: Headers) => void, thisArg?: unknown): void {
+    this.#inflate().forEach(callback, thisArg)
+  }
+  entries(): ReturnType<Headers["entries"]> {
+    return this.#inflate().entries()
+  }
+  keys(): ReturnType<Headers["keys"]> {
+    return this.#inflate().keys()
+  }
+  values(): ReturnType<Headers["values"]> {
+    return this.#inflate().values()
+  }
+  [Symbol.iterator](): ReturnType<Headers["entries"]> {
+    return this.#inflate().entries()
+  }
+}
+
+/** Statuses whose responses have no body, so that `new Response` refuses one (Fetch standard, "null body status"). */
+const bodiless = new Set([101, 103, 204, 205, 304])
+
+export class LeanResponse implements Response {
+  readonly status: number
+  readonly statusText: string
+  readonly headers: Headers
+  readonly url: string
+  readonly redirected = false
+  readonly type = "default"
+  readonly #body: Buffer
+  #used = false
+  #full: Response | undefined
+
+  constructor(url: string, status: number, statusText: string, raw: RawHeaders, body: Buffer) {
+    this.url = url
+    this.status = status
+    this.statusText = statusText
+    this.headers = new LeanHeaders(raw)
+    this.#body = body
+  }
+
+  #inflate(): Response {
+    this.#full ??= new Response(bodiless.has(this.status) ? null : new Uint8Array(this.#body), {
+      status: this.status,
+      statusText: this.statusText,
+      headers: [...this.headers.entries()]
+    })
+    return this.#full
+  }
+
+  get ok(): boolean {
+    return this.status >= 200 && this.status < 300
+  }
+  get bodyUsed(): boolean {
+    return this.#used || (this.#full?.bodyUsed ?? false)
+  }
+  get body(): Response["body"] {
+    return this.#inflate().body
+  }
+  text(): Promise<string> {
+    if (this.bodyUsed) return Promise.reject(new TypeError("Body is unusable: it has been read already"))
+    if (this.#full !== undefined) return this.#full.text()
+    this.#used = true
+    return Promise.resolve(this.#body.toString("utf8"))
+  }
+  json(): ReturnType<Response["json"]> {
+    return this.text().then((body) => JSON.parse(body))
+  }
+  clone(): Response {
+    return this.#inflate().clone()
+  }
+  arrayBuffer(): Promise<ArrayBuffer> {
+    return this.#inflate().arrayBuffer()
+  }
+  blob(): Promise<Blob> {
+    return this.#inflate().blob()
+  }
+  bytes(): ReturnType<Response["bytes"]> {
+    return this.#inflate().bytes()
+  }
+  formData(): Promise<FormData> {
+    return this.#inflate().formData()
+  }
+}

@@ -1,0 +1,71 @@
+import type { Effect, Scope } from "effect"
+import type { ConnectionFailed, DbError } from "../Errors.js"
+import { Deadline } from "./deadlines.js"
+
+/** What is pooled, as far as the pool needs to know it. `Connection` is one; tests of the pool's rules have their own. */
+export interface Resource {
+  readonly id: string
+  /** False before `open` and after the socket is gone. */
+  readonly isOpen: boolean
+  readonly open: Effect.Effect<void, ConnectionFailed>
+  /** Fails when the other side does not answer. */
+  readonly ping: Effect.Effect<void, unknown>
+  /** How long the other side says that it keeps an idle socket, in ms. */
+  readonly keepAliveHint: number | undefined
+  /** From now on the borrower may send. */
+  lend(): void
+  /** From now on nobody may. False when something was still under way, so that the socket cannot be lent again. */
+  takeBack(): boolean
+  /** Fails what is under way, now. */
+  abort(reason: (sent: boolean) => DbError): void
+}
+
+/** Who borrowed, for the leak watch and the events. */
+export interface Holder {
+  readonly span: string
+  readonly fiber: string
+}
+
+/**
+ * - `idle`: in the bag; `busy`: lent; `pinging`: out of the bag for a ping; `closing`: on its way out, for good.
+ */
+export type LeaseState = "idle" | "busy" | "pinging" | "closing"
+
+/**
+ * An item of Effect's `Pool`, got in a scope of its own, so that it can be given back by whoever ends it first: the
+ * borrower, the housekeeper, the leak watch, the shutdown. Ending it twice is harmless.
+ */
+export class Lease<R extends Resource> extends Deadline {
+  state: LeaseState = "idle"
+  readonly resource: R
+  readonly scope: Scope.CloseableScope
+  /** When the age limit, jitter included, is reached; infinity without one. */
+  readonly expiresAt: number
+  /** Last return, or opening. */
+  idleSince: number
+  /** Last traffic on the socket, pings included. */
+  lastUsed: number
+  lentAt = 0
+  holder: Holder | undefined = undefined
+  /** Set by `reset`: closed when it comes back. */
+  retire = false
+  /** Set by the leak watch, so that a late return is known as one. */
+  reclaimed = false
+  readonly onExpire: Effect.Effect<void>
+
+  constructor(options: {
+    readonly resource: R
+    readonly scope: Scope.CloseableScope
+    readonly now: number
+    readonly expiresAt: number
+    readonly onLeak: (lease: Lease<R>) => Effect.Effect<void>
+  }) {
+    super()
+    this.resource = options.resource
+    this.scope = options.scope
+    this.expiresAt = options.expiresAt
+    this.idleSince = options.now
+    this.lastUsed = options.now
+    this.onExpire = options.onLeak(this)
+  }
+}

@@ -1,0 +1,74 @@
+import { type Clock, Duration, Effect } from "effect"
+import type { ConnectionEvent, ConnectionEventType } from "../Audit.js"
+import type { ConnectionFailed, Mode } from "../Errors.js"
+import type { Lease, Resource } from "./lease.js"
+import { period } from "./words.js"
+
+/** What a pool counts, and whom it tells. Events are built only where somebody listens. */
+export class Ledger {
+  created = 0
+  closed = 0
+  acquired = 0
+  timeouts = 0
+  overloaded = 0
+  leaks = 0
+  lastLeak = Number.NEGATIVE_INFINITY
+  lateReturns = 0
+  connectFailures = 0
+  readonly listeners: Set<(event: ConnectionEvent) => void> = new Set()
+  private readonly mode: Mode
+  private readonly clock: Clock.Clock
+
+  constructor(mode: Mode, clock: Clock.Clock) {
+    this.mode = mode
+    this.clock = clock
+  }
+
+  record<R extends Resource>(type: ConnectionEventType, lease: Lease<R>): void {
+    if (type === "created") this.created += 1
+    else if (type === "acquired") this.acquired += 1
+    else if (type === "leaked") this.leaked()
+    else if (type !== "released") this.closed += 1
+    if (this.listeners.size === 0) return
+    const at = this.clock.unsafeCurrentTimeMillis()
+    const { holder, resource } = lease
+    this.tell({
+      type,
+      pool: this.mode,
+      connectionId: resource.id,
+      at,
+      holder: holder === undefined ? "" : holder.span || holder.fiber,
+      held: holder === undefined ? 0 : at - lease.lentAt
+    })
+  }
+
+  private leaked(): void {
+    this.leaks += 1
+    this.lastLeak = this.clock.unsafeCurrentTimeMillis()
+  }
+
+  connectFailed(error: ConnectionFailed): void {
+    this.connectFailures += 1
+    if (this.listeners.size === 0) return
+    const at = this.clock.unsafeCurrentTimeMillis()
+    this.tell({ type: "failed", pool: error.pool, connectionId: "", at, holder: "", held: 0 })
+  }
+
+  private tell(event: ConnectionEvent): void {
+    for (const listener of this.listeners) listener(event)
+  }
+
+  /** Once when connecting begins to fail, not at each attempt. */
+  logDown(error: ConnectionFailed): Effect.Effect<void> {
+    return Effect.logWarning(`${error.message} Trying again until it answers.`).pipe(
+      Effect.annotateLogs({ pool: this.mode })
+    )
+  }
+
+  logRecovered(since: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const outage = Duration.millis(this.clock.unsafeCurrentTimeMillis() - since)
+      return Effect.logInfo(`connected again after ${period(outage)}`).pipe(Effect.annotateLogs({ pool: this.mode }))
+    })
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * One operation from the caller to the database and back: checkout, request, return, and again where that is safe.
+ */
+import type { SupabaseClient } from "@supabase/supabase-js"
+import { Cause, Clock, Context, Duration, Effect, type Exit, FiberRef, Layer, Option, Schedule } from "effect"
+import { PoolConfig, type PoolOptions } from "../Config.js"
+import type { Credentials, PooledConnection } from "../Connection.js"
+import { type AcquireError, type DbError, isDbError, type Mode } from "../Errors.js"
+import * as Metrics from "../Metrics.js"
+import * as Retry from "../Retry.js"
+import { Cores, type PoolCore } from "./cores.js"
+
+/** A user's access token, for everything that runs inside `Db.withAccessToken`. */
+export const accessToken: FiberRef.FiberRef<Option.Option<Credentials["token"]>> = FiberRef.unsafeMake(
+  Option.none<Credentials["token"]>()
+)
+
+export interface OperationOptions {
+  readonly mode: Mode
+  /** The service-role key on a read connection. */
+  readonly as?: "service" | undefined
+  readonly idempotent?: boolean | undefined
+}
+
+/** What is done with the connection; `client` sends under the credentials that the operation has. */
+export type Body<A, E, R> = (client: SupabaseClient, connection: PooledConnection) => Effect.Effect<A, E, R>
+
+/** What the attempts of one operation share. */
+interface Attempts {
+  /** When it began: waiting for connections, over all attempts, ends `connectionTimeout` later. */
+  readonly since: number
+  /** Requests of the last attempt that may have changed something. */
+  writes: number
+}
+
+export class Operations extends Context.Tag("effect-supabase-pool/internal/Operations")<Operations, Runner>() {
+  static readonly layer: Layer.Layer<Operations, never, Cores | Metrics.Metrics | PoolConfig> = Layer.effect(
+    Operations,
+    Effect.gen(function* () {
+      const clock = yield* Clock.clockWith(Effect.succeed)
+      return new Runner(yield* Cores, yield* PoolConfig, yield* Metrics.Metrics, clock)
+    })
+  )
+}
+
+class Runner {
+  private readonly cores: Context.Tag.Service<Cores>
+  private readonly patience: number
+  private readonly metrics: Metrics.OperationMetrics
+  private readonly clock: Clock.Clock
+  private readonly budget = Retry.makeBudget()
+  private readonly schedule: Schedule.Schedule<Duration.Duration, DbError>
+  private readonly users: WeakMap<Credentials["token"], Credentials> = new WeakMap()
+
+  constructor(
+    cores: Context.Tag.Service<Cores>,
+    options: PoolOptions,
+    metrics: Metrics.OperationMetrics,
+    clock: Clock.Clock
+  ) {
+    this.cores = cores
+    this.patience = Duration.toMillis(options.connectionTimeout)
+    this.metrics = metrics
+    this.clock = clock
+    this.schedule = Retry.schedule(options)
+  }
+
+  readonly now = (): number => this.clock.unsafeCurrentTimeMillis()
+
+  run<A, E, R>(body: Body<A, E, R>, options: OperationOptions): Effect.Effect<A, E | AcquireError, R> {
+    return Effect.suspend(() => {
+      const attempts: Attempts = { since: this.now(), writes: 0 }
+      return Effect.catchAll(this.attempt(body, options, attempts), (error) =>
+        this.again(error, body, options, attempts)
+      ).pipe(Effect.onExit((exit) => this.observe(exit, attempts.since)))
+    })
+  }
+
+  private observe(exit: Exit.Exit<unknown, unknown>, since: number): Effect.Effect<void> {
+    return Effect.sync(() => {
+      const now = this.now()
+      if (exit._tag === "Success") this.budget.deposit()
+      const failure = exit._tag === "Failure" ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+      this.metrics.observe(now, now - since, isDbError(failure) && Metrics.isFailure(failure))
+    })
+  }
+
+  private attempt<A, E, R>(
+    body: Body<A, E, R>,
+    options: OperationOptions,
+    attempts: Attempts,
+    limit?: number
+  ): Effect.Effect<A, E | AcquireError, R> {
+    const core: PoolCore = options.mode === "read" ? this.cores.read : this.cores.write
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(core.checkout(restore, limit), (lease) => {
+        const connection = lease.resource
+        const work = Effect.suspend(() =>
+          Effect.flatMap(this.clientOf(connection, options), (client) => body(client, connection))
+        )
+        return Effect.onExit(restore(work), () => {
+          attempts.writes = connection.transport.writes
+          return core.giveBack(lease)
+        })
+      })
+    )
+  }
+
+  private clientOf(connection: PooledConnection, options: OperationOptions): Effect.Effect<SupabaseClient> {
+    return Effect.withFiberRuntime((fiber) => {
+      const token = fiber.getFiberRef(accessToken)
+      if (options.as === "service") return Effect.succeed(connection.clientAs(this.cores.service))
+      if (Option.isSome(token)) return Effect.succeed(connection.clientAs(this.userOf(token.value)))
+      return Effect.succeed(connection.client)
+    })
+  }
+
+  private userOf(token: Credentials["token"]): Credentials {
+    const known = this.users.get(token)
+    if (known !== undefined) return known
+    const credentials = { key: this.cores.anonKey, token }
+    this.users.set(token, credentials)
+    return credentials
+  }
+
+  private mayRepeat(error: unknown, options: OperationOptions, attempts: Attempts): error is DbError {
+    if (!isDbError(error)) return false
+    const idempotent = options.idempotent === true
+    // An operation of several requests: an earlier one may have been executed although the last was not.
+    if (options.mode === "write" && attempts.writes > 0 && !idempotent) return false
+    return Retry.isRetryable(error, { mode: options.mode, idempotent })
+  }
+
+  private again<A, E, R>(
+    first: E | AcquireError,
+    body: Body<A, E, R>,
+    options: OperationOptions,
+    attempts: Attempts
+  ): Effect.Effect<A, E | AcquireError, R> {
+    if (!this.mayRepeat(first, options, attempts)) return Effect.fail(first)
+    const retry = Effect.suspend(() => this.attempt(body, options, attempts, this.remaining(attempts)))
+    // The server closed an idle socket while we were sending. Another one is likely to be well: no reason to wait.
+    const second = staleSocket(first) ? retry : Effect.fail(first)
+    return Effect.catchAll(second, (error) => this.withDelays(error, retry, options, attempts))
+  }
+
+  /** Time left for waiting for a connection, at least 1 ms so that an idle one is still taken. */
+  private remaining(attempts: Attempts): number {
+    return Math.max(1, attempts.since + this.patience - this.now())
+  }
+
+  private withDelays<A, E, R>(
+    first: E | AcquireError,
+    retry: Effect.Effect<A, E | AcquireError, R>,
+    options: OperationOptions,
+    attempts: Attempts
+  ): Effect.Effect<A, E | AcquireError, R> {
+    const inTime = (error: DbError, delay: Duration.Duration): boolean =>
+      error._tag !== "ConnectionFailed" || error.sent || Duration.toMillis(delay) < this.remaining(attempts)
+    return Effect.flatMap(Schedule.driver(Schedule.check(this.schedule, inTime)), (driver) => {
+      const loop = (error: E | AcquireError): Effect.Effect<A, E | AcquireError, R> =>
+        this.mayRepeat(error, options, attempts) && this.budget.withdraw()
+          ? Effect.matchEffect(driver.next(error), {
+              onFailure: () => Effect.fail(error),
+              onSuccess: () => Effect.catchAll(retry, loop)
+            })
+          : Effect.fail(error)
+      return loop(first)
+    })
+  }
+}
+
+const staleSocket = (error: unknown): boolean =>
+  isDbError(error) && error._tag === "ConnectionFailed" && error.failure === "closed"

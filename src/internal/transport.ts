@@ -1,0 +1,29 @@
+import type { Effect } from "effect"
+import type { ConnectionFailed, DbError } from "../Errors.js"
+
+/** What carries the requests of one connection: a socket, or in a user's specs a handler. */
+export interface Transport {
+  readonly fetch: typeof globalThis.fetch
+  readonly open: Effect.Effect<void, ConnectionFailed>
+  readonly ping: Effect.Effect<void, unknown>
+  readonly close: (reason: (sent: boolean) => DbError) => Effect.Effect<void>
+  readonly abortAll: (reason: (sent: boolean) => DbError) => void
+  readonly isOpen: boolean
+  /** Whether a request is under way. */
+  readonly isBusy: boolean
+  /** In ms; what the other side said. */
+  readonly keepAliveHint: number | undefined
+  /** Between checkout and return; outside, nothing may be sent. */
+  usable: boolean
+  /** The last failure that was not an HTTP answer: the PostgREST builder keeps only its words. */
+  failure: DbError | undefined
+  /** `Retry-After` of the last answer that was an error: the builder drops it. */
+  retryAfter: string | null
+  /** Status of the last answer; 0 before one came. */
+  status: number
+  /** Requests since the checkout that may have changed something: a write after which a repetition would do it twice. */
+  writes: number
+}
+
+/** Makes one, without I/O; `onClose` is called once, when it is closed by the other side. */
+export type MakeTransport = (onClose: () => void) => Transport
