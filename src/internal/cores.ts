@@ -24,17 +24,14 @@ export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<
 >() {}
 
 /** How the connections of a pool carry their requests. */
-export type Carrier = (mode: Mode) => Effect.Effect<MakeTransport, never, Scope.Scope>
+export type Carrier = (mode: Mode, url: URL, options: PoolOptions) => Effect.Effect<MakeTransport, never, Scope.Scope>
 
 /** Real sockets: the only carrier outside of specs. */
-const sockets =
-  (url: URL, options: PoolOptions): Carrier =>
-  (mode) =>
-    Effect.map(Deadlines.make(options.requestTimeout), (deadlines) => {
-      const to = target(mode, url)
-      const { requestTimeout } = options
-      return (onClose) => new SocketFetch({ target: to, requestTimeout, deadlines, onClose })
-    })
+const sockets: Carrier = (mode, url, { requestTimeout }) =>
+  Effect.map(Deadlines.make(requestTimeout), (deadlines) => {
+    const to = target(mode, url)
+    return (onClose) => new SocketFetch({ target: to, requestTimeout, deadlines, onClose })
+  })
 
 const coreOf = (
   size: PoolSize,
@@ -59,14 +56,13 @@ const coreOf = (
     Housekeeper.run
   )
 
-const make = (carrierOf: (url: URL, options: PoolOptions) => Carrier) =>
+const make = (carrier: Carrier) =>
   Effect.gen(function* () {
     const options = yield* PoolConfig
     const { anonKey, serviceRoleKey, url } = yield* SupabaseConfig
-    const carrier = carrierOf(new URL(url), options)
     const sizes = poolSizes(options)
     const build = (mode: Mode, size: PoolSize, key: Redacted.Redacted) =>
-      Effect.flatMap(carrier(mode), (makeTransport) =>
+      Effect.flatMap(carrier(mode, new URL(url), options), (makeTransport) =>
         coreOf(size, options, { mode, url, credentials: { key, token: key }, makeTransport })
       )
     // Closed side by side, so that shutting down takes the longer of the two drains and not their sum.
@@ -83,7 +79,4 @@ export const layer: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Lay
 
 /** The same pools, with every request carried by something else. */
 export const layerCarriedBy = (carrier: Carrier): Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> =>
-  Layer.scoped(
-    Cores,
-    make(() => carrier)
-  )
+  Layer.scoped(Cores, make(carrier))

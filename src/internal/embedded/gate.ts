@@ -16,6 +16,17 @@ interface Job {
 const failed = (): Response =>
   Response.json({ code: "XX000", message: "The embedded database failed.", details: null, hint: null }, { status: 500 })
 
+/** What is answered to nobody: its caller has gone. */
+const abandoned = (): Response => new Response(null, { status: 499 })
+
+/** A caller that stalls in the middle of a body must not hold everyone's turn, so a body is read before it queues. */
+const received = async (request: Request): Promise<Request> =>
+  new Request(request.url, {
+    method: request.method,
+    headers: request.headers,
+    body: await request.arrayBuffer()
+  })
+
 /**
  * Lets Node hear of callers that have gone while PostgreSQL held the thread. Two turns of the loop: the first may read
  * the request, and what came after it on the same socket, its end, is read in the next.
@@ -28,7 +39,7 @@ const serve = (answer: Answer, job: Job): Effect.Effect<void> =>
   Effect.suspend(() =>
     // Nobody reads the answer to a request whose caller has gone: what still waits for its turn is never executed.
     job.gone()
-      ? Effect.sync(() => job.done(new Response(null, { status: 499 })))
+      ? Effect.sync(() => job.done(abandoned()))
       : Effect.tryPromise(() => answer(job.request)).pipe(
           Effect.orElseSucceed(failed),
           Effect.map(job.done),
@@ -52,5 +63,10 @@ export const makeGate = (
     yield* Effect.forkScoped(
       Effect.forever(Effect.flatMap(Queue.take(jobs), (job) => Effect.zipRight(turnsOfTheLoop, serve(answer, job))))
     )
-    return (request, gone) => new Promise((done) => Queue.unsafeOffer(jobs, { request, gone, done }))
+    const queued = (request: Request, gone: Gone): Promise<Response> =>
+      new Promise((done) => Queue.unsafeOffer(jobs, { request, gone, done }))
+    return (request, gone) =>
+      request.method === "GET" || request.method === "HEAD"
+        ? queued(request, gone)
+        : received(request).then((whole) => queued(whole, gone), abandoned)
   })

@@ -1,0 +1,340 @@
+/** The tags of `Db`, the service behind them, and the accessors. `Db` shows all of it; what builds on it imports this. */
+import type { SupabaseClient } from "@supabase/supabase-js"
+import { Context, Effect, Option, Redacted } from "effect"
+import type { DbError, Mode } from "../Errors.js"
+import { ask, type Response } from "./answer.js"
+import { accessToken, type Body, type Operations } from "./operations.js"
+
+/**
+ * What a caller's function may return: a supabase-js builder (or any promise of its response), or an Effect.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Query = PromiseLike<Response> | Effect.Effect<unknown, unknown, unknown>
+
+/**
+ * The response without its failure case: what a builder resolves to when there was no error.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Success<Q> = Q extends PromiseLike<infer A> ? Extract<A, { readonly error: null }> : never
+
+/**
+ * What an operation gives: the builder's `data`, or what the Effect gives.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Result<Q> = [Q] extends [Effect.Effect<infer A, infer _E, infer _R>]
+  ? A
+  : Success<Q> extends { readonly data: infer D }
+    ? D
+    : never
+
+/**
+ * What an operation fails with beside `DbError`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Failure<Q> = [Q] extends [Effect.Effect<infer _A, infer E, infer _R>] ? E | DbError : DbError
+
+/**
+ * What an operation needs beside the database.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Needs<Q> = [Q] extends [Effect.Effect<infer _A, infer _E, infer R>] ? R : never
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReadOptions {
+  /** Send with the service-role key, where row level security hides what a server must see. Needs `Db`. */
+  readonly as: "service"
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface WriteOptions {
+  /** Executing it twice is the same as once, so it may be retried even when its answer was lost. */
+  readonly idempotent?: boolean | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ResponseOptions extends WriteOptions {
+  /** Which pool's connection; `read` unless said otherwise. */
+  readonly pool?: Mode | undefined
+  /** As in `ReadOptions`. */
+  readonly as?: "service" | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RpcOptions extends WriteOptions {
+  /** The function only reads: send it by GET, on the read pool. */
+  readonly get?: boolean | undefined
+}
+
+/**
+ * Reads, and can do nothing else.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reader {
+  read<Q extends Query>(f: (client: SupabaseClient) => Q): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q>>
+  /** As `read`, with count and status. */
+  response<Q extends PromiseLike<Response>>(f: (client: SupabaseClient) => Q): Effect.Effect<Success<Q>, DbError>
+}
+
+/**
+ * Reads and writes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReaderWriter {
+  read<Q extends Query>(
+    f: (client: SupabaseClient) => Q,
+    options?: ReadOptions
+  ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q>>
+  write<Q extends Query>(
+    f: (client: SupabaseClient) => Q,
+    options?: WriteOptions
+  ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q>>
+  /** As `read` or `write`, with count and status. */
+  response<Q extends PromiseLike<Response>>(
+    f: (client: SupabaseClient) => Q,
+    options?: ResponseOptions
+  ): Effect.Effect<Success<Q>, DbError>
+}
+
+/**
+ * Who may only read.
+ *
+ * @example
+ * import { Db } from "effect-supabase-pool"
+ * import { Effect } from "effect"
+ *
+ * // Requires ReadDb: nothing in here can write, and the compiler says so.
+ * export const laptops = Effect.flatMap(Db.ReadDb, (db) =>
+ *   db.read((client) => client.from("products").select("id, title").eq("category", "laptops"))
+ * )
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class ReadDb extends Context.Tag("effect-supabase-pool/ReadDb")<ReadDb, Reader>() {}
+
+/**
+ * Who may read and write.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class Db extends Context.Tag("effect-supabase-pool/Db")<Db, ReaderWriter>() {}
+
+type AnyQuery = (client: SupabaseClient) => Query
+
+type AnyAnswer = (client: SupabaseClient) => PromiseLike<Response>
+
+/** One class for both tags: what `ReadDb` lacks, its type does not show. */
+export class Service implements ReaderWriter {
+  private readonly operations: Operations["Type"]
+
+  constructor(operations: Operations["Type"]) {
+    this.operations = operations
+  }
+
+  read<Q extends Query>(
+    f: (client: SupabaseClient) => Q,
+    options?: ReadOptions
+  ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q>>
+  read(f: AnyQuery, options?: ReadOptions): Effect.Effect<unknown, unknown, unknown> {
+    return this.operations.run(this.dataOf(f), { mode: "read", as: options?.as })
+  }
+
+  write<Q extends Query>(
+    f: (client: SupabaseClient) => Q,
+    options?: WriteOptions
+  ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q>>
+  write(f: AnyQuery, options?: WriteOptions): Effect.Effect<unknown, unknown, unknown> {
+    return this.operations.run(this.dataOf(f), { mode: "write", idempotent: options?.idempotent })
+  }
+
+  response<Q extends PromiseLike<Response>>(
+    f: (client: SupabaseClient) => Q,
+    options?: ResponseOptions
+  ): Effect.Effect<Success<Q>, DbError>
+  response(f: AnyAnswer, options?: ResponseOptions): Effect.Effect<unknown, unknown> {
+    const { as, idempotent, pool = "read" } = options ?? {}
+    const { now } = this.operations
+    return this.operations.run((client, connection) => ask(f(client), connection.transport, now), {
+      mode: pool,
+      as,
+      idempotent
+    })
+  }
+
+  private dataOf(f: AnyQuery): Body<unknown, unknown, unknown> {
+    const { now } = this.operations
+    return (client, connection) => {
+      const query = f(client)
+      return Effect.isEffect(query) ? query : Effect.map(ask(query, connection.transport, now), ({ data }) => data)
+    }
+  }
+}
+
+/**
+ * Reads, on a read connection with the anon key.
+ *
+ * `f` returns a supabase-js builder, and the result is its rows, typed as the builder types them; or an Effect, for
+ * several requests on one connection. Sends GET and HEAD only: anything else fails with `ReadOnlyConnection` before it
+ * is sent. Retried as the table in `Retry` allows. `{ as: "service" }` sends with the service-role key and needs `Db`.
+ *
+ * @example
+ * import { Db } from "effect-supabase-pool"
+ *
+ * export const cheap = Db.read((client) => client.from("products").select("id, title, price").lt("price", 20).limit(10))
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export function read<Q extends Query>(
+  f: (client: SupabaseClient) => Q
+): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | ReadDb>
+export function read<Q extends Query>(
+  f: (client: SupabaseClient) => Q,
+  options: ReadOptions
+): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | Db>
+export function read<Q extends Query>(
+  f: (client: SupabaseClient) => Q,
+  options?: ReadOptions
+): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | ReadDb | Db> {
+  return options === undefined
+    ? Effect.flatMap(ReadDb, (db) => db.read(f))
+    : Effect.flatMap(Db, (db) => db.read(f, options))
+}
+
+/**
+ * Writes (and reads back, with `.select()`), on a write connection with the service-role key.
+ *
+ * Retried only while that cannot execute it twice; `{ idempotent: true }` says that executing it twice does no harm.
+ * An error whose `mayHaveExecuted` is true leaves open whether it was executed.
+ *
+ * @example
+ * import { Db } from "effect-supabase-pool"
+ *
+ * export const rename = (id: string, title: string) =>
+ *   Db.write((client) => client.from("products").update({ title }).eq("id", id).select("id, title").single(), {
+ *     idempotent: true
+ *   })
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const write = <Q extends Query>(
+  f: (client: SupabaseClient) => Q,
+  options?: WriteOptions
+): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | Db> => Effect.flatMap(Db, (db) => db.write(f, options))
+
+/**
+ * What a function gives, as far as an untyped client knows it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RpcData = Result<ReturnType<SupabaseClient["rpc"]>>
+
+/**
+ * Calls a function of the database: by POST on a write connection or, with `{ get: true }`, by GET on a read connection.
+ *
+ * @example
+ * import { Db } from "effect-supabase-pool"
+ *
+ * export const sales = Db.rpc("analytics_sales", {}, { get: true })
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export function rpc(
+  name: string,
+  args: Record<string, unknown> | undefined,
+  options: RpcOptions & { readonly get: true }
+): Effect.Effect<RpcData, DbError, ReadDb>
+export function rpc(
+  name: string,
+  args?: Record<string, unknown>,
+  options?: RpcOptions
+): Effect.Effect<RpcData, DbError, Db>
+export function rpc(
+  name: string,
+  args: Record<string, unknown> = {},
+  options: RpcOptions = {}
+): Effect.Effect<RpcData, DbError, ReadDb | Db> {
+  return options.get === true
+    ? read((client) => client.rpc(name, args, { get: true }))
+    : write((client) => client.rpc(name, args), options)
+}
+
+/**
+ * As `read` (or, with `{ pool: "write" }`, `write`), but gives supabase-js's whole response: count and status too.
+ *
+ * @example
+ * import { Db } from "effect-supabase-pool"
+ * import { Effect } from "effect"
+ *
+ * export const howMany = Effect.map(
+ *   Db.response((client) => client.from("products").select("*", { count: "exact", head: true })),
+ *   ({ count }) => count ?? 0
+ * )
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export function response<Q extends PromiseLike<Response>>(
+  f: (client: SupabaseClient) => Q
+): Effect.Effect<Success<Q>, DbError, ReadDb>
+export function response<Q extends PromiseLike<Response>>(
+  f: (client: SupabaseClient) => Q,
+  options: ResponseOptions
+): Effect.Effect<Success<Q>, DbError, Db>
+export function response<Q extends PromiseLike<Response>>(
+  f: (client: SupabaseClient) => Q,
+  options?: ResponseOptions
+): Effect.Effect<Success<Q>, DbError, ReadDb | Db> {
+  return options === undefined
+    ? Effect.flatMap(ReadDb, (db) => db.response(f))
+    : Effect.flatMap(Db, (db) => db.response(f, options))
+}
+
+/**
+ * Runs every request inside as the user whose access token this is, so that row level security sees that user. The
+ * sockets are the pools' own; the token goes with each request and stays on no connection.
+ *
+ * @example
+ * import { Db } from "effect-supabase-pool"
+ *
+ * export const myOrders = (jwt: string) => Db.read((client) => client.from("orders").select("*")).pipe(Db.withAccessToken(jwt))
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withAccessToken = (
+  jwt: string | Redacted.Redacted
+): (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) => {
+  const token = typeof jwt === "string" ? Redacted.make(jwt) : jwt
+  return Effect.locally(accessToken, Option.some(token))
+}
