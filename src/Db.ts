@@ -38,6 +38,8 @@ export {
   response,
   rpc,
   type Success,
+  type TransactionResults,
+  transaction,
   type WriteOptions,
   withAccessToken,
   write

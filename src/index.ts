@@ -7,6 +7,7 @@
  * - `Retry`: when trying again is safe.
  * - `Metrics`, `Audit`: what happened.
  * - `Db`: what people call.
+ * - `Transaction`: several steps, all or none, once.
  * - `Health`: is the database there, and is the pool well?
  * - `Http`: the same over HTTP.
  *
@@ -21,3 +22,4 @@ export * as Http from "./Http.js"
 export * as Metrics from "./Metrics.js"
 export * as Pool from "./Pool.js"
 export * as Retry from "./Retry.js"
+export * as Transaction from "./Transaction.js"

@@ -4,6 +4,8 @@ import { Context, Effect, Option, Redacted } from "effect"
 import type { DbError, Mode } from "../Errors.js"
 import { ask, type Response } from "./answer.js"
 import { accessToken, type Body, type Operations } from "./operations.js"
+import type { TransactionOptions } from "./transaction/options.js"
+import { run as runTransaction } from "./transaction/run.js"
 
 /**
  * What a caller's function may return: a supabase-js builder (or any promise of its response), or an Effect.
@@ -88,6 +90,16 @@ export interface RpcOptions extends WriteOptions {
 }
 
 /**
+ * What each step of a transaction gives.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type TransactionResults<Steps extends ReadonlyArray<(client: SupabaseClient) => unknown>> = {
+  readonly [K in keyof Steps]: Result<ReturnType<Steps[K]>>
+}
+
+/**
  * Reads, and can do nothing else.
  *
  * @since 0.1.0
@@ -114,6 +126,11 @@ export interface ReaderWriter {
     f: (client: SupabaseClient) => Q,
     options?: WriteOptions
   ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q>>
+  /** All steps or none, once; see `Transaction`. */
+  transaction<const Steps extends ReadonlyArray<(client: SupabaseClient) => PromiseLike<Response>>>(
+    steps: Steps,
+    options?: TransactionOptions
+  ): Effect.Effect<TransactionResults<Steps>, DbError>
   /** As `read` or `write`, with count and status. */
   response<Q extends PromiseLike<Response>>(
     f: (client: SupabaseClient) => Q,
@@ -186,6 +203,19 @@ export class Service implements ReaderWriter {
       as,
       idempotent
     })
+  }
+
+  transaction<const Steps extends ReadonlyArray<(client: SupabaseClient) => PromiseLike<Response>>>(
+    steps: Steps,
+    options?: TransactionOptions
+  ): Effect.Effect<TransactionResults<Steps>, DbError>
+  transaction(steps: ReadonlyArray<AnyAnswer>, options?: TransactionOptions): Effect.Effect<unknown, DbError> {
+    return runTransaction(steps, options?.idempotencyKey, (query) =>
+      this.operations.run((client, connection) => ask(query(client), connection.transport, this.operations.now), {
+        mode: "write",
+        idempotent: true
+      })
+    )
   }
 
   private dataOf(f: AnyQuery): Body<unknown, unknown, unknown> {
@@ -288,6 +318,30 @@ export function rpc(
     ? read((client) => client.rpc(name, args, { get: true }))
     : write((client) => client.rpc(name, args), options)
 }
+
+/**
+ * Several steps, all or none, executed once however often they arrive: what each gives, in order.
+ *
+ * Fails with `TransactionFailed`, which names the step; nothing of it is kept then. Retried after any transient failure,
+ * since its key makes that safe. An error whose `mayHaveExecuted` is true means that no answer came: send it again under
+ * the same `idempotencyKey`, or ask `Transaction.settle`. No steps give no results and send nothing.
+ *
+ * @example
+ * import { Db } from "effect-supabase-pool"
+ *
+ * export const buy = (order: { buyer_id: string; product_id: string; total: number }, left: number) =>
+ *   Db.transaction([
+ *     (client) => client.from("orders").insert(order).select().single(),
+ *     (client) => client.from("products").update({ stock: left }).eq("id", order.product_id)
+ *   ])
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const transaction = <const Steps extends ReadonlyArray<(client: SupabaseClient) => PromiseLike<Response>>>(
+  steps: Steps,
+  options?: TransactionOptions
+): Effect.Effect<TransactionResults<Steps>, DbError, Db> => Effect.flatMap(Db, (db) => db.transaction(steps, options))
 
 /**
  * As `read` (or, with `{ pool: "write" }`, `write`), but gives supabase-js's whole response: count and status too.

@@ -317,7 +317,45 @@ begin
 end
 $$;
 
--- A statement of insert or upsert for rows that all have the columns given.
+-- The default of a column as PostgreSQL would take it; its text comes from the catalogue.
+create or replace function supabase_pool.default_sql(relation regclass, col text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(
+    case
+      when a.attidentity <> '' then format('pg_catalog.nextval(%L)', pg_get_serial_sequence(relation::text, col))
+      else pg_get_expr(d.adbin, d.adrelid)
+    end,
+    'null'
+  )
+  from pg_catalog.pg_attribute a
+  left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attrelid = relation and a.attname = col
+$$;
+
+-- The values of a row: what is missing is null or, where the step says so, the column's default.
+create or replace function supabase_pool.row_sql(step jsonb, relation text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select string_agg(
+    case
+      when step ->> 'missing' = 'default' then format(
+        'case when r.given ? %1$L then (r.filled).%1$I else %2$s end', col, supabase_pool.default_sql(relation::regclass, col)
+      )
+      else format('(r.filled).%I', col)
+    end,
+    ', ' order by position
+  )
+  from jsonb_array_elements_text(step -> 'columns') with ordinality as listed(col, position)
+$$;
+
+-- A statement of insert or upsert.
 create or replace function supabase_pool.insert_sql(step jsonb, relation text, rows jsonb)
 returns text
 language sql
@@ -327,14 +365,44 @@ as $$
   select case
     when jsonb_array_length(step -> 'columns') = 0 then format('insert into %s as t default values', relation)
     else format(
-      'insert into %1$s as t (%2$s) select %3$s from pg_catalog.jsonb_populate_recordset(null::%1$s, %4$L::jsonb) as r%5$s',
+      'insert into %1$s as t (%2$s) select %3$s from (select given, pg_catalog.jsonb_populate_record(null::%1$s, given) as filled'
+        || ' from pg_catalog.jsonb_array_elements(%4$L::jsonb) as given) as r%5$s',
       relation,
       supabase_pool.names_sql(step -> 'columns'),
-      supabase_pool.names_sql(step -> 'columns', 'r.'),
+      supabase_pool.row_sql(step, relation),
       rows,
       supabase_pool.conflict_sql(step, relation)
     )
   end
+$$;
+
+-- The one function that takes these arguments by name: all that is given has a name there, and all that has no default
+-- is given.
+create or replace function supabase_pool.chosen_function(step jsonb, args jsonb)
+returns oid
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  given text[] := array(select jsonb_object_keys(args));
+  candidates oid[];
+begin
+  select coalesce(array_agg(p.oid), '{}') into candidates
+  from pg_catalog.pg_proc p
+  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  cross join lateral (select coalesce(p.proargnames[1:p.pronargs], '{}') as names) as input
+  where n.nspname = step ->> 'schema' and p.proname = step ->> 'function' and p.prokind = 'f' and p.provariadic = 0
+    and given <@ input.names
+    and input.names[1:p.pronargs - p.pronargdefaults] <@ given;
+  if cardinality(candidates) <> 1 then
+    raise exception '% function %.% takes these arguments: %',
+      case cardinality(candidates) when 0 then 'no' else 'more than one' end,
+      step ->> 'schema', step ->> 'function', coalesce(nullif(array_to_string(given, ', '), ''), 'none')
+      using errcode = case cardinality(candidates) when 0 then '42883' else '42725' end;
+  end if;
+  return candidates[1];
+end
 $$;
 
 -- The call of a function by the names of its arguments, each as its declared type.
@@ -346,39 +414,22 @@ set search_path = ''
 as $$
 declare
   qualified text := format('%I.%I', step ->> 'schema', step ->> 'function');
-  given text[] := array(select jsonb_object_keys(args));
-  candidates integer;
-  chosen oid;
-  returned regtype;
+  chosen oid := supabase_pool.chosen_function(step, args);
   declared text;
   passed text;
-  source text;
 begin
-  -- All that is given must have a name there, and all that has no default must be given.
-  select count(*), min(p.oid), min(p.prorettype) into candidates, chosen, returned
-  from pg_catalog.pg_proc p
-  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-  cross join lateral (select coalesce(p.proargnames[1:p.pronargs], '{}') as names) as input
-  where n.nspname = step ->> 'schema' and p.proname = step ->> 'function' and p.prokind = 'f' and p.provariadic = 0
-    and given <@ input.names
-    and input.names[1:p.pronargs - p.pronargdefaults] <@ given;
-  if candidates <> 1 then
-    raise exception '% function % takes these arguments: %',
-      case candidates when 0 then 'no' else 'more than one' end, qualified, coalesce(array_to_string(given, ', '), 'none')
-      using errcode = case candidates when 0 then '42883' else '42725' end;
-  end if;
   select
     string_agg(format('%I %s', p.proargnames[i], format_type(p.proargtypes[i - 1], null)), ', '),
     string_agg(format('%1$I := args.%1$I', p.proargnames[i]), ', ')
   into declared, passed
   from pg_catalog.pg_proc p, generate_series(1, p.pronargs) as i
-  where p.oid = chosen and p.proargnames[i] = any (given);
-  source := case when declared is null then format('%s() as t', qualified)
-    else format('pg_catalog.jsonb_to_record(%L::jsonb) as args(%s), lateral %s(%s) as t', args, declared, qualified, passed) end;
+  where p.oid = chosen and args ? p.proargnames[i];
   return format(
     'select %s as visible, null::jsonb as kept from %s',
-    case when returned = 'pg_catalog.void'::regtype then 'null::jsonb' else 'pg_catalog.to_jsonb(t)' end,
-    source
+    case when (select p.prorettype from pg_catalog.pg_proc p where p.oid = chosen) = 'pg_catalog.void'::regtype
+      then 'null::jsonb' else 'pg_catalog.to_jsonb(t)' end,
+    case when declared is null then format('%s() as t', qualified)
+      else format('pg_catalog.jsonb_to_record(%L::jsonb) as args(%s), lateral %s(%s) as t', args, declared, qualified, passed) end
   );
 end
 $$;
@@ -450,11 +501,18 @@ begin
     execute sql;
     get diagnostics affected = row_count;
   end if;
+  if step ->> 'op' = 'rpc' and not (
+    select p.proretset from pg_catalog.pg_proc p
+    where p.oid = supabase_pool.chosen_function(step, supabase_pool.with_references(step -> 'rows', step -> 'refs', kept) -> 0)
+  ) then
+    return jsonb_build_object('visible', visible -> 0, 'kept', hidden);
+  end if;
   if affected > (step ->> 'maxAffected')::bigint then
-    raise exception '% rows would be affected, more than %', affected, step ->> 'maxAffected' using errcode = 'PGRST124';
+    raise exception '% rows would be affected, more than %', affected, step ->> 'maxAffected' using errcode = '21000';
   end if;
   if (step ->> 'single' = 'one' and affected <> 1) or (step ->> 'single' = 'maybe' and affected > 1) then
-    raise exception 'one row was asked for and there are %', affected using errcode = 'PGRST116';
+    raise exception 'one row was asked for and there are %', affected
+      using errcode = case affected when 0 then 'P0002' else 'P0003' end;
   end if;
   return jsonb_build_object('visible', visible, 'kept', hidden);
 end
@@ -487,6 +545,9 @@ begin
     on conflict (caller, key) do nothing;
   if not found then
     select * into earlier from supabase_pool.transactions t where t.caller = me and t.key = my_key;
+    if earlier.fingerprint = 'settled' then
+      raise exception 'this transaction was settled as not executed' using errcode = '57014', hint = 'Use a new key.';
+    end if;
     if earlier.fingerprint is distinct from print then
       raise exception 'this idempotency key was used for another transaction'
         using errcode = '22023', hint = 'Use a new key for new steps.';
@@ -504,9 +565,10 @@ begin
   exception when others then
     get stacked diagnostics
       state = returned_sqlstate, reason = message_text, more = pg_exception_detail, advice = pg_exception_hint;
+    -- An API may answer what is missing (42P01, 42703, 42883) with words of its own, and lose the step.
     raise exception using
-      errcode = state, message = reason, hint = advice,
-      detail = jsonb_build_object('supabase_pool_step', at_step, 'details', more)::text;
+      errcode = case when state in ('42P01', '42703', '42883') then 'P0001' else state end, message = reason, hint = advice,
+      detail = jsonb_build_object('supabase_pool_step', at_step, 'code', state, 'details', more)::text;
   end;
 
   update supabase_pool.transactions t set result = results where t.caller = me and t.key = my_key;
@@ -519,6 +581,31 @@ begin
 end
 $$;
 
+-- What became of a transaction whose answer was lost. The answer is final: a transaction that has not been executed by
+-- now never will be, since its key is taken. One that is under way is waited for.
+create or replace function public.supabase_pool_transaction_settle(idempotency_key text)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+as $$
+declare
+  me text := supabase_pool.caller();
+  earlier supabase_pool.transactions;
+begin
+  if me = 'anon:' then
+    raise exception 'an anonymous transaction has no owner who could ask' using errcode = '42501';
+  end if;
+  insert into supabase_pool.transactions (caller, key, fingerprint) values (me, idempotency_key, 'settled')
+    on conflict (caller, key) do nothing;
+  if found then
+    return jsonb_build_object('executed', false);
+  end if;
+  select * into earlier from supabase_pool.transactions t where t.caller = me and t.key = idempotency_key;
+  return jsonb_build_object('executed', earlier.fingerprint <> 'settled');
+end
+$$;
+
 comment on function public.supabase_pool_transaction(text, jsonb) is
   'effect-supabase-pool: several steps, all or none, once per idempotency key. Runs with the rights of whoever calls.';
 
@@ -526,5 +613,6 @@ grant usage on schema supabase_pool to anon, authenticated, service_role;
 grant select, insert, update, delete on supabase_pool.transactions to anon, authenticated, service_role;
 grant execute on all functions in schema supabase_pool to anon, authenticated, service_role;
 grant execute on function
-  public.supabase_pool_ping(), public.supabase_pool_version(), public.supabase_pool_transaction(text, jsonb)
+  public.supabase_pool_ping(), public.supabase_pool_version(), public.supabase_pool_transaction(text, jsonb),
+  public.supabase_pool_transaction_settle(text)
   to anon, authenticated, service_role;
