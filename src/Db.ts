@@ -44,6 +44,8 @@ export {
   withAccessToken,
   write
 } from "./internal/database.js"
+export { type Ranged, type Row, type StreamOptions, stream } from "./internal/stream.js"
+export { type Typed, typed } from "./internal/typed.js"
 
 const services: Layer.Layer<ReadDb | Db, never, Operations> = Layer.effectContext(
   Effect.map(Operations, (operations) => {

@@ -4,16 +4,23 @@ import { type DbError, isDbError, QueryError, RowNotFound } from "../Errors.js"
 import { parseRetryAfter } from "../Retry.js"
 import type { Transport } from "./transport.js"
 
-/** As much of supabase-js's response as is looked at here. */
-export interface Response {
+/**
+ * As much of supabase-js's response as every builder has. Without `data`: a contextual type that has it makes TypeScript
+ * infer `unknown` for the rows of `single()`.
+ */
+export interface Outcome {
   readonly error: null | {
     readonly message?: unknown
     readonly code?: unknown
     readonly details?: unknown
     readonly hint?: unknown
   }
-  readonly data?: unknown
   readonly status: number
+}
+
+/** As much of supabase-js's response as is looked at here. */
+export interface Response extends Outcome {
+  readonly data?: unknown
 }
 
 const text = (value: unknown): string => (typeof value === "string" ? value : "")

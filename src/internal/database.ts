@@ -2,9 +2,10 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Context, Effect, Option, Redacted } from "effect"
 import type { DbError, Mode } from "../Errors.js"
-import { ask, type Response } from "./answer.js"
+import { ask, type Outcome, type Response } from "./answer.js"
 import { accessToken, type Body, type Operations } from "./operations.js"
 import type { TransactionOptions } from "./transaction/options.js"
+import type { StepFunction } from "./transaction/record.js"
 import { run as runTransaction } from "./transaction/run.js"
 
 /**
@@ -127,7 +128,7 @@ export interface ReaderWriter {
     options?: WriteOptions
   ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q>>
   /** All steps or none, once; see `Transaction`. */
-  transaction<const Steps extends ReadonlyArray<(client: SupabaseClient) => PromiseLike<Response>>>(
+  transaction<const Steps extends ReadonlyArray<(client: SupabaseClient) => PromiseLike<Outcome>>>(
     steps: Steps,
     options?: TransactionOptions
   ): Effect.Effect<TransactionResults<Steps>, DbError>
@@ -205,11 +206,11 @@ export class Service implements ReaderWriter {
     })
   }
 
-  transaction<const Steps extends ReadonlyArray<(client: SupabaseClient) => PromiseLike<Response>>>(
+  transaction<const Steps extends ReadonlyArray<(client: SupabaseClient) => PromiseLike<Outcome>>>(
     steps: Steps,
     options?: TransactionOptions
   ): Effect.Effect<TransactionResults<Steps>, DbError>
-  transaction(steps: ReadonlyArray<AnyAnswer>, options?: TransactionOptions): Effect.Effect<unknown, DbError> {
+  transaction(steps: ReadonlyArray<StepFunction>, options?: TransactionOptions): Effect.Effect<unknown, DbError> {
     return runTransaction(steps, options?.idempotencyKey, (query) =>
       this.operations.run((client, connection) => ask(query(client), connection.transport, this.operations.now), {
         mode: "write",
@@ -338,7 +339,7 @@ export function rpc(
  * @since 0.1.0
  * @category accessors
  */
-export const transaction = <const Steps extends ReadonlyArray<(client: SupabaseClient) => PromiseLike<Response>>>(
+export const transaction = <const Steps extends ReadonlyArray<(client: SupabaseClient) => PromiseLike<Outcome>>>(
   steps: Steps,
   options?: TransactionOptions
 ): Effect.Effect<TransactionResults<Steps>, DbError, Db> => Effect.flatMap(Db, (db) => db.transaction(steps, options))

@@ -4,12 +4,12 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Redacted } from "effect"
 import { TransactionFailed } from "../../Errors.js"
-import type { Response as Answer } from "../answer.js"
+import type { Outcome } from "../answer.js"
 import * as PooledClient from "../pooledClient.js"
 import { compile, type Recorded } from "./compile.js"
 import { type Step, Unsupported } from "./step.js"
 
-export type StepFunction = (client: SupabaseClient) => PromiseLike<Answer>
+export type StepFunction = (client: SupabaseClient) => PromiseLike<Outcome>
 
 interface Kept {
   readonly url: string

@@ -1,0 +1,62 @@
+import type { SupabaseClient } from "@supabase/supabase-js"
+import { Chunk, Effect, Option, Stream } from "effect"
+import type { DbError } from "../Errors.js"
+import type { Response } from "./answer.js"
+import * as Database from "./database.js"
+
+/** A builder that a range can be asked of: one of `select`, ordered so that pages do not overlap. */
+export interface Ranged extends PromiseLike<Response> {
+  range(from: number, to: number): PromiseLike<Response>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface StreamOptions {
+  /** Rows per request; 1000 unless said otherwise, which is the most that a Supabase project gives by default. */
+  readonly pageSize?: number | undefined
+}
+
+/** One row of what the builder selects. */
+export type Row<Q> = Database.Result<Q> extends ReadonlyArray<infer A> ? A : never
+
+const defaultPageSize = 1_000
+
+/**
+ * All rows of a query, page by page: a page is asked for when somebody wants it, so that a slow consumer holds neither
+ * rows nor a connection. Between two pages the connection is back in the pool.
+ *
+ * Give the query an `order` by something unique, or rows may be seen twice or not at all while others are written. A
+ * page that is shorter than it could be is not the last: the server may have a limit of its own; an empty one is.
+ *
+ * @example
+ * import { Db } from "effect-supabase-pool"
+ * import { Stream } from "effect"
+ *
+ * export const titles = Db.stream((client) => client.from("products").select("id, title").order("id")).pipe(
+ *   Stream.map(({ title }) => title)
+ * )
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export function stream<Q extends Ranged>(
+  f: (client: SupabaseClient) => Q,
+  options?: StreamOptions
+): Stream.Stream<Row<Q>, DbError, Database.ReadDb>
+export function stream(
+  f: (client: SupabaseClient) => Ranged,
+  options: StreamOptions = {}
+): Stream.Stream<unknown, DbError, Database.ReadDb> {
+  const size = Math.max(1, Math.floor(options.pageSize ?? defaultPageSize))
+  return Stream.paginateChunkEffect(0, (from) =>
+    Effect.map(
+      Database.read((client) => f(client).range(from, from + size - 1)),
+      (data) => {
+        const rows = Chunk.fromIterable(Array.isArray(data) ? data : [])
+        return [rows, Chunk.isEmpty(rows) ? Option.none() : Option.some(from + rows.length)]
+      }
+    )
+  )
+}
