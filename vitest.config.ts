@@ -1,8 +1,18 @@
+import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
+const src = fileURLToPath(new URL("./src", import.meta.url))
+
 export default defineConfig({
+  resolve: {
+    // Examples and the README import the package by its name; the tests run its source.
+    alias: [
+      { find: /^effect-supabase-pool$/, replacement: `${src}/index.ts` },
+      { find: /^effect-supabase-pool\/(.*)$/, replacement: `${src}/$1.ts` }
+    ]
+  },
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/**/*.spec.ts"],
     globalSetup: ["test/support/globalEmbedded.ts"],
     testTimeout: 20_000,
     hookTimeout: 60_000

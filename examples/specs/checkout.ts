@@ -1,0 +1,64 @@
+/** A service of an application, as the specs beside it swap what stands under it. */
+import { Context, Data, Effect, Layer } from "effect"
+import { Db, Transaction } from "effect-supabase-pool"
+
+export class SoldOut extends Data.TaggedError("SoldOut")<{ readonly productId: string }> {}
+
+interface Order {
+  readonly buyerId: string
+  readonly productId: string
+  readonly quantity: number
+}
+
+interface Product {
+  readonly price: number
+  readonly stock: number
+}
+
+export class Checkout extends Context.Tag("examples/Checkout")<
+  Checkout,
+  { readonly buy: (order: Order, requestId: string) => Effect.Effect<string, SoldOut | Db.DbError> }
+>() {}
+
+const product = (id: string) =>
+  Db.read((client) => client.from("products").select("price, stock").eq("id", id).single<Product>())
+
+/** The stock is in the filter, so that of two buyers of the last piece one gets it and the other's order is undone. */
+const buy = ({ buyerId, productId, quantity }: Order, requestId: string) =>
+  Effect.gen(function* () {
+    const { price, stock } = yield* product(productId)
+    if (stock < quantity) return yield* new SoldOut({ productId })
+    const [, order] = yield* Db.transaction(
+      [
+        (client) =>
+          client
+            .from("products")
+            .update({ stock: stock - quantity })
+            .eq("id", productId)
+            .eq("stock", stock)
+            .select("id")
+            .single(),
+        (client) =>
+          client
+            .from("orders")
+            .insert({
+              buyer_id: buyerId,
+              product_id: Transaction.ref(0, "id"),
+              quantity,
+              total: price * quantity,
+              status: "pending"
+            })
+            .select("id")
+            .single<{ id: string }>()
+      ],
+      { idempotencyKey: requestId }
+    )
+    return order.id
+  })
+
+export const layer: Layer.Layer<Checkout, never, Db.Db | Db.ReadDb> = Layer.effect(
+  Checkout,
+  Effect.map(Effect.context<Db.Db | Db.ReadDb>(), (context) => ({
+    buy: (order, requestId) => Effect.provide(buy(order, requestId), context)
+  }))
+)
