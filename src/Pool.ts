@@ -114,7 +114,8 @@ export class ReadPool extends Context.Tag("effect-supabase-pool/ReadPool")<ReadP
  */
 export class WritePool extends Context.Tag("effect-supabase-pool/WritePool")<WritePool, ConnectionPool>() {}
 
-const metricsOf = <R extends Resource>(core: Core<R>): PoolMetrics => {
+/** @internal */
+export const metricsOf = <R extends Resource>(core: Core<R>): PoolMetrics => {
   const { ledger, options } = core
   return {
     pool: options.mode,
@@ -124,8 +125,8 @@ const metricsOf = <R extends Resource>(core: Core<R>): PoolMetrics => {
     active: core.active,
     idle: core.total - core.active,
     pending: core.bag.pending,
-    connecting: core.connecting,
-    reachable: !core.circuit.isOpen,
+    connecting: core.opener.connecting,
+    reachable: !core.opener.circuit.isOpen,
     created: ledger.created,
     closed: ledger.closed,
     acquired: ledger.acquired,
@@ -154,20 +155,8 @@ const eventsOf = <R extends Resource>({ ledger }: Core<R>): Stream.Stream<Audit.
   )
 
 const fromCore = (core: Core<Connection.PooledConnection>): ConnectionPool => ({
-  connection: Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(core.checkout(restore), (lease) =>
-      Effect.as(
-        Effect.addFinalizer(() => core.giveBack(lease)),
-        lease.resource
-      )
-    )
-  ),
-  use: (f) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(core.checkout(restore), (lease) =>
-        Effect.ensuring(restore(Effect.suspend(() => f(lease.resource))), core.giveBack(lease))
-      )
-    ),
+  connection: core.scoped,
+  use: (f) => core.use(f),
   metrics: Effect.sync(() => metricsOf(core)),
   events: eventsOf(core),
   reset: core.reset

@@ -9,6 +9,8 @@ import type { ConnectionFailed } from "../Errors.js"
 
 const firstDelay = 50
 const longestDelay = 1_500
+/** Who fails again sooner than this (ms) after recovering never was well: the delays go on where they were. */
+const recovered = 5_000
 
 export class Circuit {
   /** The last failure, while connecting fails. */
@@ -16,26 +18,34 @@ export class Circuit {
   /** When it began to fail. */
   since = 0
   private failures = 0
+  private closedAt = Number.NEGATIVE_INFINITY
 
   get isOpen(): boolean {
     return this.error !== undefined
   }
 
-  /** Returns how long to wait before the next probe, in ms; true `first` when it worked until now. */
-  failed(error: ConnectionFailed, now: number): { readonly first: boolean; readonly delay: number } {
+  /** True when it worked until now. */
+  failed(error: ConnectionFailed, now: number): boolean {
     const first = this.error === undefined
-    if (first) this.since = now
     this.error = error
+    if (!first) return false
+    this.since = now
+    if (now - this.closedAt >= recovered) this.failures = 0
+    return true
+  }
+
+  /** How long to wait before the next probe, in ms; longer each time. */
+  nextDelay(): number {
     const delay = Math.min(longestDelay, firstDelay * 2 ** Math.min(this.failures, 16))
     this.failures += 1
-    return { first, delay }
+    return delay
   }
 
   /** True when it had failed until now. */
-  succeeded(): boolean {
-    const recovered = this.error !== undefined
+  succeeded(now: number): boolean {
+    if (this.error === undefined) return false
     this.error = undefined
-    this.failures = 0
-    return recovered
+    this.closedAt = now
+    return true
   }
 }

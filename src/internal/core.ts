@@ -1,25 +1,20 @@
 /**
- * The pool itself: lends leases, opens and closes them, and keeps the count.
+ * The pool itself: lends leases, takes them back, closes them, and keeps the count.
  *
  * Effect's `Pool` owns the resources (it makes, counts and finalises them in its scope); the bag in front of it decides
- * who gets which. Everything here that changes state is synchronous, so that no interruption can come between two
- * changes; what waits or does I/O is an Effect around it.
+ * who gets which, the opener opens what is missing. Everything here that changes state is synchronous, so that no
+ * interruption can come between two changes; what waits or does I/O is an Effect around it.
  */
-import { Clock, Duration, Effect, Exit, type Fiber, FiberSet, Pool, Random, Scope } from "effect"
-import {
-  type AcquireError,
-  AcquireTimeout,
-  ConnectionFailed,
-  type Mode,
-  PoolClosed,
-  PoolOverloaded
-} from "../Errors.js"
-import { Bag, Waiter } from "./bag.js"
-import { Circuit } from "./circuit.js"
+import { Clock, Duration, Effect, Exit, type Fiber, FiberSet, Pool, Scope } from "effect"
+import { type AcquireError, AcquireTimeout, type Mode, PoolClosed, PoolOverloaded } from "../Errors.js"
+import { Bag } from "./bag.js"
 import * as Deadlines from "./deadlines.js"
 import { reclaim } from "./leakWatch.js"
 import { Lease, type Resource } from "./lease.js"
 import { Ledger } from "./ledger.js"
+import { Opener } from "./opener.js"
+import { Request } from "./request.js"
+import { monotonic } from "./time.js"
 
 /** All periods in ms; zero turns `idleTimeout`'s neighbours (`maxLifetime`, `keepalive`, `leakDetection`) off. */
 export interface CoreOptions<R extends Resource> {
@@ -37,102 +32,61 @@ export interface CoreOptions<R extends Resource> {
   readonly acquire: (onClose: (resource: R) => void) => Effect.Effect<R, never, Scope.Scope>
 }
 
-/** At most so many sockets connect at a time (HikariCP opens one at a time; two halve the warm-up). */
-export const maxConnecting = 2
+/**
+ * A socket that the other side closes sooner than this (ms) after it was opened, unused, was never a connection: so do
+ * proxies with nobody behind them.
+ */
+const stillborn = 250
 
-/** A connection attempt that takes longer than this has failed, however long callers are willing to wait. */
-const longestConnect = Duration.seconds(10)
+/**
+ * How long Effect's `Pool` remembers what it made. Its usage strategy would remember all of it for ever: it forgets only
+ * what it evicts itself, and we end every item before that.
+ */
+const memory = Duration.minutes(1)
 
-interface Services {
+type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+
+/** Why a lease ends. */
+type End = "idle-closed" | "retired" | "failed" | "reset" | "closed" | "reclaimed"
+
+interface Services<R extends Resource> {
   readonly clock: Clock.Clock
   readonly deadlines: Deadlines.Deadlines
   readonly leaks: Deadlines.Deadlines
-  readonly connectors: FiberSet.FiberSet
+  /** Not at once: what is forked must not run inside the change of state that forks it. */
   readonly fork: (effect: Effect.Effect<void>) => void
-  readonly forkConnector: (effect: Effect.Effect<void>) => void
-}
-
-class Request<R extends Resource> extends Waiter<Lease<R>> {
-  lease: Lease<R> | undefined = undefined
-  error: AcquireError | undefined = undefined
-  since = 0
-  resume: ((effect: Effect.Effect<Lease<R>, AcquireError>) => void) | undefined = undefined
-  private readonly core: Core<R>
-  private readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
-
-  constructor(core: Core<R>, fiber: Fiber.RuntimeFiber<unknown, unknown>) {
-    super()
-    this.core = core
-    this.fiber = fiber
-  }
-
-  receive(lease: Lease<R>): void {
-    this.core.deadlines.remove(this)
-    this.core.lend(lease, this.fiber)
-    this.lease = lease
-    this.resume?.(Effect.succeed(lease))
-  }
-
-  fail(error: AcquireError): void {
-    this.core.deadlines.remove(this)
-    this.error = error
-    this.resume?.(Effect.fail(error))
-  }
-
-  readonly onExpire: Effect.Effect<void> = Effect.sync(() => {
-    if (this.core.bag.leave(this)) this.fail(this.core.timedOut(this.since))
-  })
-
-  readonly wait: Effect.Effect<Lease<R>, AcquireError> = Effect.async((resume) => {
-    if (this.lease !== undefined) resume(Effect.succeed(this.lease))
-    else if (this.error !== undefined) resume(Effect.fail(this.error))
-    else this.resume = resume
-  })
-
-  /** The caller has gone. What it was given in the meantime goes to the next. */
-  readonly abandon: Effect.Effect<void> = Effect.suspend(() => {
-    this.core.deadlines.remove(this)
-    this.core.bag.leave(this)
-    return this.lease === undefined ? Effect.void : this.core.giveBack(this.lease)
-  })
+  readonly opener: (core: Core<R>) => Opener<R>
 }
 
 export class Core<R extends Resource> {
   readonly bag: Bag<Lease<R>> = new Bag()
   readonly leases: Map<R, Lease<R>> = new Map()
-  readonly circuit: Circuit = new Circuit()
   readonly ledger: Ledger
+  readonly opener: Opener<R>
   phase: "open" | "draining" | "closed" = "open"
-  connecting = 0
   active = 0
-  closing = 0
-  private drained: (() => void) | undefined = undefined
-  private probing = false
+  private closing = 0
+  private onDrained: (() => void) | undefined = undefined
+  private onEmpty: (() => void) | undefined = undefined
 
   readonly options: CoreOptions<R>
-  readonly clock: Clock.Clock
   readonly deadlines: Deadlines.Deadlines
+  readonly fork: (effect: Effect.Effect<void>) => void
+  private readonly clock: Clock.Clock
   private readonly leaks: Deadlines.Deadlines
-  /** Attempts to connect and the waits between them: shutdown ends them before it waits for anything. */
-  private readonly connectors: FiberSet.FiberSet
-  private readonly fork: (effect: Effect.Effect<void>) => void
-  private readonly forkConnector: (effect: Effect.Effect<void>) => void
-  /** Set right after construction: Effect's `Pool` makes resources that tell this pool of their end. */
-  private items: Pool.Pool<R> | undefined = undefined
 
-  constructor(options: CoreOptions<R>, services: Services) {
+  constructor(options: CoreOptions<R>, services: Services<R>) {
     this.options = options
     this.clock = services.clock
     this.deadlines = services.deadlines
     this.leaks = services.leaks
-    this.connectors = services.connectors
     this.fork = services.fork
-    this.forkConnector = services.forkConnector
     this.ledger = new Ledger(options.mode, services.clock)
+    this.opener = services.opener(this)
   }
 
   now(): number {
-    return this.clock.unsafeCurrentTimeMillis()
+    return monotonic(this.clock)
   }
 
   /** Sockets that are open and not on their way out. */
@@ -140,48 +94,62 @@ export class Core<R extends Resource> {
     return this.leases.size - this.closing
   }
 
-  // ------------------------------------------------------------------------------------------------ lending
+  /** A resource until the scope closes. */
+  readonly scoped: Effect.Effect<R, AcquireError, Scope.Scope> = Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(this.checkout(restore), (lease) =>
+      Effect.as(
+        Effect.addFinalizer(() => this.giveBack(lease)),
+        lease.resource
+      )
+    )
+  )
+
+  /** A resource while `f` runs. */
+  use<A, E, S>(f: (resource: R) => Effect.Effect<A, E, S>): Effect.Effect<A, E | AcquireError, S> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(this.checkout(restore), (lease) =>
+        Effect.ensuring(restore(Effect.suspend(() => f(lease.resource))), this.giveBack(lease))
+      )
+    )
+  }
 
   /**
    * Run it uninterruptibly; only the waiting inside is interruptible, by `restore`. `limit` (ms) shortens the wait of an
    * operation that has used up a part of its `connectionTimeout` in an earlier attempt.
    */
-  checkout(
-    restore: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>,
-    limit?: number
-  ): Effect.Effect<Lease<R>, AcquireError> {
+  checkout(restore: Restore, limit?: number): Effect.Effect<Lease<R>, AcquireError> {
     return Effect.withFiberRuntime((fiber) => {
       if (this.phase !== "open") return Effect.fail(this.closed(false))
-      const lease = this.takeOpen()
+      const now = this.now()
+      const lease = this.takeOpen(now)
       if (lease !== undefined) {
-        this.lend(lease, fiber)
+        this.lend(lease, fiber, now)
         return Effect.succeed(lease)
       }
       const refusal = this.refusal()
       if (refusal !== undefined) return Effect.fail(refusal)
-      const request = new Request(this, fiber)
-      request.since = this.now()
+      const request = new Request(this, fiber, now)
       this.bag.wait(request)
       this.deadlines.add(request)
-      this.grow()
-      const wait =
-        limit === undefined
-          ? request.wait
-          : Effect.timeoutFail(request.wait, { duration: limit, onTimeout: () => this.timedOut(request.since) })
-      return Effect.onExit(restore(wait), (exit) => (Exit.isSuccess(exit) ? Effect.void : request.abandon))
+      this.opener.grow()
+      const wait = Effect.onExit(restore(request.wait), (exit) =>
+        Exit.isSuccess(exit) ? Effect.void : request.abandon
+      )
+      return limit === undefined ? wait : request.within(limit, wait)
     })
   }
 
-  private takeOpen(): Lease<R> | undefined {
+  private takeOpen(now: number): Lease<R> | undefined {
     for (let lease = this.bag.take(); lease !== undefined; lease = this.bag.take()) {
-      if (lease.resource.isOpen && this.now() < lease.expiresAt) return lease
+      if (lease.resource.isOpen && now < lease.expiresAt) return lease
       this.discard(lease, lease.resource.isOpen ? "retired" : "failed")
     }
     return undefined
   }
 
   private refusal(): AcquireError | undefined {
-    if (this.circuit.error !== undefined && this.leases.size === 0) return this.circuit.error
+    const { error } = this.opener.circuit
+    if (error !== undefined && this.leases.size === 0) return error
     if (this.bag.pending >= this.options.maxPending) {
       this.ledger.overloaded += 1
       const { maxPending, mode } = this.options
@@ -190,15 +158,16 @@ export class Core<R extends Resource> {
     return undefined
   }
 
-  lend(lease: Lease<R>, fiber: Fiber.RuntimeFiber<unknown, unknown>): void {
+  lend(lease: Lease<R>, fiber: Fiber.RuntimeFiber<unknown, unknown>, now: number): void {
     lease.state = "busy"
-    lease.lentAt = this.now()
+    lease.used = true
+    lease.lentAt = now
     const span = fiber.currentSpan
     lease.holder = { span: span?._tag === "Span" ? span.name : "", fiber: `#${fiber.id().id}` }
     this.active += 1
     this.leaks.add(lease)
     lease.resource.lend()
-    this.ledger.record("acquired", lease)
+    this.ledger.record("acquired", lease, now)
   }
 
   /** Never fails, never waits for the network, and is harmless when the lease has gone another way already. */
@@ -211,15 +180,22 @@ export class Core<R extends Resource> {
       const now = this.now()
       lease.idleSince = now
       lease.lastUsed = now
-      this.ledger.record("released", lease)
+      this.ledger.record("released", lease, now)
       lease.holder = undefined
-      if (!clean || !lease.resource.isOpen) this.discard(lease, "failed")
-      else if (lease.retire || now >= lease.expiresAt) this.discard(lease, lease.retire ? "reset" : "retired")
-      else if (this.phase !== "open") this.discard(lease, "closed")
-      else this.place(lease)
-      if (this.active === 0) this.drained?.()
+      const end = clean ? this.endOf(lease, now) : "failed"
+      if (end === undefined) this.place(lease)
+      else this.discard(lease, end)
+      this.tellDrained()
       return Effect.void
     })
+  }
+
+  /** Why a lease that comes back cannot be lent again, if it cannot. */
+  private endOf(lease: Lease<R>, now: number): End | undefined {
+    if (!lease.resource.isOpen) return "failed"
+    if (lease.retire) return "reset"
+    if (now >= lease.expiresAt) return "retired"
+    return this.phase === "open" ? undefined : "closed"
   }
 
   private lateReturn(lease: Lease<R>): Effect.Effect<void> {
@@ -242,14 +218,17 @@ export class Core<R extends Resource> {
   }
 
   /** Back to where it was, among the long idle, unless somebody waits for it. */
-  returnFromPing(lease: Lease<R>): void {
+  returnFromPing(lease: Lease<R>, answered: boolean): void {
     if (lease.state !== "pinging") return
-    if (this.phase !== "open") this.discard(lease, "closed")
-    else if (lease.retire || !lease.resource.isOpen) this.discard(lease, "failed")
-    else {
-      lease.state = "idle"
-      this.bag.offerBelow(lease)
+    const now = this.now()
+    const end = answered ? this.endOf(lease, now) : "failed"
+    if (end !== undefined) {
+      this.discard(lease, end)
+      return
     }
+    lease.lastUsed = now
+    lease.state = "idle"
+    this.bag.offerBelow(lease)
   }
 
   timedOut(since: number): AcquireTimeout {
@@ -277,123 +256,37 @@ export class Core<R extends Resource> {
     return new PoolClosed({ pool: this.options.mode, sent })
   }
 
-  // ------------------------------------------------------------------------------------------------ opening
-
-  /** Starts as many connection attempts as are needed and allowed. */
-  grow(): void {
-    while (this.phase === "open" && !this.circuit.isOpen && this.mayConnect() && this.wantsMore()) this.connect()
-  }
-
-  private mayConnect(): boolean {
-    return this.connecting < maxConnecting && this.leases.size + this.connecting < this.options.max
-  }
-
-  private wantsMore(): boolean {
-    return this.bag.pending > this.connecting || this.leases.size - this.closing + this.connecting < this.options.min
-  }
-
-  private connect(): void {
-    this.connecting += 1
-    this.forkConnector(this.openOne)
-  }
-
-  /** One attempt. Whoever waits first takes what comes of it: callers that leave do not cancel it. */
-  private readonly openOne: Effect.Effect<void> = Effect.uninterruptibleMask((restore) =>
-    Effect.gen(this, function* () {
-      const scope = yield* Scope.make()
-      const attempt = Effect.flatMap(this.item(scope), (resource) =>
-        Effect.as(Effect.timeoutFail(resource.open, this.connectLimit), resource)
-      )
-      const exit = yield* Effect.exit(restore(attempt))
-      this.connecting -= 1
-      if (Exit.isSuccess(exit) && this.phase === "open") {
-        this.opened(exit.value, scope, yield* Random.next)
-        return
-      }
-      yield* this.dispose(scope)
-      if (Exit.isFailure(exit) && exit.cause._tag === "Fail") yield* this.connectFailed(exit.cause.error)
-    })
-  )
-
-  private item(scope: Scope.Scope): Effect.Effect<R> {
-    const { items } = this
-    return items === undefined
-      ? Effect.dieMessage("the pool was used before it was made")
-      : Scope.extend(
-          Effect.tap(items.get, (resource) => Scope.addFinalizer(scope, items.invalidate(resource))),
-          scope
-        )
-  }
-
-  private get connectLimit(): { readonly duration: Duration.Duration; readonly onTimeout: () => ConnectionFailed } {
-    const { connectionTimeout, mode, origin } = this.options
-    return {
-      duration: Duration.min(connectionTimeout, longestConnect),
-      onTimeout: () =>
-        new ConnectionFailed({ pool: mode, origin, failure: "timeout", code: "CONNECT_TIMEOUT", sent: false })
-    }
-  }
-
-  private opened(resource: R, scope: Scope.CloseableScope, random: number): void {
+  admit(resource: R, scope: Scope.CloseableScope, random: number): void {
     const now = this.now()
     const { maxLifetime } = this.options
     const expiresAt = maxLifetime > 0 ? now + maxLifetime * (1 - 0.025 * random) : Number.POSITIVE_INFINITY
     const lease = new Lease({ resource, scope, now, expiresAt, onLeak: (leaked) => reclaim(this, leaked) })
     this.leases.set(resource, lease)
-    this.ledger.record("created", lease)
-    const { since } = this.circuit
-    if (this.circuit.succeeded()) this.fork(this.ledger.logRecovered(since))
+    this.ledger.record("created", lease, now)
     this.place(lease)
-    this.grow()
-  }
-
-  private connectFailed(error: ConnectionFailed): Effect.Effect<void> {
-    return Effect.flatMap(Random.next, (random) => {
-      const { delay, first } = this.circuit.failed(error, this.now())
-      this.ledger.connectFailed(error)
-      this.dismissHopeless()
-      this.forkConnector(this.probeAfter(delay * (0.8 + 0.4 * random)))
-      return first ? this.ledger.logDown(error) : Effect.void
-    })
   }
 
   /** As long as one connection lives, those who wait will get it; without any, waiting has no point. */
-  private dismissHopeless(): void {
-    if (this.circuit.error === undefined || this.leases.size > 0) return
-    this.dismiss(this.circuit.error)
+  dismissHopeless(): void {
+    const { error } = this.opener.circuit
+    if (error !== undefined && this.leases.size === 0) this.dismiss(error)
   }
 
   private dismiss(error: AcquireError): void {
     for (const waiter of this.bag.dismiss()) if (waiter instanceof Request) waiter.fail(error)
   }
 
-  private probeAfter(millis: number): Effect.Effect<void> {
-    if (this.probing) return Effect.void
-    this.probing = true
-    return Effect.zipRight(
-      this.clock.sleep(Duration.millis(millis)),
-      Effect.suspend(() => {
-        this.probing = false
-        if (this.phase !== "open" || !this.circuit.isOpen || this.connecting > 0) return Effect.void
-        if (!this.mayConnect()) return this.probeAfter(millis)
-        this.connect()
-        return Effect.void
-      })
-    )
-  }
-
-  // ------------------------------------------------------------------------------------------------ closing
-
   /** Takes a lease that is not lent out of the pool, for good. The socket closes in the background. */
-  discard(lease: Lease<R>, why: "idle-closed" | "retired" | "failed" | "reset" | "closed" | "reclaimed"): void {
+  discard(lease: Lease<R>, why: End): void {
     if (lease.state === "closing") return
     lease.state = "closing"
     this.bag.remove(lease)
     this.closing += 1
-    this.ledger.record(why, lease)
+    this.ledger.record(why, lease, this.now())
+    const close = Scope.close(lease.scope, Exit.void)
     this.fork(
       Effect.zipRight(
-        this.dispose(lease.scope),
+        close,
         Effect.sync(() => this.forget(lease))
       )
     )
@@ -403,26 +296,34 @@ export class Core<R extends Resource> {
     this.closing -= 1
     this.leases.delete(lease.resource)
     this.dismissHopeless()
-    this.grow()
+    this.opener.grow()
+    if (this.leases.size === 0) this.onEmpty?.()
   }
 
-  private dispose(scope: Scope.CloseableScope): Effect.Effect<void> {
-    return Effect.uninterruptible(Scope.close(scope, Exit.void))
-  }
-
-  /** A lease that was lent too long: its capacity comes back without its borrower's help. */
-  takeAway(lease: Lease<R>): void {
+  /** A lease that is lent: its capacity comes back without its borrower's help. */
+  takeAway(lease: Lease<R>, why: "reclaimed" | "closed"): void {
+    this.leaks.remove(lease)
     this.active -= 1
     lease.resource.takeBack()
-    this.discard(lease, "reclaimed")
-    if (this.active === 0) this.drained?.()
+    this.discard(lease, why)
+    this.tellDrained()
+  }
+
+  /** The other side closed a socket. One that is lent is seen when it comes back, by its borrower first. */
+  private readonly lost = (resource: R): void => {
+    const lease = this.leases.get(resource)
+    if (lease?.state !== "idle") return
+    if (!lease.used && this.now() - lease.openedAt < stillborn) {
+      this.opener.failed(this.opener.failure("closed", "ECONNRESET"))
+    }
+    this.discard(lease, "failed")
   }
 
   /** Every connection that is open now is replaced: idle ones at once, busy ones when they come back. */
   readonly reset: Effect.Effect<{ readonly closed: number; readonly deferred: number }> = Effect.sync(() => {
     let closed = 0
     let deferred = 0
-    for (const lease of [...this.leases.values()]) {
+    for (const lease of this.leases.values()) {
       if (lease.state === "idle") {
         this.discard(lease, "reset")
         closed += 1
@@ -431,7 +332,7 @@ export class Core<R extends Resource> {
         deferred += 1
       }
     }
-    this.grow()
+    this.opener.grow()
     return { closed, deferred }
   })
 
@@ -439,59 +340,56 @@ export class Core<R extends Resource> {
   readonly shutdown: Effect.Effect<void> = Effect.gen(this, function* () {
     this.phase = "draining"
     this.dismiss(this.closed(false))
-    yield* FiberSet.clear(this.connectors)
-    for (const lease of [...this.leases.values()]) if (lease.state === "idle") this.discard(lease, "closed")
-    if (this.active > 0) {
-      yield* Effect.timeoutOption(Effect.interruptible(this.whenIdle), this.options.shutdownTimeout)
-    }
-    for (const lease of [...this.leases.values()]) {
+    yield* this.opener.stop
+    for (const lease of this.leases.values()) if (lease.state !== "busy") this.discard(lease, "closed")
+    yield* Effect.timeoutOption(Effect.interruptible(this.drained), this.options.shutdownTimeout)
+    for (const lease of this.leases.values()) {
       if (lease.state !== "busy") continue
       lease.resource.abort((sent) => this.closed(sent))
-      this.leaks.remove(lease)
-      this.takeAway(lease)
+      this.takeAway(lease, "closed")
     }
     this.phase = "closed"
-    yield* Effect.forEach([...this.leases.values()], (lease) => this.dispose(lease.scope), { discard: true })
+    yield* this.empty
   })
 
-  private readonly whenIdle: Effect.Effect<void> = Effect.async((resume) => {
-    this.drained = () => {
-      if (this.active === 0) resume(Effect.void)
-    }
-    this.drained()
-  })
-
-  /** The other side closed an idle socket. */
-  private readonly lost = (resource: R): void => {
-    const lease = this.leases.get(resource)
-    if (lease?.state === "idle") this.discard(lease, "failed")
+  private tellDrained(): void {
+    if (this.active === 0) this.onDrained?.()
   }
+
+  private readonly drained: Effect.Effect<void> = Effect.async((resume) => {
+    this.onDrained = () => resume(Effect.void)
+    this.tellDrained()
+  })
+
+  /** No socket is left, not even one that is closing. */
+  private readonly empty: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.leases.size === 0) resume(Effect.void)
+    else this.onEmpty = () => resume(Effect.void)
+  })
 
   static make<R extends Resource>(options: CoreOptions<R>): Effect.Effect<Core<R>, never, Scope.Scope> {
     return Effect.gen(function* () {
-      const deadlines = yield* Deadlines.make(options.connectionTimeout)
-      const leaks = yield* Deadlines.make(options.leakDetectionTimeout)
-      const connectors = yield* FiberSet.make()
-      const runConnector = yield* FiberSet.runtime(connectors)<never>()
+      const attempts = yield* FiberSet.make()
+      const runAttempt = yield* FiberSet.runtime(attempts)<never>()
       const run = yield* FiberSet.makeRuntime<never>()
       const core: Core<R> = new Core(options, {
         clock: yield* Clock.clockWith(Effect.succeed),
-        deadlines,
-        leaks,
-        connectors,
-        // Not at once: what is forked here must not run inside the change of state that forks it.
+        deadlines: yield* Deadlines.make(options.connectionTimeout),
+        leaks: yield* Deadlines.make(options.leakDetectionTimeout),
         fork: (effect) => run(effect, { immediate: false }),
-        forkConnector: (effect) => runConnector(effect, { immediate: false })
+        opener: (ground) => new Opener(ground, attempts, (effect) => runAttempt(effect, { immediate: false }))
       })
-      core.items = yield* Pool.makeWithTTL({
+      const items = Pool.makeWithTTL({
         acquire: options.acquire(core.lost),
         min: options.min,
         max: options.max,
-        timeToLive: Duration.millis(Math.max(1, options.idleTimeout)),
-        timeToLiveStrategy: "usage"
+        timeToLive: memory,
+        timeToLiveStrategy: "creation"
       })
+      // Its fibers inherit from here whether they may be interrupted, and closing waits for them.
+      core.opener.items = yield* Effect.interruptible(items)
       yield* Effect.addFinalizer(() => core.shutdown)
-      core.grow()
+      core.opener.grow()
       return core
     })
   }

@@ -1,4 +1,5 @@
 import { Clock, Duration, Effect, type Scope } from "effect"
+import { monotonic } from "./time.js"
 
 /**
  * Many deadlines that are all the same time away, watched by one fiber.
@@ -35,7 +36,7 @@ class DeadlineQueue implements Deadlines {
   }
 
   add(deadline: Deadline): void {
-    deadline.at = this.clock.unsafeCurrentTimeMillis() + this.millis
+    deadline.at = monotonic(this.clock) + this.millis
     deadline.queued = true
     deadline.previous = this.tail
     if (this.tail === undefined) this.head = deadline
@@ -66,12 +67,16 @@ class DeadlineQueue implements Deadlines {
         this.wake = () => resume(Effect.void)
       })
     }
-    const wait = head.at - this.clock.unsafeCurrentTimeMillis()
-    if (wait > 0) return this.clock.sleep(Duration.millis(wait))
+    const wait = head.at - monotonic(this.clock)
+    if (wait > 0) return this.clock.sleep(Duration.millis(Math.min(wait, longestSleep)))
     this.remove(head)
-    return head.onExpire
+    // One that breaks must not end the watch over all others.
+    return Effect.catchAllCause(head.onExpire, (cause) => Effect.logError("a deadline could not be carried out", cause))
   })
 }
+
+/** Node takes a longer timer for one that never fires. */
+const longestSleep = 2 ** 31 - 1
 
 const never: Deadlines = { add: () => {}, remove: () => {} }
 
@@ -81,7 +86,8 @@ export const make = (period: Duration.Duration): Effect.Effect<Deadlines, never,
   if (millis <= 0 || !Number.isFinite(millis)) return Effect.succeed(never)
   return Effect.gen(function* () {
     const queue = new DeadlineQueue(yield* Clock.clockWith(Effect.succeed), millis)
-    yield* Effect.forkScoped(Effect.forever(queue.step))
+    // A fiber inherits from where it is forked whether it may be interrupted.
+    yield* Effect.forkScoped(Effect.interruptible(Effect.forever(queue.step)))
     return queue
   })
 }

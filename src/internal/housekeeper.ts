@@ -4,7 +4,7 @@
  *
  * It runs once a second, or more often where a limit is shorter, since a server's keep-alive hint can be a few seconds.
  */
-import { Duration, Effect, type Scope } from "effect"
+import { Duration, Effect, Exit, type Scope } from "effect"
 import type { Core } from "./core.js"
 import type { Lease, Resource } from "./lease.js"
 
@@ -27,8 +27,11 @@ const silence = <R extends Resource>(core: Core<R>, lease: Lease<R>): number => 
   return hint === undefined ? keepaliveInterval : Math.min(keepaliveInterval, hint / 2)
 }
 
+const isSilent = <R extends Resource>(core: Core<R>, lease: Lease<R>, now: number): boolean =>
+  core.options.keepaliveInterval > 0 && now - lease.lastUsed >= silence(core, lease)
+
 const verdict = <R extends Resource>(core: Core<R>, lease: Lease<R>, now: number): "close" | "ping" | "keep" => {
-  const { idleTimeout, keepaliveInterval, min } = core.options
+  const { idleTimeout, min } = core.options
   if (!lease.resource.isOpen) {
     core.discard(lease, "failed")
     return "close"
@@ -41,23 +44,17 @@ const verdict = <R extends Resource>(core: Core<R>, lease: Lease<R>, now: number
     core.discard(lease, "idle-closed")
     return "close"
   }
-  return keepaliveInterval > 0 && now - lease.lastUsed >= silence(core, lease) ? "ping" : "keep"
+  return isSilent(core, lease, now) ? "ping" : "keep"
 }
 
 const ping = <R extends Resource>(core: Core<R>, lease: Lease<R>): Effect.Effect<void> =>
   Effect.suspend(() => {
-    if (!core.borrowForPing(lease)) return Effect.void
+    // While others were pinged it may have been lent, and be back.
+    if (!isSilent(core, lease, core.now()) || !core.borrowForPing(lease)) return Effect.void
     return lease.resource.ping.pipe(
       Effect.timeout(pingLimit),
-      Effect.match({
-        onSuccess: () => {
-          lease.lastUsed = core.now()
-        },
-        onFailure: () => {
-          lease.retire = true
-        }
-      }),
-      Effect.ensuring(Effect.sync(() => core.returnFromPing(lease)))
+      Effect.onExit((exit) => Effect.sync(() => core.returnFromPing(lease, Exit.isSuccess(exit)))),
+      Effect.ignore
     )
   })
 
@@ -65,9 +62,18 @@ const sweep = <R extends Resource>(core: Core<R>): Effect.Effect<void> =>
   Effect.suspend(() => {
     const now = core.now()
     const due = [...core.bag.idleLeases()].filter((lease) => verdict(core, lease, now) === "ping")
-    core.grow()
+    core.opener.grow()
     return Effect.forEach(due, (lease) => ping(core, lease), { concurrency: 2, discard: true })
   })
 
 export const run = <R extends Resource>(core: Core<R>): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.suspend(() => sweep(core)).pipe(Effect.delay(tickOf(core)), Effect.forever, Effect.forkScoped, Effect.asVoid)
+  sweep(core).pipe(
+    // One bad sweep must not be the last.
+    Effect.catchAllCause((cause) => Effect.logError("looking after idle connections failed", cause)),
+    Effect.delay(tickOf(core)),
+    Effect.forever,
+    // A fiber inherits from where it is forked whether it may be interrupted.
+    Effect.interruptible,
+    Effect.forkScoped,
+    Effect.asVoid
+  )

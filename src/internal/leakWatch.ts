@@ -9,7 +9,7 @@ export interface Watched<R extends Resource> {
   readonly options: { readonly mode: Mode }
   readonly ledger: Ledger
   now(): number
-  takeAway(lease: Lease<R>): void
+  takeAway(lease: Lease<R>, why: "reclaimed"): void
 }
 
 /**
@@ -24,9 +24,9 @@ export const reclaim = <R extends Resource>(pool: Watched<R>, lease: Lease<R>): 
     const { holder, resource } = lease
     const { mode } = pool.options
     lease.reclaimed = true
-    pool.ledger.record("leaked", lease)
+    pool.ledger.record("leaked", lease, pool.now())
     resource.abort((sent) => new ConnectionReclaimed({ pool: mode, connectionId: resource.id, held, sent }))
-    pool.takeAway(lease)
+    pool.takeAway(lease, "reclaimed")
     return Effect.logWarning(
       `connection leak: ${resource.id} was held for ${period(held)} and has been reclaimed`
     ).pipe(

@@ -41,6 +41,9 @@ export class Lease<R extends Resource> extends Deadline {
   readonly scope: Scope.CloseableScope
   /** When the age limit, jitter included, is reached; infinity without one. */
   readonly expiresAt: number
+  readonly openedAt: number
+  /** Was lent at least once. */
+  used = false
   /** Last return, or opening. */
   idleSince: number
   /** Last traffic on the socket, pings included. */
@@ -64,6 +67,7 @@ export class Lease<R extends Resource> extends Deadline {
     this.resource = options.resource
     this.scope = options.scope
     this.expiresAt = options.expiresAt
+    this.openedAt = options.now
     this.idleSince = options.now
     this.lastUsed = options.now
     this.onExpire = options.onLeak(this)

@@ -2,6 +2,7 @@ import { type Clock, Duration, Effect } from "effect"
 import type { ConnectionEvent, ConnectionEventType } from "../Audit.js"
 import type { ConnectionFailed, Mode } from "../Errors.js"
 import type { Lease, Resource } from "./lease.js"
+import { monotonic } from "./time.js"
 import { period } from "./words.js"
 
 /** What a pool counts, and whom it tells. Events are built only where somebody listens. */
@@ -24,21 +25,21 @@ export class Ledger {
     this.clock = clock
   }
 
-  record<R extends Resource>(type: ConnectionEventType, lease: Lease<R>): void {
+  /** `now` is the pool's time, on which its periods are measured; an event's date is the wall clock's. */
+  record<R extends Resource>(type: ConnectionEventType, lease: Lease<R>, now: number): void {
     if (type === "created") this.created += 1
     else if (type === "acquired") this.acquired += 1
     else if (type === "leaked") this.leaked()
     else if (type !== "released") this.closed += 1
     if (this.listeners.size === 0) return
-    const at = this.clock.unsafeCurrentTimeMillis()
     const { holder, resource } = lease
     this.tell({
       type,
       pool: this.mode,
       connectionId: resource.id,
-      at,
+      at: this.clock.unsafeCurrentTimeMillis(),
       holder: holder === undefined ? "" : holder.span || holder.fiber,
-      held: holder === undefined ? 0 : at - lease.lentAt
+      held: holder === undefined ? 0 : now - lease.lentAt
     })
   }
 
@@ -67,7 +68,7 @@ export class Ledger {
 
   logRecovered(since: number): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const outage = Duration.millis(this.clock.unsafeCurrentTimeMillis() - since)
+      const outage = Duration.millis(monotonic(this.clock) - since)
       return Effect.logInfo(`connected again after ${period(outage)}`).pipe(Effect.annotateLogs({ pool: this.mode }))
     })
   }

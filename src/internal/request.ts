@@ -1,0 +1,77 @@
+import { Duration, Effect, Fiber } from "effect"
+import type { AcquireError, AcquireTimeout } from "../Errors.js"
+import { type Bag, Waiter } from "./bag.js"
+import type { Deadlines } from "./deadlines.js"
+import type { Lease, Resource } from "./lease.js"
+
+/** What a request needs of the pool. */
+export interface Lender<R extends Resource> {
+  readonly bag: Bag<Lease<R>>
+  readonly deadlines: Deadlines
+  lend(lease: Lease<R>, fiber: Fiber.RuntimeFiber<unknown, unknown>, now: number): void
+  giveBack(lease: Lease<R>): Effect.Effect<void>
+  timedOut(since: number): AcquireTimeout
+  now(): number
+}
+
+/**
+ * A caller that waits for a lease: from joining the queue until it has a lease or an error, or has gone.
+ *
+ * The answer may come before its fiber looks for it and after its fiber was interrupted, so it is kept here; what the
+ * fiber never saw goes back with `abandon`.
+ */
+export class Request<R extends Resource> extends Waiter<Lease<R>> {
+  private lease: Lease<R> | undefined = undefined
+  private error: AcquireError | undefined = undefined
+  private resume: ((effect: Effect.Effect<Lease<R>, AcquireError>) => void) | undefined = undefined
+  private readonly lender: Lender<R>
+  private readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
+  private readonly since: number
+
+  constructor(lender: Lender<R>, fiber: Fiber.RuntimeFiber<unknown, unknown>, since: number) {
+    super()
+    this.lender = lender
+    this.fiber = fiber
+    this.since = since
+  }
+
+  receive(lease: Lease<R>): void {
+    this.lender.deadlines.remove(this)
+    this.lender.lend(lease, this.fiber, this.lender.now())
+    this.lease = lease
+    this.resume?.(Effect.succeed(lease))
+  }
+
+  /** Call it outside the queue. */
+  fail(error: AcquireError): void {
+    this.lender.deadlines.remove(this)
+    this.error = error
+    this.resume?.(Effect.fail(error))
+  }
+
+  readonly onExpire: Effect.Effect<void> = Effect.sync(() => {
+    if (this.lender.bag.leave(this)) this.fail(this.lender.timedOut(this.since))
+  })
+
+  readonly wait: Effect.Effect<Lease<R>, AcquireError> = Effect.async((resume) => {
+    if (this.lease !== undefined) resume(Effect.succeed(this.lease))
+    else if (this.error !== undefined) resume(Effect.fail(this.error))
+    else this.resume = resume
+  })
+
+  /** The caller has gone. What it was given in the meantime goes to the next. */
+  readonly abandon: Effect.Effect<void> = Effect.suspend(() => {
+    this.lender.deadlines.remove(this)
+    this.lender.bag.leave(this)
+    return this.lease === undefined ? Effect.void : this.lender.giveBack(this.lease)
+  })
+
+  /**
+   * `wait`, ended after `limit` ms at the latest. It is ended by failing it, since interrupting it would wait for it
+   * where the caller is uninterruptible.
+   */
+  within<A, E>(limit: number, wait: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    const timer = Effect.interruptible(Effect.delay(this.onExpire, Duration.millis(limit)))
+    return Effect.flatMap(Effect.forkDaemon(timer), (running) => Effect.ensuring(wait, Fiber.interruptFork(running)))
+  }
+}

@@ -1,0 +1,7 @@
+import type { Clock } from "effect"
+
+/**
+ * Milliseconds that only ever grow, for periods; not for dates. The wall clock is set back now and then, and a waiter
+ * must not wait an hour longer for it.
+ */
+export const monotonic = (clock: Clock.Clock): number => Math.floor(Number(clock.unsafeCurrentTimeNanos()) / 1_000_000)

@@ -1,0 +1,43 @@
+import { Effect, Fiber } from "effect"
+import type { Core } from "../../src/internal/core.js"
+import type { Lease } from "../../src/internal/lease.js"
+import { checkout, type FakeResource, outcome, settle } from "./fakeResource.js"
+
+/** Somebody who asked for a connection; `state` is `waiting`, or how the asking ended. */
+export interface Asker {
+  readonly fiber: Fiber.RuntimeFiber<void>
+  readonly state: () => string
+  readonly lease: () => Lease<FakeResource>
+}
+
+/** Asks in a fiber of its own, and lets everything run that can run at once. */
+export const ask = (core: Core<FakeResource>): Effect.Effect<Asker> =>
+  Effect.gen(function* () {
+    let state = "waiting"
+    let lease: Lease<FakeResource> | undefined
+    const asking = checkout(core).pipe(
+      Effect.onExit((exit) =>
+        Effect.sync(() => {
+          state = outcome(exit)
+          if (exit._tag === "Success") lease = exit.value
+        })
+      ),
+      Effect.exit,
+      Effect.asVoid
+    )
+    const fiber = yield* Effect.forkDaemon(Effect.interruptible(asking))
+    yield* settle
+    return {
+      fiber,
+      state: () => state,
+      lease: () => {
+        if (lease === undefined) throw new Error(`has no lease: ${state}`)
+        return lease
+      }
+    }
+  })
+
+export const giveBack = (core: Core<FakeResource>, asker: Asker): Effect.Effect<void> =>
+  Effect.zipRight(core.giveBack(asker.lease()), settle)
+
+export const interrupt = (asker: Asker): Effect.Effect<void> => Effect.zipRight(Fiber.interrupt(asker.fiber), settle)

@@ -1,0 +1,250 @@
+/** Bugs that the pool had, each with the test that saw it first. */
+import { describe, expect, it } from "@effect/vitest"
+import { Deferred, Duration, Effect, Exit, Fiber, Scope, TestClock } from "effect"
+import * as Deadlines from "../../src/internal/deadlines.js"
+import { metricsOf } from "../../src/Pool.js"
+import { checkout, FakeWorld, make, outcome, settle } from "../support/fakeResource.js"
+import { ask, giveBack } from "../support/waiting.js"
+
+describe("connecting", () => {
+  it.scoped("a defect while connecting is told to those who wait, and connecting goes on", () =>
+    Effect.gen(function* () {
+      const { core, world } = yield* make()
+      world.connecting = "break"
+      const asker = yield* ask(core)
+      expect(asker.state()).toBe("ConnectionFailed")
+      world.connecting = "accept"
+      yield* TestClock.adjust("2 seconds")
+      expect(metricsOf(core)).toMatchObject({ reachable: true, connecting: 0 })
+      expect((yield* ask(core)).state()).toBe("value")
+    })
+  )
+
+  it.scoped("a socket that is closed before the pool has it is lent to nobody", () =>
+    Effect.gen(function* () {
+      const { core, world } = yield* make()
+      world.connecting = "hang up"
+      expect((yield* ask(core)).state()).toBe("ConnectionFailed")
+      expect(metricsOf(core).acquired).toBe(0)
+    })
+  )
+
+  it.scoped("a server that accepts and hangs up is not met by a storm", () =>
+    Effect.gen(function* () {
+      const world = new FakeWorld()
+      const { core } = yield* make({ world, min: 2 })
+      // Each socket is closed by the other side as soon as the pool has it, and answers nothing.
+      world.pings = "failed"
+      for (let step = 0; step < 200; step += 1) {
+        for (const resource of world.made) yield* world.hangUp(resource)
+        yield* TestClock.adjust("50 millis")
+      }
+      expect(world.attempts).toBeLessThan(25)
+      world.pings = "answered"
+      yield* TestClock.adjust("2 seconds")
+      expect(metricsOf(core)).toMatchObject({ total: 2, reachable: true })
+    })
+  )
+
+  it.scoped("a database that accepts connections but answers nothing has not come back", () =>
+    Effect.gen(function* () {
+      const { core, world } = yield* make({ min: 1 })
+      world.connecting = "refuse"
+      yield* Effect.forEach(world.made, (resource) => world.hangUp(resource))
+      world.connecting = "accept"
+      world.pings = "failed"
+      yield* TestClock.adjust("5 seconds")
+      expect(metricsOf(core)).toMatchObject({ reachable: false, total: 0 })
+      world.pings = "answered"
+      yield* TestClock.adjust("2 seconds")
+      expect(metricsOf(core)).toMatchObject({ reachable: true, total: 1 })
+    })
+  )
+
+  it.scoped("two attempts that fail together are one failure to the delays", () =>
+    Effect.gen(function* () {
+      const { core, world } = yield* make({ min: 2, world: Object.assign(new FakeWorld(), { connecting: "refuse" }) })
+      expect(world.attempts).toBe(2)
+      yield* TestClock.adjust("61 millis")
+      expect(world.attempts).toBe(3)
+      yield* TestClock.adjust("121 millis")
+      expect(world.attempts).toBe(4)
+      expect(metricsOf(core).connectFailures).toBe(4)
+    })
+  )
+
+  it.scoped("a failed attempt holds its place until its socket is closed", () =>
+    Effect.gen(function* () {
+      const { core, world } = yield* make({ max: 1 })
+      const closed = yield* Deferred.make<void>()
+      world.connecting = "refuse"
+      world.closing = Deferred.await(closed)
+      expect((yield* ask(core)).state()).toBe("ConnectionFailed")
+      world.connecting = "accept"
+      yield* TestClock.adjust("5 seconds")
+      expect(world.attempts).toBe(1)
+      yield* Deferred.succeed(closed, undefined)
+      yield* TestClock.adjust("2 seconds")
+      expect(metricsOf(core)).toMatchObject({ total: 1, reachable: true })
+    })
+  )
+
+  it.scoped("a patience shorter than connecting takes does not keep the pool from ever connecting", () =>
+    Effect.gen(function* () {
+      const { core, world } = yield* make({ connectionTimeout: Duration.millis(100) })
+      world.connecting = "decide"
+      const asker = yield* ask(core)
+      yield* TestClock.adjust("300 millis")
+      expect(asker.state()).toBe("AcquireTimeout")
+      yield* world.accept
+      world.connecting = "refuse"
+      expect((yield* ask(core)).state()).toBe("value")
+    })
+  )
+})
+
+describe("waiting", () => {
+  it.scoped("a shortened wait ends in time inside an uninterruptible caller too", () =>
+    Effect.gen(function* () {
+      const { core } = yield* make({ max: 1, connectionTimeout: Duration.seconds(30) })
+      yield* ask(core)
+      const waiting = yield* Effect.fork(
+        Effect.uninterruptible(Effect.uninterruptibleMask((restore) => core.checkout(restore, 100)))
+      )
+      yield* settle
+      yield* TestClock.adjust("100 millis")
+      const exit = yield* Effect.map(Fiber.poll(waiting), (polled) =>
+        polled._tag === "Some" ? outcome(polled.value) : "waiting"
+      )
+      expect(exit).toBe("AcquireTimeout")
+      expect(metricsOf(core)).toMatchObject({ pending: 0, timeouts: 1 })
+      yield* TestClock.adjust("30 seconds")
+    })
+  )
+})
+
+describe("deadlines", () => {
+  class Mark extends Deadlines.Deadline {
+    fired = false
+    readonly onExpire: Effect.Effect<void>
+    constructor(then: Effect.Effect<void> = Effect.void) {
+      super()
+      this.onExpire = Effect.zipRight(
+        Effect.sync(() => {
+          this.fired = true
+        }),
+        then
+      )
+    }
+  }
+
+  it.scoped("one that breaks does not stop the watch", () =>
+    Effect.gen(function* () {
+      const deadlines = yield* Deadlines.make(Duration.seconds(1))
+      const broken = new Mark(Effect.die("a bug"))
+      const next = new Mark()
+      deadlines.add(broken)
+      deadlines.add(next)
+      yield* TestClock.adjust("1 second")
+      yield* settle
+      expect([broken.fired, next.fired]).toEqual([true, true])
+    })
+  )
+
+  it.live("a wall clock that is set back makes nobody wait longer", () =>
+    Effect.gen(function* () {
+      const wall = Date.now
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          Date.now = wall
+        })
+      )
+      const deadlines = yield* Deadlines.make(Duration.millis(50))
+      const fired = yield* Deferred.make<void>()
+      deadlines.add(new Mark(Deferred.succeed(fired, undefined)))
+      yield* Effect.yieldNow()
+      Date.now = () => wall() - 3_600_000
+      yield* Effect.timeout(Deferred.await(fired), "5 seconds")
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("closing", () => {
+  it.scoped("what shutdown takes from a borrower is closed, not reclaimed as a leak", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { core, events } = yield* Scope.extend(make({ events: true, shutdownTimeout: Duration.zero }), scope)
+      yield* ask(core)
+      yield* Scope.close(scope, Exit.void)
+      expect(events.map((event) => event.type)).toEqual(["created", "acquired", "closed"])
+    })
+  )
+
+  it.scoped("a pool that was built where nothing may be interrupted closes like any other", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const world = Object.assign(new FakeWorld(), { connecting: "decide" })
+      yield* Effect.uninterruptible(
+        Scope.extend(make({ world, min: 1, housekeeper: true, leakDetectionTimeout: Duration.minutes(1) }), scope)
+      )
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* settle
+      yield* TestClock.adjust("20 seconds")
+      yield* settle
+      expect((yield* Fiber.poll(closing))._tag).toBe("Some")
+    })
+  )
+
+  it.scoped("a connection that is being pinged while the pool is reset closes because of the reset", () =>
+    Effect.gen(function* () {
+      const { core, events, world } = yield* make({
+        min: 1,
+        max: 1,
+        events: true,
+        housekeeper: true,
+        keepaliveInterval: 1_000
+      })
+      const answer = yield* Deferred.make<void>()
+      world.answerPing = () => Deferred.await(answer)
+      yield* TestClock.adjust("1 second")
+      expect(yield* core.reset).toEqual({ closed: 0, deferred: 1 })
+      yield* Deferred.succeed(answer, undefined)
+      yield* settle
+      yield* settle
+      expect(events.map((event) => event.type)).toEqual(["created", "reset", "created"])
+    })
+  )
+
+  it.scoped("a connection that grew too old during its ping is not handed to who waits", () =>
+    Effect.gen(function* () {
+      const { core, world } = yield* make({ max: 1, housekeeper: true, keepaliveInterval: 1_000, maxLifetime: 3_000 })
+      const first = yield* ask(core)
+      const { resource } = first.lease()
+      yield* giveBack(core, first)
+      const answer = yield* Deferred.make<void>()
+      world.answerPing = () => Deferred.await(answer)
+      yield* TestClock.adjust("1500 millis")
+      expect(resource.pings).toBe(1)
+      const second = yield* ask(core)
+      yield* TestClock.adjust("900 millis")
+      expect(second.state()).toBe("waiting")
+      yield* TestClock.setTime(3_001)
+      yield* Deferred.succeed(answer, undefined)
+      yield* settle
+      yield* settle
+      expect(resource.isOpen).toBe(false)
+    })
+  )
+})
+
+describe("checkout", () => {
+  it.scoped("giving the same lease back twice does not take it from the next borrower", () =>
+    Effect.gen(function* () {
+      const { core } = yield* make({ max: 1 })
+      const lease = yield* checkout(core)
+      yield* core.giveBack(lease)
+      yield* core.giveBack(lease)
+      expect(metricsOf(core)).toMatchObject({ active: 0, idle: 1, total: 1 })
+    })
+  )
+})
