@@ -1,0 +1,55 @@
+import { Command, Options } from "@effect/cli"
+import { Console, Effect, Layer, Logger, LogLevel, Option } from "effect"
+import { load, PoolConfig, type PoolOptions, SupabaseConfig, type SupabaseOptions } from "../../Config.js"
+import * as Db from "../../Db.js"
+import { Failed } from "./failed.js"
+import { configuration, connection, type Finding, line } from "./findings.js"
+
+/** Two sockets, and no patience: this is a question, not a service. */
+const database = (supabase: SupabaseOptions, pool: PoolOptions) =>
+  Db.layer.pipe(
+    Layer.provide(
+      Layer.merge(
+        Layer.succeed(SupabaseConfig, supabase),
+        Layer.succeed(PoolConfig, {
+          ...pool,
+          minConnections: 1,
+          maxConnections: 2,
+          maxRetries: 0,
+          enableHealthChecks: false
+        })
+      )
+    )
+  )
+
+const findings: Effect.Effect<ReadonlyArray<Finding>> = Effect.matchEffect(load, {
+  onFailure: ({ mistakes }) =>
+    Effect.succeed(
+      mistakes.map(({ problem, remedy, variable }) => ({ name: variable, ok: false, detail: problem, remedy }))
+    ),
+  onSuccess: (loaded) =>
+    Option.match(loaded.supabase, {
+      onNone: () => Effect.succeed(configuration(loaded)),
+      onSome: (supabase) =>
+        Effect.map(Effect.provide(connection, database(supabase, loaded.pool)), (asked) => [
+          ...configuration(loaded),
+          ...asked
+        ])
+    })
+})
+
+const json = Options.boolean("json").pipe(Options.withDescription("print the findings as JSON"))
+
+export const check = Command.make("check", { json }, (options) =>
+  Effect.gen(function* () {
+    // The findings say it; a log line beside them would say it twice.
+    const found = yield* findings.pipe(Logger.withMinimumLogLevel(LogLevel.None))
+    const ok = found.every((finding) => finding.ok)
+    yield* Console.log(options.json ? JSON.stringify({ ok, findings: found }, null, 2) : found.map(line).join("\n"))
+    if (!ok) return yield* new Failed({ reason: "" })
+  })
+).pipe(
+  Command.withDescription(
+    "Reads the environment, connects, and tells what is wrong and how to mend it. Writes nothing. Exit code 0 when all is well, else 1."
+  )
+)

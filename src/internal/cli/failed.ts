@@ -1,0 +1,8 @@
+import { Data } from "effect"
+
+/** The command did its work and the answer is no: exit code 1; the message goes to standard error unless it is empty. */
+export class Failed extends Data.TaggedError("Failed")<{ readonly reason: string }> {
+  override get message(): string {
+    return this.reason
+  }
+}

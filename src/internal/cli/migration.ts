@@ -1,0 +1,36 @@
+import { fileURLToPath } from "node:url"
+import { Command, Options } from "@effect/cli"
+import { FileSystem, Path } from "@effect/platform"
+import { Console, Effect } from "effect"
+import { Failed } from "./failed.js"
+
+const file = "20250918080000_supabase_pool.sql"
+
+/** Of the package itself, seen from src/internal/cli and from dist/internal/cli. */
+const source = fileURLToPath(new URL(`../../../supabase/migrations/${file}`, import.meta.url))
+
+const dir = Options.directory("dir").pipe(
+  Options.withDefault("supabase/migrations"),
+  Options.withDescription("where the migrations of your project are; made when it is not there")
+)
+
+const force = Options.boolean("force").pipe(Options.withDescription("replace a file of that name which differs"))
+
+export const migration = Command.make("migration", { dir, force }, (options) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const target = path.join(options.dir, file)
+    const sql = yield* fs.readFileString(source)
+    const present = (yield* fs.exists(target)) ? yield* fs.readFileString(target) : undefined
+    if (present === sql) return yield* Console.log(`${target} is there already, and is the same.`)
+    if (present !== undefined && !options.force) {
+      return yield* new Failed({
+        reason: `${target} is there and differs. Nothing was written. Use --force to replace it.`
+      })
+    }
+    yield* fs.makeDirectory(options.dir, { recursive: true })
+    yield* fs.writeFileString(target, sql)
+    yield* Console.log(`${target} written. Apply it with \`supabase db push\`, then run \`supabase-pool check\`.`)
+  })
+).pipe(Command.withDescription("Writes the SQL that a project needs for transactions."))
