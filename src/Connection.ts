@@ -59,6 +59,10 @@ export class PooledConnection implements Connection, Resource {
   #client: SupabaseClient | undefined
   readonly #others: WeakMap<Credentials, SupabaseClient> = new WeakMap()
 
+  readonly #refuse = (error: DbError): void => {
+    this.transport.failure = error
+  }
+
   constructor(options: ConnectionOptions, id: string, createdAt: Date) {
     this.id = id
     this.mode = options.mode
@@ -69,7 +73,7 @@ export class PooledConnection implements Connection, Resource {
   }
 
   get client(): SupabaseClient {
-    this.#client ??= PooledClient.make(this.#url, this.#own.key, this.#own.token, this.transport.fetch)
+    this.#client ??= PooledClient.make(this.#url, this.#own.key, this.#own.token, this.transport.fetch, this.#refuse)
     return this.#client
   }
 
@@ -81,7 +85,7 @@ export class PooledConnection implements Connection, Resource {
   clientAs(credentials: Credentials): SupabaseClient {
     const known = this.#others.get(credentials)
     if (known !== undefined) return known
-    const client = PooledClient.make(this.#url, credentials.key, credentials.token, this.transport.fetch)
+    const client = PooledClient.make(this.#url, credentials.key, credentials.token, this.transport.fetch, this.#refuse)
     this.#others.set(credentials, client)
     return client
   }
@@ -101,6 +105,7 @@ export class PooledConnection implements Connection, Resource {
   lend(): void {
     this.transport.usable = true
     this.transport.failure = undefined
+    this.transport.retryAfter = null
     this.transport.writes = 0
   }
 

@@ -11,7 +11,7 @@
  */
 import { Duration, Schema } from "effect"
 import { isTransientAnswer, mayHaveExecutedAnswer } from "./internal/answers.js"
-import { count, period } from "./internal/words.js"
+import { clause, count, period, sentence } from "./internal/words.js"
 
 /**
  * Which of the two pools: `read` sends with the anon key, `write` with the service-role key.
@@ -27,8 +27,14 @@ export const Mode = Schema.Literal("read", "write")
  */
 export type Mode = typeof Mode.Type
 
-const executed = (may: boolean): string =>
-  may ? "It may have been executed: look before sending it again." : "Nothing was executed."
+const executed = (may: boolean, pool: Mode = "write"): string => {
+  if (!may) return "Nothing was executed."
+  return pool === "read"
+    ? "It was a read: nothing was changed."
+    : "It may have been executed: look before sending it again."
+}
+
+const sentOr = (sent: boolean, pool: Mode): string => (sent ? executed(true, pool) : "Nothing was sent.")
 
 /**
  * No connection became free, and none could be opened, within `connectionTimeout`.
@@ -98,6 +104,7 @@ export const ConnectionFailure = Schema.Literal(
   "tls",
   "timeout",
   "unreachable",
+  "local",
   "closed",
   "protocol",
   "returned"
@@ -121,11 +128,11 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
   override get message(): string {
     return (
       `Connection failed: ${failures[this.failure]} ${this.origin}${this.code === "" ? "" : ` (${this.code})`}. ` +
-      `${this.sent ? executed(true) : "Nothing was sent."} ${remedies[this.failure]}`
+      `${sentOr(this.sent, this.pool)} ${remedies[this.failure]}`
     )
   }
   get isTransient(): boolean {
-    return true
+    return this.failure !== "returned"
   }
   get mayHaveExecuted(): boolean {
     return this.sent
@@ -138,8 +145,9 @@ const failures: Record<typeof ConnectionFailure.Type, string> = {
   tls: "no trusted TLS connection to",
   timeout: "no answer in time from",
   unreachable: "no route to",
+  local: "this machine opens no more sockets, so none to",
   closed: "the connection was closed by",
-  protocol: "an answer that is not HTTP came from",
+  protocol: "an answer that is not proper HTTP came from",
   returned: "this connection has gone back to the pool of"
 }
 
@@ -149,6 +157,7 @@ const remedies: Record<typeof ConnectionFailure.Type, string> = {
   tls: "Check the certificate, and the clock of this machine.",
   timeout: "Check the network and firewalls between here and SUPABASE_URL.",
   unreachable: "Check the network between here and SUPABASE_URL.",
+  local: "Raise the limit of open files, or free local ports.",
   closed: "Usually a restart or a proxy's idle limit; lower DB_POOL_KEEPALIVE_INTERVAL if it repeats.",
   protocol: "Check that SUPABASE_URL is a Supabase project and not another service.",
   returned: "Use a connection only between its acquisition and its release."
@@ -168,7 +177,7 @@ export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("Reques
   override get message(): string {
     return (
       `Request timeout: no complete answer within ${period(this.timeout)} on a ${this.pool} connection. ` +
-      `${executed(this.sent)} Make the query faster, or raise DB_POOL_REQUEST_TIMEOUT.`
+      `${sentOr(this.sent, this.pool)} Make the query faster, or raise DB_POOL_REQUEST_TIMEOUT.`
     )
   }
   get isTransient(): boolean {
@@ -194,7 +203,7 @@ export class ConnectionReclaimed extends Schema.TaggedError<ConnectionReclaimed>
   override get message(): string {
     return (
       `Connection reclaimed: ${this.connectionId} was held for ${period(this.held)} and taken back as a leak. ` +
-      `${executed(this.sent)} Return connections sooner, or raise DB_POOL_LEAK_DETECTION_TIMEOUT.`
+      `${sentOr(this.sent, this.pool)} Return connections sooner, or raise DB_POOL_LEAK_DETECTION_TIMEOUT.`
     )
   }
   get isTransient(): boolean {
@@ -208,7 +217,9 @@ export class ConnectionReclaimed extends Schema.TaggedError<ConnectionReclaimed>
 /**
  * PostgREST, PostgreSQL or a gateway before them answered with an error.
  *
- * `code` is PostgREST's (`PGRST…`) or the SQLSTATE; empty when the answer came from a gateway.
+ * `code` is PostgREST's (`PGRST…`) or the SQLSTATE; empty when the answer came from a gateway. Where no answer came,
+ * `status` is 0 and the code is ours: `ABORTED` and `ABORTED_UNSENT` (the caller's `AbortSignal`, after or before the
+ * request left), `INVALID_REQUEST` and `INVALID_TOKEN` (refused before anything was sent).
  *
  * @since 0.1.0
  * @category errors
@@ -222,10 +233,10 @@ export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
   retryAfter: Schema.optional(Schema.DurationFromMillis)
 }) {
   override get message(): string {
-    const code = this.code === "" ? `HTTP ${this.status}` : `${this.code}, HTTP ${this.status}`
-    const hint = this.hint === "" ? "" : ` ${this.hint}`
-    const details = this.details === "" ? "" : ` ${this.details}`
-    return `Query failed: ${this.reason} (${code}).${details} ${executed(this.mayHaveExecuted)}${hint}`
+    const source = [this.code, this.status === 0 ? "" : `HTTP ${this.status}`].filter((word) => word !== "").join(", ")
+    const where = source === "" ? "" : ` (${source})`
+    const remedy = this.hint === "" ? remedyOf(this) : this.hint
+    return `Query failed: ${clause(this.reason)}${where}.${sentence(this.details)} ${executed(this.mayHaveExecuted)}${sentence(remedy)}`
   }
   get isTransient(): boolean {
     return isTransientAnswer(this.status, this.code)
@@ -235,25 +246,41 @@ export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
   }
 }
 
+const remedyOf = ({ isTransient, status }: QueryError): string => {
+  if (isTransient) return "Try again in a moment."
+  if (status === 401 || status === 403) return "Check the key or the access token, and what its role is granted."
+  if (status >= 500) return "Look at the database's log."
+  return status === 0 ? "" : "Mend the query."
+}
+
 /**
  * One row was asked for and none, or more than one, is there.
+ *
+ * PostgREST looks before it commits, so a write with `single()` has changed nothing. `maybeSingle()` on a write is
+ * judged by supabase-js when the answer is here: then `executed` is true.
  *
  * @since 0.1.0
  * @category errors
  */
 export class RowNotFound extends Schema.TaggedError<RowNotFound>()("RowNotFound", {
   table: Schema.String,
-  details: Schema.String
+  details: Schema.String,
+  executed: Schema.optionalWith(Schema.Boolean, { default: () => false })
 }) {
   override get message(): string {
     const where = this.table === "" ? "" : ` in ${this.table}`
-    return `Row not found${where}: ${this.details === "" ? "no row matches" : this.details}. Nothing was changed. Use maybeSingle() where no row is a good answer.`
+    const many = /\b(?:[2-9]|[1-9]\d+) rows/.test(this.details)
+    return (
+      `Row not found${where}: ${this.details === "" ? "no row matches" : clause(this.details)}. ` +
+      `${this.executed ? "The write was executed." : "Nothing was changed."} ` +
+      `${many ? "Narrow the filter to one row." : "Use maybeSingle() where no row is a good answer."}`
+    )
   }
   get isTransient(): boolean {
     return false
   }
   get mayHaveExecuted(): boolean {
-    return false
+    return this.executed
   }
 }
 
@@ -365,7 +392,7 @@ export class PoolClosed extends Schema.TaggedError<PoolClosed>()("PoolClosed", {
   sent: Schema.Boolean
 }) {
   override get message(): string {
-    return `Pool closed: the ${this.pool} pool is shutting down. ${executed(this.sent)} Build a new pool to go on.`
+    return `Pool closed: the ${this.pool} pool is shutting down. ${sentOr(this.sent, this.pool)} Build a new pool to go on.`
   }
   get isTransient(): boolean {
     return false

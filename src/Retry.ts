@@ -69,9 +69,12 @@ export interface Delays {
  */
 export const longestRetryAfter: Duration.Duration = Duration.seconds(30)
 
+/** Node's timers count 31 bits of milliseconds, nearly 25 days; a longer sleep would never end. */
+const longestTimer = 2_147_483_647
+
 /**
  * `Schedule.exponential` from `retryDelay`, doubling, `maxRetries` times; never less than the server asked for with
- * `Retry-After` (up to `longestRetryAfter`).
+ * `Retry-After` (up to `longestRetryAfter`), and never more than a timer can count (24 days).
  *
  * @since 0.1.0
  * @category constructors
@@ -81,7 +84,9 @@ export const schedule = (delays: Delays): Schedule.Schedule<Duration.Duration, D
   return (delays.retryJitter ? Schedule.jittered(exponential) : exponential).pipe(
     Schedule.intersect(Schedule.recurs(delays.maxRetries)),
     Schedule.zipRight(Schedule.identity<DbError>()),
-    Schedule.modifyDelay((error, delay) => Duration.max(delay, retryAfterOf(error, longestRetryAfter))),
+    Schedule.modifyDelay((error, delay) =>
+      Duration.min(Duration.max(delay, retryAfterOf(error, longestRetryAfter)), longestTimer)
+    ),
     Schedule.delays
   )
 }
@@ -96,10 +101,10 @@ export const schedule = (delays: Delays): Schedule.Schedule<Duration.Duration, D
 export const parseRetryAfter = (header: string | null, now: number): Duration.Duration | undefined => {
   if (header === null) return undefined
   const text = header.trim()
-  if (/^\d{1,10}$/.test(text)) return Duration.seconds(Number(text))
-  // A date has letters; `Date.parse` would take "-5" or "1.5" for one.
-  if (!/^[A-Za-z]{3}/.test(text)) return undefined
-  const at = Date.parse(text)
+  if (/^\d+$/.test(text)) return Duration.seconds(Math.min(Number(text), longestTimer / 1_000))
+  // `Date.parse` would take "-5", "1.5" or "abc 5" for a date.
+  if (!/^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text)) return undefined
+  const at = Date.parse(/GMT$/.test(text) ? text : `${text} GMT`)
   return Number.isNaN(at) ? undefined : Duration.millis(Math.max(0, at - now))
 }
 

@@ -2,7 +2,10 @@
 import { Effect } from "effect"
 import { type DbError, isDbError, QueryError, RowNotFound } from "../Errors.js"
 import { parseRetryAfter } from "../Retry.js"
+import { askedOf } from "./asked.js"
+import { describe } from "./spans.js"
 import type { Transport } from "./transport.js"
+import { withoutSecrets } from "./words.js"
 
 /**
  * As much of supabase-js's response as every builder has. Without `data`: a contextual type that has it makes TypeScript
@@ -23,39 +26,54 @@ export interface Response extends Outcome {
   readonly data?: unknown
 }
 
-const text = (value: unknown): string => (typeof value === "string" ? value : "")
+/** A gateway's page is no message; what is longer than PostgREST ever says is cut. */
+const longest = 4_096
+
+const text = (value: unknown): string => (typeof value === "string" ? withoutSecrets(value.slice(0, longest)) : "")
 
 /** PostgREST: "JSON object requested, multiple (or no) rows returned". */
 const notOneRow = "PGRST116"
 
-export const errorOf = (answer: Response, transport: Transport, now: number): DbError => {
+const rowNotFound = (details: string, transport: Transport, table: string): RowNotFound => {
+  // A 2xx that supabase-js made this error of: `maybeSingle()` on a write that is committed.
+  const executed = transport.status >= 200 && transport.status < 300 && transport.writes > 0
+  return new RowNotFound({ table, details, executed })
+}
+
+export const errorOf = (answer: Response, transport: Transport, now: number, table = ""): DbError => {
   const { error, status } = answer
   // Status 0: no answer came. Why, is in our fetch's error; the builder has made words of it.
   if (status === 0 && transport.failure !== undefined) return transport.failure
   const code = text(error?.code)
-  if (code === notOneRow) return new RowNotFound({ table: "", details: text(error?.details) })
+  const details = text(error?.details)
+  if (code === notOneRow) return rowNotFound(details, transport, table)
   const retryAfter = parseRetryAfter(transport.retryAfter, now)
+  const reason = text(error?.message)
   return new QueryError({
     code,
-    reason: text(error?.message) || "no reason was given",
-    details: text(error?.details),
+    reason: reason === "" ? "the server gave no reason" : status < 400 ? `the answer is not JSON: ${reason}` : reason,
+    details,
     hint: text(error?.hint),
     status,
     ...(retryAfter === undefined ? {} : { retryAfter })
   })
 }
 
-const isErrorBody = (u: unknown): u is NonNullable<Response["error"]> =>
+const isErrorBody = (u: unknown): u is NonNullable<Outcome["error"]> =>
   typeof u === "object" && u !== null && "message" in u && "code" in u
 
 /** What user code threw: an error of ours, PostgREST's error object thrown on, or a defect. */
-export const thrownError = (thrown: unknown, transport: Transport, now: number): DbError | undefined => {
+export const thrownError = (thrown: unknown, transport: Transport, now: number, table = ""): DbError | undefined => {
   if (isDbError(thrown)) return thrown
-  const { failure } = transport
+  const { failure, rejection } = transport
+  if (failure !== undefined && rejection !== undefined && rejection === thrown) return failure
   if (!isErrorBody(thrown)) return undefined
   if (failure !== undefined && text(thrown.message).includes(failure.message)) return failure
-  return errorOf({ error: thrown, status: transport.status }, transport, now)
+  return errorOf({ error: thrown, status: transport.status }, transport, now, table)
 }
+
+/** JSON `null` as the body of a failure: supabase-js takes it for "no error". */
+const isGood = (answer: Response): boolean => answer.error === null && answer.status < 400
 
 /** Runs a builder. Interruption is the connection's business: what is under way when it goes back is aborted. */
 export const ask = <A extends Response>(
@@ -63,14 +81,18 @@ export const ask = <A extends Response>(
   transport: Transport,
   now: () => number
 ): Effect.Effect<A, DbError> =>
-  Effect.async((resume) => {
-    query.then(
-      (answer) => {
-        resume(answer.error === null ? Effect.succeed(answer) : Effect.fail(errorOf(answer, transport, now())))
-      },
-      (thrown: unknown) => {
-        const error = thrownError(thrown, transport, now())
-        resume(error === undefined ? Effect.die(thrown) : Effect.fail(error))
-      }
-    )
+  Effect.withFiberRuntime((fiber) => {
+    describe(fiber.currentSpan, query)
+    return Effect.async((resume) => {
+      const table = () => askedOf(query)?.name
+      query.then(
+        (answer) => {
+          resume(isGood(answer) ? Effect.succeed(answer) : Effect.fail(errorOf(answer, transport, now(), table())))
+        },
+        (thrown: unknown) => {
+          const error = thrownError(thrown, transport, now(), table())
+          resume(error === undefined ? Effect.die(thrown) : Effect.fail(error))
+        }
+      )
+    })
   })

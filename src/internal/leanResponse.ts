@@ -20,6 +20,18 @@ export const headerOf = (raw: RawHeaders, name: string): string | null => {
   return null
 }
 
+/** As `Headers.get` gives it: values of the same name joined. */
+const allOf = (raw: RawHeaders, name: string): string | null => {
+  let found: string | null = null
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const key = raw[i]
+    if (key?.length !== name.length || key.toString("latin1").toLowerCase() !== name) continue
+    const value = String(raw[i + 1]?.toString("latin1"))
+    found = found === null ? value : `${found}, ${value}`
+  }
+  return found
+}
+
 class LeanHeaders implements Headers {
   readonly #raw: RawHeaders
   #full: Headers | undefined
@@ -39,7 +51,7 @@ class LeanHeaders implements Headers {
   }
 
   get(name: string): string | null {
-    return this.#full === undefined ? headerOf(this.#raw, name.toLowerCase()) : this.#full.get(name)
+    return this.#full === undefined ? allOf(this.#raw, name.toLowerCase()) : this.#full.get(name)
   }
   has(name: string): boolean {
     return this.get(name) !== null
@@ -76,6 +88,12 @@ class LeanHeaders implements Headers {
 /** Statuses whose responses have no body, so that `new Response` refuses one (Fetch standard, "null body status"). */
 const bodiless = new Set([101, 103, 204, 205, 304])
 
+const unusable = "Body is unusable: it has been read already"
+
+/** Without the byte order mark, as the Fetch standard's "UTF-8 decode" does. */
+const textOf = (body: Buffer): string =>
+  body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.toString("utf8", 3) : body.toString("utf8")
+
 export class LeanResponse implements Response {
   readonly status: number
   readonly statusText: string
@@ -96,6 +114,7 @@ export class LeanResponse implements Response {
   }
 
   #inflate(): Response {
+    if (this.#used) throw new TypeError(unusable)
     this.#full ??= new Response(bodiless.has(this.status) ? null : new Uint8Array(this.#body), {
       status: this.status,
       statusText: this.statusText,
@@ -111,13 +130,15 @@ export class LeanResponse implements Response {
     return this.#used || (this.#full?.bodyUsed ?? false)
   }
   get body(): Response["body"] {
+    // Read as text already: what is left of it is an empty stream, which `new Response("")` has.
+    if (this.#used) return new Response("").body
     return this.#inflate().body
   }
   text(): Promise<string> {
-    if (this.bodyUsed) return Promise.reject(new TypeError("Body is unusable: it has been read already"))
+    if (this.bodyUsed) return Promise.reject(new TypeError(unusable))
     if (this.#full !== undefined) return this.#full.text()
     this.#used = true
-    return Promise.resolve(this.#body.toString("utf8"))
+    return Promise.resolve(textOf(this.#body))
   }
   json(): ReturnType<Response["json"]> {
     return this.text().then((body) => JSON.parse(body))
@@ -125,16 +146,16 @@ export class LeanResponse implements Response {
   clone(): Response {
     return this.#inflate().clone()
   }
-  arrayBuffer(): Promise<ArrayBuffer> {
+  async arrayBuffer(): Promise<ArrayBuffer> {
     return this.#inflate().arrayBuffer()
   }
-  blob(): Promise<Blob> {
+  async blob(): Promise<Blob> {
     return this.#inflate().blob()
   }
-  bytes(): ReturnType<Response["bytes"]> {
-    return this.#inflate().bytes()
+  async bytes(): ReturnType<Response["bytes"]> {
+    return new Uint8Array(await this.#inflate().arrayBuffer())
   }
-  formData(): Promise<FormData> {
+  async formData(): Promise<FormData> {
     return this.#inflate().formData()
   }
 }

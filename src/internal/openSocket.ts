@@ -12,13 +12,14 @@ export interface Target {
 
 export const target = (mode: Mode, url: URL): Target => ({ mode, url, session: undefined })
 
-const failureOf = (code: string): ConnectionFailed["failure"] => {
+const failureOf = (code: string, secure: boolean): ConnectionFailed["failure"] => {
   if (code === "ECONNREFUSED") return "refused"
   if (code === "ENOTFOUND" || code === "EAI_AGAIN" || code === "EAI_FAIL" || code === "EAI_NODATA") return "dns"
   if (code === "ETIMEDOUT" || code === "ESOCKETTIMEDOUT") return "timeout"
-  if (code === "ENETUNREACH" || code === "EHOSTUNREACH" || code === "EADDRNOTAVAIL") return "unreachable"
+  if (code === "EMFILE" || code === "ENFILE" || code === "ENOBUFS" || code === "EADDRNOTAVAIL") return "local"
   if (code === "ECONNRESET" || code === "EPIPE" || code === "ECONNABORTED") return "closed"
-  return "tls"
+  // What remains of a TLS socket's errors has a hundred names, most of them OpenSSL's.
+  return secure && !/^E[A-Z]+$/.test(code) ? "tls" : "unreachable"
 }
 
 const codeOf = (error: Error & { readonly code?: unknown; readonly errors?: ReadonlyArray<unknown> }): string => {
@@ -30,7 +31,8 @@ const codeOf = (error: Error & { readonly code?: unknown; readonly errors?: Read
 /** What the socket's error says, while it still is an object. */
 export const connectFailure = (to: Target, error: Error): ConnectionFailed => {
   const code = codeOf(error)
-  return new ConnectionFailed({ pool: to.mode, origin: to.url.origin, failure: failureOf(code), code, sent: false })
+  const failure = failureOf(code, to.url.protocol === "https:")
+  return new ConnectionFailed({ pool: to.mode, origin: to.url.origin, failure, code, sent: false })
 }
 
 const dial = (to: Target): Net.Socket => {

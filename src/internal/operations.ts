@@ -2,13 +2,15 @@
  * One operation from the caller to the database and back: checkout, request, return, and again where that is safe.
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Cause, Clock, Context, Duration, Effect, type Exit, FiberRef, Layer, Option, Schedule } from "effect"
+import { Cause, Clock, Context, Duration, Effect, type Exit, FiberRef, identity, Layer, Option, Schedule } from "effect"
 import { PoolConfig, type PoolOptions } from "../Config.js"
 import type { Credentials, PooledConnection } from "../Connection.js"
-import { type AcquireError, type DbError, isDbError, type Mode } from "../Errors.js"
+import { type DbError, isDbError, type Mode } from "../Errors.js"
 import * as Metrics from "../Metrics.js"
 import * as Retry from "../Retry.js"
 import { Cores, type PoolCore } from "./cores.js"
+import * as PooledClient from "./pooledClient.js"
+import * as Spans from "./spans.js"
 
 /** A user's access token, for everything that runs inside `Db.withAccessToken`. */
 export const accessToken: FiberRef.FiberRef<Option.Option<Credentials["token"]>> = FiberRef.unsafeMake(
@@ -29,8 +31,16 @@ export type Body<A, E, R> = (client: SupabaseClient, connection: PooledConnectio
 interface Attempts {
   /** When it began: waiting for connections, over all attempts, ends `connectionTimeout` later. */
   readonly since: number
+  /** Puts the operation's span, if it has one, around the caller's code. */
+  within: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Requests of the last attempt that may have changed something. */
   writes: number
+  /** Attempts after the first. */
+  retries: number
+  /** Of the last attempt; empty before there was one. */
+  connectionId: string
+  /** The first error of a write after which it may have been executed: nothing that comes later can take it back. */
+  doubt: DbError | undefined
 }
 
 export class Operations extends Context.Tag("effect-supabase-pool/internal/Operations")<Operations, Runner>() {
@@ -46,6 +56,7 @@ export class Operations extends Context.Tag("effect-supabase-pool/internal/Opera
 class Runner {
   private readonly cores: Context.Tag.Service<Cores>
   private readonly patience: number
+  private readonly maxRetries: number
   private readonly metrics: Metrics.OperationMetrics
   private readonly clock: Clock.Clock
   private readonly budget = Retry.makeBudget()
@@ -60,6 +71,7 @@ class Runner {
   ) {
     this.cores = cores
     this.patience = Duration.toMillis(options.connectionTimeout)
+    this.maxRetries = options.maxRetries
     this.metrics = metrics
     this.clock = clock
     this.schedule = Retry.schedule(options)
@@ -67,13 +79,31 @@ class Runner {
 
   readonly now = (): number => this.clock.unsafeCurrentTimeMillis()
 
-  run<A, E, R>(body: Body<A, E, R>, options: OperationOptions): Effect.Effect<A, E | AcquireError, R> {
-    return Effect.suspend(() => {
-      const attempts: Attempts = { since: this.now(), writes: 0 }
-      return Effect.catchAll(this.attempt(body, options, attempts), (error) =>
-        this.again(error, body, options, attempts)
-      ).pipe(Effect.onExit((exit) => this.observe(exit, attempts.since)))
+  run<A, E, R>(body: Body<A, E, R>, options: OperationOptions): Effect.Effect<A, E | DbError, R> {
+    return Effect.withFiberRuntime((fiber) => {
+      const attempts: Attempts = {
+        since: this.now(),
+        within: identity,
+        writes: 0,
+        retries: 0,
+        connectionId: "",
+        doubt: undefined
+      }
+      if (fiber.currentSpan === undefined) return this.attemptAll(body, options, attempts)
+      return Spans.operation(options.mode, this.cores.read.options.origin, attempts, (within) =>
+        this.attemptAll(body, options, Object.assign(attempts, { within }))
+      )
     })
+  }
+
+  private attemptAll<A, E, R>(
+    body: Body<A, E, R>,
+    options: OperationOptions,
+    attempts: Attempts
+  ): Effect.Effect<A, E | DbError, R> {
+    return Effect.catchAll(this.attempt(body, options, attempts), (error) =>
+      this.again(error, body, options, attempts)
+    ).pipe(Effect.onExit((exit) => this.observe(exit, attempts.since)))
   }
 
   private observe(exit: Exit.Exit<unknown, unknown>, since: number): Effect.Effect<void> {
@@ -90,28 +120,33 @@ class Runner {
     options: OperationOptions,
     attempts: Attempts,
     limit?: number
-  ): Effect.Effect<A, E | AcquireError, R> {
+  ): Effect.Effect<A, E | DbError, R> {
     const core: PoolCore = options.mode === "read" ? this.cores.read : this.cores.write
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(core.checkout(restore, limit), (lease) => {
         const connection = lease.resource
+        attempts.connectionId = connection.id
         const work = Effect.suspend(() =>
           Effect.flatMap(this.clientOf(connection, options), (client) => body(client, connection))
         )
-        return Effect.onExit(restore(work), () => {
-          attempts.writes = connection.transport.writes
+        return Effect.onExit(restore(attempts.within(work)), () => {
+          // What is still under way is aborted by giving back, and may be a write.
+          attempts.writes = connection.transport.writes + (connection.transport.isBusy ? 1 : 0)
           return core.giveBack(lease)
         })
       })
     )
   }
 
-  private clientOf(connection: PooledConnection, options: OperationOptions): Effect.Effect<SupabaseClient> {
+  private clientOf(connection: PooledConnection, options: OperationOptions): Effect.Effect<SupabaseClient, DbError> {
     return Effect.withFiberRuntime((fiber) => {
       const token = fiber.getFiberRef(accessToken)
       if (options.as === "service") return Effect.succeed(connection.clientAs(this.cores.service))
-      if (Option.isSome(token)) return Effect.succeed(connection.clientAs(this.userOf(token.value)))
-      return Effect.succeed(connection.client)
+      if (Option.isNone(token)) return Effect.succeed(connection.client)
+      const refused = PooledClient.unsendable(token.value)
+      return refused === undefined
+        ? Effect.succeed(connection.clientAs(this.userOf(token.value)))
+        : Effect.fail(refused)
     })
   }
 
@@ -126,22 +161,28 @@ class Runner {
   private mayRepeat(error: unknown, options: OperationOptions, attempts: Attempts): error is DbError {
     if (!isDbError(error)) return false
     const idempotent = options.idempotent === true
+    if (options.mode === "write" && error.mayHaveExecuted) attempts.doubt ??= error
     // An operation of several requests: an earlier one may have been executed although the last was not.
     if (options.mode === "write" && attempts.writes > 0 && !idempotent) return false
-    return Retry.isRetryable(error, { mode: options.mode, idempotent })
+    return attempts.retries < this.maxRetries && Retry.isRetryable(error, { mode: options.mode, idempotent })
   }
 
   private again<A, E, R>(
-    first: E | AcquireError,
+    first: E | DbError,
     body: Body<A, E, R>,
     options: OperationOptions,
     attempts: Attempts
-  ): Effect.Effect<A, E | AcquireError, R> {
+  ): Effect.Effect<A, E | DbError, R> {
     if (!this.mayRepeat(first, options, attempts)) return Effect.fail(first)
-    const retry = Effect.suspend(() => this.attempt(body, options, attempts, this.remaining(attempts)))
+    const retry = Effect.suspend(() => {
+      attempts.retries += 1
+      return this.attempt(body, options, attempts, this.remaining(attempts))
+    })
     // The server closed an idle socket while we were sending. Another one is likely to be well: no reason to wait.
-    const second = staleSocket(first) ? retry : Effect.fail(first)
-    return Effect.catchAll(second, (error) => this.withDelays(error, retry, options, attempts))
+    const second = staleSocket(first) && this.budget.withdraw() ? retry : Effect.fail(first)
+    return Effect.catchAll(second, (error) => this.withDelays(error, retry, options, attempts)).pipe(
+      Effect.mapError((error) => (attempts.doubt !== undefined && saysNothing(error) ? attempts.doubt : error))
+    )
   }
 
   /** Time left for waiting for a connection, at least 1 ms so that an idle one is still taken. */
@@ -150,15 +191,15 @@ class Runner {
   }
 
   private withDelays<A, E, R>(
-    first: E | AcquireError,
-    retry: Effect.Effect<A, E | AcquireError, R>,
+    first: E | DbError,
+    retry: Effect.Effect<A, E | DbError, R>,
     options: OperationOptions,
     attempts: Attempts
-  ): Effect.Effect<A, E | AcquireError, R> {
+  ): Effect.Effect<A, E | DbError, R> {
     const inTime = (error: DbError, delay: Duration.Duration): boolean =>
       error._tag !== "ConnectionFailed" || error.sent || Duration.toMillis(delay) < this.remaining(attempts)
     return Effect.flatMap(Schedule.driver(Schedule.check(this.schedule, inTime)), (driver) => {
-      const loop = (error: E | AcquireError): Effect.Effect<A, E | AcquireError, R> =>
+      const loop = (error: E | DbError): Effect.Effect<A, E | DbError, R> =>
         this.mayRepeat(error, options, attempts) && this.budget.withdraw()
           ? Effect.matchEffect(driver.next(error), {
               onFailure: () => Effect.fail(error),
@@ -172,3 +213,10 @@ class Runner {
 
 const staleSocket = (error: unknown): boolean =>
   isDbError(error) && error._tag === "ConnectionFailed" && error.failure === "closed"
+
+/**
+ * Whether the last attempt's error leaves open what became of an earlier one. The database's own answer does not: a
+ * repetition that it refuses stands for the whole of an idempotent operation.
+ */
+const saysNothing = (error: unknown): boolean =>
+  isDbError(error) && !error.mayHaveExecuted && (error.isTransient || error._tag === "PoolClosed")

@@ -1,5 +1,11 @@
 import { SupabaseClient, type WebSocketLike } from "@supabase/supabase-js"
 import { Redacted } from "effect"
+import { QueryError } from "../Errors.js"
+
+type Fetch = typeof globalThis.fetch
+
+/** Told of what was refused: the builder makes words of what `fetch` rejects with. */
+type Refuse = (error: QueryError) => void
 
 /** Realtime has sockets of its own, so it has no place on a pooled one. Passed because Node 20 has no WebSocket. */
 class NoRealtime implements WebSocketLike {
@@ -32,7 +38,7 @@ class NoRealtime implements WebSocketLike {
  * without the wrapper that copies the headers of each request.
  */
 class PooledClient extends SupabaseClient {
-  constructor(url: string, key: Redacted.Redacted, token: Redacted.Redacted, fetch: typeof globalThis.fetch) {
+  constructor(url: string, key: Redacted.Redacted, token: Redacted.Redacted, fetch: Fetch, refuse: Refuse) {
     const accessToken = Redacted.value(token)
     super(url, Redacted.value(key), {
       accessToken: () => Promise.resolve(accessToken),
@@ -42,14 +48,49 @@ class PooledClient extends SupabaseClient {
     this.rest.headers.set("apikey", Redacted.value(key))
     this.rest.headers.set("Authorization", `Bearer ${accessToken}`)
     this.rest.retry = false
-    this.rest.fetch = fetch
+    this.rest.fetch = within(`${this.rest.url}/`, fetch, refuse)
   }
 }
+
+/**
+ * A table's name is part of a path, and `../../auth/v1/admin/users` would lead to the service role's other doors.
+ * The builder has parsed the URL, so no dots are left to hide behind.
+ */
+const within =
+  (base: string, fetch: Fetch, refuse: Refuse): Fetch =>
+  (input, init) => {
+    if (typeof input !== "string" || input.startsWith(base)) return fetch(input, init)
+    const refused = new QueryError({
+      code: "INVALID_REQUEST",
+      reason: "the name of the table or function leads out of the database's API",
+      details: "",
+      hint: "Take no names of tables from outside.",
+      status: 0
+    })
+    refuse(refused)
+    return Promise.reject(refused)
+  }
+
+/** What an HTTP header can carry as `Bearer …`: nothing that could begin another header. */
+const sendable = /^[\x21-\x7e]+$/
+
+/** Undefined when it can be sent. The error does not repeat it. */
+export const unsendable = (token: Redacted.Redacted): QueryError | undefined =>
+  sendable.test(Redacted.value(token))
+    ? undefined
+    : new QueryError({
+        code: "INVALID_TOKEN",
+        reason: "the access token is empty or has characters that no HTTP header can carry",
+        details: "",
+        hint: "Give Db.withAccessToken the token alone: no spaces, line breaks or quotes.",
+        status: 0
+      })
 
 /** `token` is what `Authorization` carries: the key itself, or a user's access token. */
 export const make = (
   url: string,
   key: Redacted.Redacted,
   token: Redacted.Redacted,
-  fetch: typeof globalThis.fetch
-): SupabaseClient => new PooledClient(url, key, token, fetch)
+  fetch: Fetch,
+  refuse: Refuse = () => {}
+): SupabaseClient => new PooledClient(url, key, token, fetch, refuse)

@@ -12,6 +12,15 @@ import { mayHaveExecutedAnswer } from "./answers.js"
 import { Deadline, type Deadlines } from "./deadlines.js"
 import { headerOf, LeanResponse, type RawHeaders } from "./leanResponse.js"
 import { openSocket, type Target } from "./openSocket.js"
+import {
+  isPlainBody,
+  methodOf,
+  type PlainBody,
+  type PlainHeaders,
+  pathOf,
+  plainHeaders,
+  reads
+} from "./plainRequest.js"
 import type { Transport } from "./transport.js"
 
 /** undici takes this much off a server's keep-alive hint, and so do the pings: the race of closing and sending. */
@@ -38,7 +47,7 @@ class Exchange extends Deadline implements Dispatcher.DispatchHandler {
   sent = false
   settled = false
   private abort: ((error?: Error) => void) | undefined = undefined
-  private failure: DbError | Error | undefined = undefined
+  private thrown: Error | undefined = undefined
   private status = 0
   private statusText = ""
   private headers: RawHeaders = []
@@ -69,14 +78,22 @@ class Exchange extends Deadline implements Dispatcher.DispatchHandler {
     this.cancel(new RequestTimeout({ pool: target.mode, timeout: requestTimeout, sent: this.sent }))
   })
 
-  /** Ends it now: the caller is told why, and the socket, on which the answer may still be coming, is closed. */
-  cancel(failure: DbError | Error): void {
+  /**
+   * Ends it now: the caller is told why (by `thrown`, where `fetch` has a way of its own to say it), and the socket, on
+   * which the answer may still be coming, is closed.
+   */
+  cancel(failure: DbError, thrown: Error = failure): void {
     if (this.settled) return
-    this.failure = failure
+    this.thrown = thrown
+    this.fail(failure, thrown)
+    this.abort?.(thrown)
+  }
+
+  private fail(failure: DbError, thrown: Error): void {
     this.finish()
     if (this.writes && this.sent) this.owner.writes += 1
-    this.reject(failure)
-    this.abort?.(failure instanceof Error ? failure : undefined)
+    this.owner.failed(failure, thrown)
+    this.reject(thrown)
   }
 
   private finish(): void {
@@ -87,7 +104,7 @@ class Exchange extends Deadline implements Dispatcher.DispatchHandler {
 
   onConnect(abort: (error?: Error) => void): void {
     if (this.settled) {
-      abort(this.failure instanceof Error ? this.failure : undefined)
+      abort(this.thrown)
       return
     }
     this.abort = abort
@@ -118,30 +135,31 @@ class Exchange extends Deadline implements Dispatcher.DispatchHandler {
 
   onError(error: Error): void {
     if (this.settled) return
-    this.finish()
-    if (this.writes && this.sent) this.owner.writes += 1
     const failure = this.owner.classify(error, this.sent)
-    this.owner.failure = failure
-    this.reject(failure)
+    this.fail(failure, failure)
   }
 }
-
-const reads = (method: string): boolean => method === "GET" || method === "HEAD"
 
 /** Whether a write that was answered so may have changed something. */
 const wasExecuted = (status: number, body: Buffer): boolean =>
   status < 400 || mayHaveExecutedAnswer(status, /"code"\s*:\s*"(\w*)"/.exec(body.toString("utf8"))?.[1] ?? "")
 
-/** Node's word for "the request is not one": its name, so that it can be mended. */
-const isInvalid = (error: Error & { readonly code?: unknown }): boolean =>
-  error.code === "UND_ERR_INVALID_ARG" || error.code === "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH"
+/** undici's words for "the request is not one", and for "the answer is not one". */
+const invalidRequest = new Set(["UND_ERR_INVALID_ARG", "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH"])
+const invalidAnswer = new Set(["UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"])
+
+const refusedRequest = (code: string, reason: string): QueryError =>
+  new QueryError({ code, reason, details: "", hint: "", status: 0 })
+
+const aborted = (sent: boolean): QueryError =>
+  refusedRequest(sent ? "ABORTED" : "ABORTED_UNSENT", "the caller's signal aborted the request")
 
 export class SocketFetch implements Transport {
   readonly inFlight: Set<Exchange> = new Set()
   failure: DbError | undefined = undefined
+  rejection: unknown = undefined
   retryAfter: string | null = null
   keepAliveHint: number | undefined = undefined
-  usable = false
   status = 0
   writes = 0
   readonly options: SocketOptions
@@ -149,10 +167,15 @@ export class SocketFetch implements Transport {
   private socket: Net.Socket | undefined = undefined
   private handedOver = false
   private hintRead = false
+  private readonly origin: string
+  private lent = false
+  /** How often it was lent: tells a request that began for an earlier borrower from the present one's. */
+  private tenure = 0
 
   constructor(options: SocketOptions) {
     this.options = options
-    this.client = new Client(options.target.url.origin, {
+    this.origin = options.target.url.origin
+    this.client = new Client(this.origin, {
       pipelining: 1,
       // Not synchronously: undici is inside its resume loop here, and would not write the request that waits.
       connect: (_, callback) => queueMicrotask(() => this.handOver(callback)),
@@ -179,6 +202,15 @@ export class SocketFetch implements Transport {
 
   private readonly onEarlyEnd = (): void => {
     this.socket?.destroy()
+  }
+
+  get usable(): boolean {
+    return this.lent
+  }
+
+  set usable(lent: boolean) {
+    this.lent = lent
+    if (lent) this.tenure += 1
   }
 
   get isBusy(): boolean {
@@ -220,11 +252,12 @@ export class SocketFetch implements Transport {
 
   /** Fails what is under way, at once, and closes its socket: HTTP/1.1 has no other way to take a request back. */
   abortAll(reason: (sent: boolean) => DbError): void {
-    for (const exchange of [...this.inFlight]) {
-      const failure = reason(exchange.sent)
-      this.failure = failure
-      exchange.cancel(failure)
-    }
+    for (const exchange of [...this.inFlight]) exchange.cancel(reason(exchange.sent))
+  }
+
+  failed(failure: DbError, thrown: Error): void {
+    this.failure = failure
+    this.rejection = thrown
   }
 
   answered(status: number, headers: RawHeaders): void {
@@ -239,94 +272,104 @@ export class SocketFetch implements Transport {
   }
 
   classify(error: Error & { readonly code?: unknown }, sent: boolean): DbError {
-    const { mode, url } = this.options.target
     const code = typeof error.code === "string" ? error.code : error.name
-    if (isInvalid(error)) {
-      return new QueryError({ code: "INVALID_REQUEST", reason: error.message, details: "", hint: "", status: 0 })
-    }
-    const failure = code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW" ? "protocol" : "closed"
-    return new ConnectionFailed({ pool: mode, origin: url.origin, failure, code, sent })
+    if (invalidRequest.has(code)) return refusedRequest("INVALID_REQUEST", error.message)
+    const failure = code.startsWith("HPE_") || invalidAnswer.has(code) ? "protocol" : "closed"
+    return new ConnectionFailed({ pool: this.options.target.mode, origin: this.origin, failure, code, sent })
   }
 
-  private refusal(method: string, url: string): DbError | undefined {
-    const { mode, url: base } = this.options.target
-    if (mode === "read" && !reads(method)) {
-      return new ReadOnlyConnection({ method, path: pathOf(url, base.origin).split("?")[0] ?? "" })
-    }
-    if (!this.usable) {
-      return new ConnectionFailed({ pool: mode, origin: base.origin, failure: "returned", code: "", sent: false })
+  private refusal(method: string, path: string, tenure: number): DbError | undefined {
+    const { mode } = this.options.target
+    if (mode === "read" && !reads(method)) return new ReadOnlyConnection({ method, path: path.split("?")[0] ?? "" })
+    if (!this.lent || tenure !== this.tenure) {
+      return new ConnectionFailed({ pool: mode, origin: this.origin, failure: "returned", code: "", sent: false })
     }
     return undefined
   }
 
+  private refuse(failure: DbError, thrown: Error = failure): Promise<never> {
+    this.failed(failure, thrown)
+    return Promise.reject(thrown)
+  }
+
   readonly fetch: typeof fetch = (input, init) => {
-    if (typeof input !== "string" || !isPlainBody(init?.body)) return this.fetchAny(input, init)
-    return this.send(input, init?.method ?? "GET", plainHeaders(init?.headers), init?.body, init?.signal)
+    const headers = init?.headers
+    if (typeof input !== "string" || !isPlainBody(init?.body) || Array.isArray(headers)) {
+      return this.fetchAny(input, init)
+    }
+    return this.send(input, methodOf(init?.method), plainHeaders(headers), init?.body, init?.signal, this.tenure)
   }
 
   /** Whatever the platform's `fetch` takes (a `Request`, a form, a blob), brought into the plain form. */
   private async fetchAny(input: RequestInfo | URL, init: RequestInit | undefined): Promise<Response> {
-    const request = new Request(input, init)
+    const { tenure } = this
+    const request = requestOf(input, init)
+    if (request === undefined) {
+      return this.refuse(refusedRequest("INVALID_REQUEST", "fetch was called with what is no request"))
+    }
+    const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined)
     const body = request.body === null ? undefined : new Uint8Array(await request.arrayBuffer())
-    return this.send(request.url, request.method, plainHeaders(request.headers), body, init?.signal)
+    return this.send(request.url, request.method, plainHeaders(request.headers), body, signal, tenure)
   }
 
   /** Sends on the socket even between two checkouts: the pool's own pings. */
   readonly ping: Effect.Effect<void, unknown> = Effect.async((resume) => {
     const exchange = this.dispatch(
-      `${this.options.target.url.origin}/`,
+      "/",
       "GET",
       {},
       undefined,
       () => resume(Effect.void),
       (error) => resume(Effect.fail(error))
     )
-    return Effect.sync(() => exchange.cancel(new SocketGone("interrupted")))
+    return Effect.sync(() => exchange.cancel(this.classify(new SocketGone("interrupted"), exchange.sent)))
   })
 
   private send(
     url: string,
     method: string,
-    headers: Record<string, string>,
-    body: string | Uint8Array | null | undefined,
-    signal: AbortSignal | null | undefined
+    headers: PlainHeaders,
+    body: PlainBody,
+    signal: AbortSignal | null | undefined,
+    tenure: number
   ): Promise<Response> {
-    const refused = this.refusal(method, url)
-    if (refused !== undefined) {
-      this.failure = refused
-      return Promise.reject(refused)
+    const path = pathOf(url, this.origin)
+    if (path === undefined) {
+      const reason = `the request is not for ${this.origin}, the server of this connection`
+      return this.refuse(refusedRequest("INVALID_REQUEST", reason))
     }
-    if (signal?.aborted === true) return Promise.reject(abortReason(signal))
+    const refused = this.refusal(method, path, tenure)
+    if (refused !== undefined) return this.refuse(refused)
+    if (signal?.aborted === true) return this.refuse(aborted(false), abortReason(signal))
     return new Promise((resolve, reject) => {
       if (signal === null || signal === undefined) {
-        this.dispatch(url, method, headers, body, resolve, reject)
+        this.dispatch(path, method, headers, body, resolve, reject)
         return
       }
-      const onAbort = () => exchange.cancel(abortReason(signal))
+      const onAbort = () => exchange.cancel(aborted(exchange.sent), abortReason(signal))
       const done =
         <A>(settle: (value: A) => void) =>
         (value: A) => {
           signal.removeEventListener("abort", onAbort)
           settle(value)
         }
-      const exchange = this.dispatch(url, method, headers, body, done(resolve), done(reject))
+      const exchange = this.dispatch(path, method, headers, body, done(resolve), done(reject))
       if (!exchange.settled) signal.addEventListener("abort", onAbort, { once: true })
     })
   }
 
   private dispatch(
-    url: string,
+    path: string,
     method: string,
-    headers: Record<string, string>,
-    body: string | Uint8Array | null | undefined,
+    headers: PlainHeaders,
+    body: PlainBody,
     resolve: (response: Response) => void,
     reject: (error: unknown) => void
   ): Exchange {
-    const exchange = new Exchange(this, url, method, resolve, reject)
+    const exchange = new Exchange(this, `${this.origin}${path}`, method, resolve, reject)
     this.inFlight.add(exchange)
     this.options.deadlines.add(exchange)
     // `reset: false`: after a HEAD undici would otherwise close the socket.
-    const path = pathOf(url, this.options.target.url.origin)
     this.client.dispatch({ path, method, headers, body: body ?? null, reset: false }, exchange)
     return exchange
   }
@@ -335,18 +378,11 @@ export class SocketFetch implements Transport {
 const abortReason = (signal: AbortSignal): Error =>
   signal.reason instanceof Error ? signal.reason : new DOMException("This operation was aborted", "AbortError")
 
-const isPlainBody = (body: unknown): body is string | Uint8Array | null | undefined =>
-  body === undefined || body === null || typeof body === "string" || body instanceof Uint8Array
-
-const plainHeaders = (headers: HeadersInit | undefined): Record<string, string> => {
-  if (headers === undefined) return {}
-  if (headers instanceof Headers) return Object.fromEntries(headers.entries())
-  if (Array.isArray(headers)) return Object.fromEntries(new Headers(headers).entries())
-  return headers
-}
-
-const pathOf = (url: string, origin: string): string => {
-  if (url.startsWith(origin)) return url.slice(origin.length) || "/"
-  const parsed = new URL(url)
-  return `${parsed.pathname}${parsed.search}`
+/** Undefined instead of the platform's error, whose words repeat the value of the header that it does not like. */
+const requestOf = (input: RequestInfo | URL, init: RequestInit | undefined): Request | undefined => {
+  try {
+    return new Request(input, init)
+  } catch {
+    return undefined
+  }
 }

@@ -17,6 +17,8 @@ export interface Transport {
   usable: boolean
   /** The last failure that was not an HTTP answer: the PostgREST builder keeps only its words. */
   failure: DbError | undefined
+  /** What `fetch` rejected with when it failed so: for an aborted request the platform's own error. */
+  readonly rejection?: unknown
   /** `Retry-After` of the last answer that was an error: the builder drops it. */
   retryAfter: string | null
   /** Status of the last answer; 0 before one came. */

@@ -14,3 +14,30 @@ const trim = (n: number): string => String(Math.round(n * 10) / 10)
 
 /** `1 operation`, `2 operations`. */
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`
+
+/** A gateway may answer with a page. */
+const longest = 300
+
+/** Somebody else's words, on one line and no longer than people read. */
+export const oneLine = (text: string): string => {
+  const line = text
+    .slice(0, 4 * longest)
+    .replace(/\s+/g, " ")
+    .trim()
+  return line.length > longest ? `${line.slice(0, longest - 1)}…` : line
+}
+
+/** The same as the beginning of a sentence that goes on. */
+export const clause = (text: string): string => oneLine(text).replace(/[.!]$/, "")
+
+/** The same as a sentence, with a space before it; nothing where there are no words. */
+export const sentence = (text: string): string => {
+  const words = oneLine(text)
+  if (words === "") return ""
+  return /[.!?…]$/.test(words) ? ` ${words}` : ` ${words}.`
+}
+
+/** Supabase's keys and JSON web tokens, wherever they stand: a server may repeat what it was sent. */
+const secrets = /\b(?:eyJ[\w-]{5,}\.[\w-]+\.?[\w-]*|sb_(?:secret|publishable)_[\w-]+)/g
+
+export const withoutSecrets = (text: string): string => text.replace(secrets, "<redacted>")

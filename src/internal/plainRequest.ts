@@ -1,0 +1,40 @@
+/** What `fetch` is given, in the plain form that goes on the wire. */
+
+/** A read connection sends these only. */
+export const reads = (method: string): boolean => method === "GET" || method === "HEAD"
+
+const known = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"])
+
+/** Upper case where `fetch` makes it so (Fetch standard, "normalize a method": not for PATCH). */
+export const methodOf = (method: string | undefined): string => {
+  if (method === undefined) return "GET"
+  if (known.has(method)) return method
+  const upper = method.toUpperCase()
+  return known.has(upper) ? upper : method
+}
+
+export type PlainBody = string | Uint8Array | null | undefined
+
+export const isPlainBody = (body: unknown): body is PlainBody =>
+  body === undefined || body === null || typeof body === "string" || body instanceof Uint8Array
+
+export type PlainHeaders = Readonly<Record<string, string>>
+
+export const plainHeaders = (headers: Headers | PlainHeaders | undefined): PlainHeaders => {
+  if (headers === undefined) return {}
+  return headers instanceof Headers ? Object.fromEntries(headers.entries()) : headers
+}
+
+/** What a URL parser would change: not ASCII, spaces, fragments, dot segments. */
+const needsParsing = /[^\x21-\x7e]|[\\"<>^`{|}#]|\/\./
+
+/** What stands behind the origin, or undefined where the URL leads to another server. */
+export const pathOf = (url: string, origin: string): string | undefined => {
+  // The next character decides: `http://a:54` is no prefix of `http://a:543/`, nor `http://a` of `http://a.evil/`.
+  if (url.startsWith(origin) && url.charCodeAt(origin.length) === 0x2f && !needsParsing.test(url)) {
+    return url.slice(origin.length)
+  }
+  if (!URL.canParse(url)) return undefined
+  const parsed = new URL(url)
+  return parsed.origin === origin ? `${parsed.pathname}${parsed.search}` : undefined
+}
