@@ -1,0 +1,51 @@
+import { Duration, Option } from "effect"
+import { ConfigInvalid, type Load, optimized, type PoolOptions } from "../../Config.js"
+
+type Plain<A> = A extends Duration.Duration ? number : A extends Option.Option<infer B> ? B : A
+
+/**
+ * Pool options as the guide writes them: durations are numbers of milliseconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PoolConfigObject = {
+  -readonly [K in Exclude<keyof PoolOptions, "rateLimit">]: Plain<PoolOptions[K]>
+} & { rateLimit?: number }
+
+const plain = (options: PoolOptions): PoolConfigObject => ({
+  minConnections: options.minConnections,
+  maxConnections: options.maxConnections,
+  connectionTimeout: Duration.toMillis(options.connectionTimeout),
+  idleTimeout: Duration.toMillis(options.idleTimeout),
+  maxRetries: options.maxRetries,
+  retryDelay: Duration.toMillis(options.retryDelay),
+  retryJitter: options.retryJitter,
+  requestTimeout: Duration.toMillis(options.requestTimeout),
+  healthCheckInterval: Duration.toMillis(options.healthCheckInterval),
+  leakDetectionTimeout: Duration.toMillis(options.leakDetectionTimeout),
+  maxLifetime: Duration.toMillis(options.maxLifetime),
+  keepaliveInterval: Duration.toMillis(options.keepaliveInterval),
+  maxPending: options.maxPending,
+  shutdownTimeout: Duration.toMillis(options.shutdownTimeout),
+  enableMetrics: options.enableMetrics,
+  enableHealthChecks: options.enableHealthChecks,
+  ...Option.match(options.rateLimit, { onNone: () => ({}), onSome: (rateLimit) => ({ rateLimit }) }),
+  rateLimitWindow: Duration.toMillis(options.rateLimitWindow)
+})
+
+const loads: ReadonlySet<string> = new Set<Load>(["low", "medium", "high", "extreme"])
+
+export const optimizedConfig = (load: Load): PoolConfigObject => {
+  if (loads.has(load)) return plain(optimized(load))
+  throw new ConfigInvalid({
+    mistakes: [
+      {
+        variable: "getOptimizedConfig",
+        value: String(load),
+        problem: "not a load that has a preset",
+        remedy: "give low, medium, high or extreme"
+      }
+    ]
+  })
+}

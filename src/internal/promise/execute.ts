@@ -1,0 +1,68 @@
+/** `executeWithPool`: a caller's async function on a pooled connection, repeated where that is safe. */
+import type { SupabaseClient } from "@supabase/supabase-js"
+import { Effect } from "effect"
+import type { DbError, Mode } from "../../Errors.js"
+import { errorOf, thrownError } from "../answer.js"
+import type { Operations } from "../operations.js"
+import type { Transport } from "../transport.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExecuteOptions {
+  /** Executing it twice is the same as once, so a write may be retried even when its answer was lost. */
+  readonly idempotent?: boolean | undefined
+}
+
+/** What a caller does with a client; supabase-js's builders are `PromiseLike`, and so may be returned unawaited. */
+export type Operation<A> = (client: SupabaseClient) => PromiseLike<A> | A
+
+interface FailedResponse {
+  readonly error: object
+  readonly status?: number
+}
+
+const isFailedResponse = (u: unknown): u is FailedResponse =>
+  typeof u === "object" && u !== null && "data" in u && "error" in u && typeof u.error === "object" && u.error !== null
+
+/** supabase-js answers a failure with a response and does not throw. */
+const failureIn = (value: unknown, transport: Transport, now: number): DbError | undefined => {
+  if (!isFailedResponse(value)) return undefined
+  const { error, status } = value
+  return typeof status === "number" ? errorOf({ error, status }, transport, now) : thrownError(error, transport, now)
+}
+
+const settle = async <A>(operation: Operation<A>, client: SupabaseClient): Promise<A> => operation(client)
+
+/**
+ * A response with an error in it fails the attempt, so that it is counted and repeated as any failure is; the last one
+ * is what the caller gets, since a caller who returns a response looks into it.
+ */
+export const execute = <A>(
+  operations: Operations["Type"],
+  operation: Operation<A>,
+  mode: Mode,
+  options: ExecuteOptions = {}
+): Effect.Effect<A, DbError> => {
+  const responses = new Map<DbError, A>()
+  const attempt = (client: SupabaseClient, { transport }: { readonly transport: Transport }) =>
+    Effect.async<A, DbError>((resume) => {
+      settle(operation, client).then(
+        (value) => {
+          const failure = failureIn(value, transport, operations.now())
+          if (failure === undefined) return resume(Effect.succeed(value))
+          responses.set(failure, value)
+          resume(Effect.fail(failure))
+        },
+        (thrown: unknown) => {
+          const error = thrownError(thrown, transport, operations.now())
+          resume(error === undefined ? Effect.die(thrown) : Effect.fail(error))
+        }
+      )
+    })
+  return Effect.catchAll(operations.run(attempt, { mode, idempotent: options.idempotent }), (error) => {
+    const response = responses.get(error)
+    return response === undefined ? Effect.fail(error) : Effect.succeed(response)
+  })
+}

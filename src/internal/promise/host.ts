@@ -1,0 +1,111 @@
+/**
+ * What stands behind the Promise API: one `ManagedRuntime`, made when it is first needed and made anew after a shutdown.
+ */
+import { Cause, Context, Effect, Exit, type Fiber, FiberRef, type Layer, ManagedRuntime, Option, Runtime } from "effect"
+import type { ConfigInvalid } from "../../Config.js"
+import * as Db from "../../Db.js"
+import { PoolClosed } from "../../Errors.js"
+import * as Health from "../../Health.js"
+import * as Metrics from "../../Metrics.js"
+import * as Pool from "../../Pool.js"
+import { Operations } from "../operations.js"
+import { KeepAlive } from "./keepAlive.js"
+import type { Services } from "./layers.js"
+
+/** A runtime that is up, with the services that calls need at hand: looking them up once is cheaper than per call. */
+export interface Running {
+  readonly fork: <A, E>(effect: Effect.Effect<A, E, Services>) => Fiber.RuntimeFiber<A, E>
+  readonly sync: <A, E>(effect: Effect.Effect<A, E, Services>) => A
+  readonly db: Db.ReaderWriter
+  readonly operations: Operations["Type"]
+  readonly read: Pool.ConnectionPool
+  readonly write: Pool.ConnectionPool
+  readonly metrics: Metrics.OperationMetrics
+  readonly health: Health.HealthService
+  readonly close: Effect.Effect<void>
+}
+
+/** The error itself and not a wrapper of it: callers ask `instanceof`. Only a shutdown interrupts. */
+const reason = (cause: Cause.Cause<unknown>): unknown =>
+  Cause.isInterruptedOnly(cause) ? new PoolClosed({ pool: "read", sent: false }) : Cause.squash(cause)
+
+const start = (layer: Layer.Layer<Services, ConfigInvalid>): Running => {
+  const managed = ManagedRuntime.make(layer)
+  const built = managed.runSyncExit(Effect.runtime<Services>())
+  if (Exit.isFailure(built)) throw reason(built.cause)
+  const { context } = built.value
+  // Their failures are the callers' business; a fiber that says "unhandled" of each at debug level would mislead.
+  const calls = Runtime.setFiberRef(built.value, FiberRef.unhandledErrorLogLevel, Option.none())
+  return {
+    fork: Runtime.runFork(calls),
+    sync: Runtime.runSync(calls),
+    db: Context.get(context, Db.Db),
+    operations: Context.get(context, Operations),
+    read: Context.get(context, Pool.ReadPool),
+    write: Context.get(context, Pool.WritePool),
+    metrics: Context.get(context, Metrics.Metrics),
+    health: Context.get(context, Health.Health),
+    close: managed.disposeEffect
+  }
+}
+
+export class Host {
+  private running: Running | undefined = undefined
+  private closing: Promise<void> | undefined = undefined
+  private closed = false
+  private readonly keepAlive = new KeepAlive()
+  private readonly layer: Layer.Layer<Services, ConfigInvalid>
+
+  constructor(layer: Layer.Layer<Services, ConfigInvalid>) {
+    this.layer = layer
+  }
+
+  /** What is up now, without starting anything. */
+  get current(): Running | undefined {
+    return this.running
+  }
+
+  /** Starts what is not up. Throws `ConfigInvalid`, and `PoolClosed` after `close`. */
+  get started(): Running {
+    if (this.closed) throw new PoolClosed({ pool: "write", sent: false })
+    this.running ??= start(this.layer)
+    return this.running
+  }
+
+  /** One fiber and one promise. Rejects with the error itself. */
+  run<A, E>(operation: (running: Running) => Effect.Effect<A, E, Services>): Promise<A> {
+    return new Promise((resolve, reject) => {
+      const running = this.started
+      const effect = operation(running)
+      this.keepAlive.hold()
+      running.fork(effect).addObserver((exit) => {
+        this.keepAlive.release()
+        if (exit._tag === "Success") resolve(exit.value)
+        else reject(reason(exit.cause))
+      })
+    })
+  }
+
+  /** Drains and closes what is up; calls at the same time share it. Whoever comes next starts afresh. */
+  shutdown(): Promise<void> {
+    const { running } = this
+    if (running === undefined) return this.closing ?? Promise.resolve()
+    this.running = undefined
+    this.keepAlive.hold()
+    const before = this.closing
+    const closing = Effect.runPromise(running.close)
+      .then(() => before)
+      .finally(() => {
+        this.keepAlive.release()
+        if (this.closing === closing) this.closing = undefined
+      })
+    this.closing = closing
+    return closing
+  }
+
+  /** As `shutdown`, for good. */
+  close(): Promise<void> {
+    this.closed = true
+    return this.shutdown()
+  }
+}

@@ -1,0 +1,25 @@
+const longestTimer = 2 ** 31 - 1
+
+/**
+ * Keeps Node alive exactly while somebody waits for a promise of ours.
+ *
+ * One timer for all of them, referenced while the count is above zero: an operation that queues, or waits before a
+ * retry, has no socket that would hold the process.
+ */
+export class KeepAlive {
+  private pending = 0
+  private timer: NodeJS.Timeout | undefined = undefined
+
+  hold(): void {
+    this.pending += 1
+    if (this.pending > 1) return
+    // biome-ignore lint/style/noRestrictedGlobals: nothing is timed; it is the handle that Node counts
+    this.timer ??= setInterval(() => {}, longestTimer)
+    this.timer.ref()
+  }
+
+  release(): void {
+    this.pending -= 1
+    if (this.pending === 0) this.timer?.unref()
+  }
+}

@@ -1,0 +1,72 @@
+/** What the Promise API runs on, from the environment or from values. */
+import { Effect, Layer, Logger, LogLevel } from "effect"
+import * as Audit from "../../Audit.js"
+import * as Config from "../../Config.js"
+import * as Db from "../../Db.js"
+import * as Health from "../../Health.js"
+import * as Metrics from "../../Metrics.js"
+import * as Pool from "../../Pool.js"
+import * as Cores from "../cores.js"
+import { Operations } from "../operations.js"
+import { BackgroundClock } from "./clock.js"
+
+export type Services = Db.Provided | Operations | Health.Health
+
+/** Built together with `Db.layer`, and layers are shared by reference, so these are the operations behind `Db`. */
+const operations: Layer.Layer<Operations, never, Config.PoolConfig | Config.SupabaseConfig> = Operations.layer.pipe(
+  Layer.provide(Metrics.layer),
+  Layer.provide(Cores.layer)
+)
+
+const services: Layer.Layer<Services, never, Config.PoolConfig | Config.SupabaseConfig> = Health.layer.pipe(
+  Layer.provideMerge(Layer.merge(Db.layer, operations))
+)
+
+const connectionEvents: Layer.Layer<never, never, Pool.ReadPool | Pool.WritePool | Config.ServerConfig> =
+  Layer.scopedDiscard(
+    Effect.gen(function* () {
+      const { logLevel } = yield* Config.ServerConfig
+      if (LogLevel.greaterThan(logLevel, LogLevel.Debug)) return
+      for (const { events } of [yield* Pool.ReadPool, yield* Pool.WritePool]) yield* Audit.log(events)
+    })
+  )
+
+const logLevel: Layer.Layer<never, never, Config.ServerConfig> = Layer.unwrapEffect(
+  Effect.map(Config.ServerConfig, ({ logLevel }) => Logger.minimumLogLevel(logLevel))
+)
+
+const inBackground = <A>(layer: Layer.Layer<A, Config.ConfigInvalid>): Layer.Layer<A, Config.ConfigInvalid> =>
+  Layer.provideMerge(
+    layer,
+    Layer.suspend(() => Layer.setClock(new BackgroundClock()))
+  )
+
+const over = (
+  config: Layer.Layer<Config.PoolConfig | Config.SupabaseConfig, Config.ConfigInvalid>
+): Layer.Layer<Services, Config.ConfigInvalid> => inBackground(Layer.provideMerge(services, config))
+
+/** Reads the environment when it is built, and not before. `LOG_LEVEL` is heeded too. */
+export const fromEnvironment: Layer.Layer<Services, Config.ConfigInvalid> = inBackground(
+  connectionEvents.pipe(Layer.provideMerge(services), Layer.provideMerge(logLevel), Layer.provideMerge(Config.layer))
+)
+
+/**
+ * What a pool is told, in the words of the guide: durations are milliseconds, or have a unit. Without an address and keys
+ * the database is the environment's.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PoolInput extends Config.PoolOptionsInput, Partial<Config.SupabaseOptionsInput> {}
+
+/** The production preset with these options. */
+export const fromOptions = (input: PoolInput): Layer.Layer<Services, Config.ConfigInvalid> => {
+  const { anonKey, serviceRoleKey, url, ...options } = input
+  const named = url !== undefined || anonKey !== undefined || serviceRoleKey !== undefined
+  return over(
+    named
+      ? // What is missing of the three is named by the check.
+        Config.layerOf({ ...options, url: url ?? "", anonKey: anonKey ?? "", serviceRoleKey: serviceRoleKey ?? "" })
+      : Layer.merge(Config.PoolConfig.layerOf(options), Config.SupabaseConfig.layer)
+  )
+}

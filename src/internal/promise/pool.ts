@@ -1,0 +1,72 @@
+import { Effect } from "effect"
+import type { Connection } from "../../Connection.js"
+import type { Mode } from "../../Errors.js"
+import { type Held, take } from "./connection.js"
+import { Host } from "./host.js"
+import { fromOptions, type PoolInput } from "./layers.js"
+import { figuresOf, notStarted, type PoolStatus, statusOf } from "./status.js"
+
+/**
+ * The read pool and the write pool behind one handle, for code that takes connections itself.
+ *
+ * Nothing is opened before the first connection is asked for. Where a pool is not needed by hand, `executeWithPool` and
+ * `db` give connections back by themselves.
+ *
+ * @example
+ * import { getOptimizedConfig, SupabaseConnectionPool } from "effect-supabase-pool/promise"
+ *
+ * export const pool = new SupabaseConnectionPool(getOptimizedConfig("high"))
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class SupabaseConnectionPool {
+  readonly #host: Host
+  readonly #held: WeakMap<object, Held> = new WeakMap()
+
+  /** Options over the production preset; the database is the environment's unless it is among them. */
+  constructor(options?: PoolInput)
+  /** @internal */
+  constructor(options: undefined, host: Host)
+  constructor(options: PoolInput = {}, host?: Host) {
+    this.#host = host ?? new Host(fromOptions(options))
+  }
+
+  /**
+   * A connection, until `releaseConnection`.
+   *
+   * `read` sends with the anon key and refuses whatever is not a GET; `write` sends with the service-role key. Rejects
+   * with `AcquireTimeout` ("Connection timeout…") when none came within `connectionTimeout`, `PoolOverloaded`,
+   * `ConnectionFailed`, `PoolClosed`, or `ConfigInvalid` when the pool could not be made. A connection that is held longer
+   * than `leakDetectionTimeout` is taken back.
+   */
+  readonly getConnection = async (mode: Mode = "read"): Promise<Connection> => {
+    const held = await this.#host.run((running) => take(mode === "write" ? running.write : running.read))
+    this.#held.set(held.connection, held)
+    return held.connection
+  }
+
+  /** Gives it back at once; a second time does nothing. Throws a `TypeError` for what this pool never gave out. */
+  readonly releaseConnection = (connection: Connection): void => {
+    const held = this.#held.get(connection)
+    if (held === undefined) {
+      throw new TypeError(
+        "releaseConnection: this is no connection of this pool. Nothing was released. " +
+          "Pass the object that getConnection() of the same pool resolved to."
+      )
+    }
+    if (held.connection.markReleased()) Effect.runFork(held.release)
+  }
+
+  /** The state of both pools together, now. Opens nothing: before the first use, and after a shutdown, all is zero. */
+  readonly getMetrics = (): PoolStatus => {
+    const { current } = this.#host
+    return current === undefined ? notStarted : statusOf(figuresOf(current))
+  }
+
+  /**
+   * Lets work under way finish within `shutdownTimeout`, tells those who wait (`PoolClosed`), and closes every
+   * connection. Whoever uses the pool afterwards starts it afresh.
+   */
+  readonly gracefulShutdown = (): Promise<void> => this.#host.shutdown()
+}

@@ -1,0 +1,193 @@
+/** What the Promise API says about the pools, in plain values: numbers are counts or milliseconds, times are ISO 8601. */
+import { DateTime, Duration, Option } from "effect"
+import { assess, type HealthReport, type Status } from "../../Health.js"
+import { type Recent, type Totals, windowSeconds } from "../../Metrics.js"
+import type { PoolMetrics } from "../../Pool.js"
+import type { Running } from "./host.js"
+
+/**
+ * Both pools together.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PoolStatus {
+  readonly poolHealth: Status
+  /** Open connections: active and idle. */
+  readonly totalConnections: number
+  readonly activeConnections: number
+  readonly idleConnections: number
+  /** Operations that wait for a connection. */
+  readonly pendingRequests: number
+  /** The most connections that may be open. */
+  readonly maxConnections: number
+  /** The fuller pool's active connections as a share of its maximum, 0 to 1. */
+  readonly utilization: number
+  /** Connections that were reclaimed because somebody kept them. */
+  readonly connectionLeaks: number
+  readonly totalRequests: number
+  readonly failedRequests: number
+  /** Mean of the last minute, in ms; waiting and retries included. */
+  readonly averageResponseTime: number
+  /** Of the last minute, 0 to 1. */
+  readonly errorRate: number
+  /** How long the pools have been up, in ms; 0 when they are not. */
+  readonly uptime: number
+  /** When the database was last asked whether it is there; null if it was not. */
+  readonly lastHealthCheck: string | null
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface DatabaseHealth {
+  readonly status: Status
+  readonly timestamp: string
+  /** How long the check took, in ms. */
+  readonly responseTime: number
+  readonly details: {
+    readonly canConnect: boolean
+    /** How long the database took to answer, in ms; null when it could not be asked. */
+    readonly connectionTime: number | null
+    /** Why the database could not be reached. */
+    readonly error: string | null
+    /** Why the status is not `healthy`. */
+    readonly reasons: ReadonlyArray<string>
+    readonly pool: PoolStatus
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SlowQuery {
+  readonly query: string
+  /** In ms. */
+  readonly executionTime: number
+  readonly timestamp: string
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface QueryMetrics {
+  readonly window: "minute" | "hour" | "day"
+  /** How much of the window the figures cover, in ms: at most the last minute is kept. */
+  readonly covered: number
+  readonly totalQueries: number
+  readonly failedQueries: number
+  /** In ms; waiting and retries included. */
+  readonly averageExecutionTime: number
+  /** 0 to 1. */
+  readonly errorRate: number
+  /** Empty: single queries are not kept yet. */
+  readonly slowQueries: ReadonlyArray<SlowQuery>
+}
+
+/** Of pools that are not up: nobody has asked for anything yet, or they were shut down. */
+export const notStarted: PoolStatus = {
+  poolHealth: "healthy",
+  totalConnections: 0,
+  activeConnections: 0,
+  idleConnections: 0,
+  pendingRequests: 0,
+  maxConnections: 0,
+  utilization: 0,
+  connectionLeaks: 0,
+  totalRequests: 0,
+  failedRequests: 0,
+  averageResponseTime: 0,
+  errorRate: 0,
+  uptime: 0,
+  lastHealthCheck: null
+}
+
+export interface Figures {
+  readonly read: PoolMetrics
+  readonly write: PoolMetrics
+  readonly totals: Totals
+  readonly recent: Recent
+  readonly last: Option.Option<HealthReport>
+  readonly since: number
+  readonly now: number
+}
+
+const iso = (millis: number): string => DateTime.formatIso(DateTime.unsafeMake(millis))
+
+const rate = ({ count, failed }: Recent): number => (count === 0 ? 0 : failed / count)
+
+const leakedOfLate = ({ lastLeak }: PoolMetrics, now: number): number =>
+  now - lastLeak < windowSeconds * 1_000 ? 1 : 0
+
+/** The verdict of this moment: the last check's answer to "is it there", everything else as it is now. */
+export const statusOf = ({ last, now, read, recent, since, totals, write }: Figures): PoolStatus => {
+  const utilization = Math.max(read.active / read.max, write.active / write.max)
+  const errorRate = rate(recent)
+  const seen = Option.match(last, { onNone: () => true, onSome: ({ details }) => details.canConnect })
+  const { status } = assess({
+    canConnect: seen && (read.reachable || write.reachable),
+    utilization,
+    errorRate,
+    averageResponseTime: Duration.millis(recent.mean),
+    leaks: leakedOfLate(read, now) + leakedOfLate(write, now)
+  })
+  return {
+    poolHealth: status,
+    totalConnections: read.total + write.total,
+    activeConnections: read.active + write.active,
+    idleConnections: read.idle + write.idle,
+    pendingRequests: read.pending + write.pending,
+    maxConnections: read.max + write.max,
+    utilization,
+    connectionLeaks: read.leaks + write.leaks,
+    totalRequests: totals.requests,
+    failedRequests: totals.failed,
+    averageResponseTime: recent.mean,
+    errorRate,
+    uptime: Math.max(0, now - since),
+    lastHealthCheck: Option.getOrNull(Option.map(last, ({ timestamp }) => iso(timestamp)))
+  }
+}
+
+export const healthOf = (report: HealthReport, pool: PoolStatus): DatabaseHealth => {
+  const { canConnect, connectionTime, error, reasons } = report.details
+  return {
+    status: report.status,
+    timestamp: iso(report.timestamp),
+    responseTime: Duration.toMillis(report.responseTime),
+    details: {
+      canConnect,
+      connectionTime: Option.getOrNull(Option.map(connectionTime, Duration.toMillis)),
+      error: Option.getOrNull(error),
+      reasons,
+      pool
+    }
+  }
+}
+
+export const queryMetricsOf = (
+  window: QueryMetrics["window"],
+  recent: Recent = { count: 0, failed: 0, mean: 0 },
+  uptime = 0
+): QueryMetrics => ({
+  window,
+  covered: Math.min(uptime, windowSeconds * 1_000),
+  totalQueries: recent.count,
+  failedQueries: recent.failed,
+  averageExecutionTime: recent.mean,
+  errorRate: rate(recent),
+  slowQueries: []
+})
+
+export const figuresOf = ({ health, metrics, operations, read, sync, write }: Running): Figures => ({
+  read: sync(read.metrics),
+  write: sync(write.metrics),
+  totals: sync(metrics.totals),
+  recent: sync(metrics.recent),
+  last: sync(health.last),
+  since: metrics.since,
+  now: operations.now()
+})

@@ -1,0 +1,175 @@
+/**
+ * The same pools for code that does not use Effect: functions that return promises.
+ *
+ * Nothing happens on import. With the first use the environment is read and the pools are made, once per process, however
+ * often this module is evaluated (a hot reload does so). A script that has done its work ends by itself: connections that
+ * nobody uses do not keep Node alive; what somebody awaits does. After `gracefulShutdown()` the next use starts afresh. No
+ * signal handler is installed.
+ *
+ * Promises reject with the errors of `Db` themselves: `error instanceof Db.AcquireTimeout`. What your own function throws
+ * comes back as it was thrown.
+ *
+ * @since 0.1.0
+ */
+import { globalValue } from "effect/GlobalValue"
+import type { Load, PoolOptionsInput, SupabaseOptionsInput } from "./Config.js"
+import { optimizedConfig, type PoolConfigObject } from "./internal/promise/config.js"
+import { type Members, membersOf } from "./internal/promise/facade.js"
+import { Host } from "./internal/promise/host.js"
+import { fromEnvironment, fromOptions } from "./internal/promise/layers.js"
+
+export type { Connection } from "./Connection.js"
+export type { PoolConfigObject } from "./internal/promise/config.js"
+export type { ExecuteOptions, Operation } from "./internal/promise/execute.js"
+export type {
+  DatabaseConnectionService,
+  Members,
+  PooledSupabaseClient,
+  PromiseDb,
+  Steps,
+  Transact
+} from "./internal/promise/facade.js"
+export type { PoolInput } from "./internal/promise/layers.js"
+export { SupabaseConnectionPool } from "./internal/promise/pool.js"
+export type { DatabaseHealth, PoolStatus, QueryMetrics, SlowQuery } from "./internal/promise/status.js"
+
+const shared: Members = globalValue(Symbol.for("effect-supabase-pool/promise"), () =>
+  membersOf(new Host(fromEnvironment))
+)
+
+/**
+ * The marketplace, transactions and health on the process's pools.
+ *
+ * @example
+ * import { db } from "effect-supabase-pool/promise"
+ *
+ * const laptops = await db.products.search({ query: "laptop" })
+ * console.log(laptops.length, db.health.getMetrics().activeConnections)
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const db: Members["db"] = shared.db
+
+/**
+ * Runs `operation` with a client on a pooled connection, and gives the connection back whatever happens.
+ *
+ * What it returns is what you get. A failure that may pass is repeated up to `maxRetries` times, after 1, 2 and 4 seconds
+ * (`retryDelay`), where that cannot execute anything twice: an error that `operation` throws on (`if (error) throw error`)
+ * as well as one in a response that it returns. A response whose error does not pass is returned as it is; a thrown
+ * PostgREST error becomes a `QueryError` with the same `code`. What `operation` still has under way when it returns is
+ * aborted.
+ *
+ * @example
+ * import { executeWithPool } from "effect-supabase-pool/promise"
+ *
+ * const titles = await executeWithPool(async (client) => {
+ *   const { data, error } = await client.from("products").select("title").limit(10)
+ *   if (error) throw error
+ *   return data
+ * }, "read")
+ * console.log(titles.length)
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const executeWithPool: Members["executeWithPool"] = shared.executeWithPool
+
+/**
+ * The process's pools, for code that takes connections itself.
+ *
+ * @example
+ * import { getConnectionPool } from "effect-supabase-pool/promise"
+ *
+ * const pool = getConnectionPool()
+ * const connection = await pool.getConnection("read")
+ * try {
+ *   await connection.client.from("products").select("id").limit(1)
+ * } finally {
+ *   pool.releaseConnection(connection)
+ * }
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const getConnectionPool: Members["getConnectionPool"] = shared.getConnectionPool
+
+/**
+ * `read`, `write` and `transaction` on the process's pools.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const getPooledClient: Members["getPooledClient"] = shared.getPooledClient
+
+/**
+ * Asks the database now. Rejects only when the pool could not be made; what is wrong is in the answer.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const checkDatabaseHealth: Members["checkDatabaseHealth"] = shared.checkDatabaseHealth
+
+/**
+ * Figures of the process's pools, and their shutdown.
+ *
+ * @example
+ * import { getDatabaseConnectionService } from "effect-supabase-pool/promise"
+ *
+ * process.on("SIGTERM", async () => {
+ *   await getDatabaseConnectionService().shutdown()
+ *   process.exit(0)
+ * })
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const getDatabaseConnectionService: Members["getDatabaseConnectionService"] = shared.getDatabaseConnectionService
+
+/**
+ * The preset for an expected load as plain values, durations in ms; change what you like and hand it to
+ * `SupabaseConnectionPool` or `createDatabase`. Throws `ConfigInvalid` for a load that there is no preset for.
+ *
+ * @example
+ * import { getOptimizedConfig } from "effect-supabase-pool/promise"
+ *
+ * getOptimizedConfig("high").maxConnections // 50
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const getOptimizedConfig: (load: Load) => PoolConfigObject = optimizedConfig
+
+/**
+ * A database of its own: pools that nobody else uses, from plain values instead of the environment.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PrivateDatabase extends Members {
+  /** As `gracefulShutdown`, for good: later uses reject with `PoolClosed`. */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * The same members on pools of their own, for a second project, or for tests. Close it when it is no longer needed.
+ *
+ * @example
+ * import { createDatabase } from "effect-supabase-pool/promise"
+ *
+ * const archive = createDatabase({
+ *   url: "https://archive.supabase.co",
+ *   anonKey: "<anon key>",
+ *   serviceRoleKey: "<service role key>",
+ *   maxConnections: 4
+ * })
+ * await archive.executeWithPool((client) => client.from("orders").select("id").limit(1))
+ * await archive.close()
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const createDatabase = (options: SupabaseOptionsInput & PoolOptionsInput): PrivateDatabase => {
+  const host = new Host(fromOptions(options))
+  return { ...membersOf(host), close: () => host.close() }
+}
