@@ -1,148 +1,174 @@
-/** A real HTTP server that counts its sockets, for what the pool must do on a real network. */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import type { Socket } from "node:net"
-import { Effect, Exit, Layer, Scope } from "effect"
+/**
+ * A real HTTP server that plays PostgREST by a script, sees every request and counts its sockets. Nothing in it waits
+ * for a time: `until` resumes when something happened that makes its condition true.
+ */
+import * as Http from "node:http"
+import type * as Net from "node:net"
+import { Cause, Effect, Exit, Layer, Option, type Scope } from "effect"
 import type { PoolOptionsInput } from "../../src/Config.js"
-import * as Config from "../../src/Config.js"
-import * as Pool from "../../src/Pool.js"
+import * as Db from "../../src/Db.js"
 
-export class CountingServer {
-  open = 0
-  peak = 0
-  opened = 0
-  requests = 0
-  /** Requests whose client hung up before the answer. */
-  aborted = 0
-  readonly held: Array<ServerResponse> = []
-  /** With `hold`, requests are answered by `release`. */
-  mode: "answer" | "hold" = "answer"
-  /** Hangs up instead of answering, each time so many requests have come. */
-  hangUpEvery = Number.POSITIVE_INFINITY
-  keepAliveHeader: string | undefined = undefined
-  port = 0
-  private readonly sockets: Set<Socket> = new Set()
-  private readonly watchers: Set<() => void> = new Set()
-  private server = this.make()
-
-  get url(): string {
-    return `http://127.0.0.1:${this.port}`
-  }
-
-  private make() {
-    const server = createServer((request, response) => this.onRequest(request, response))
-    server.keepAliveTimeout = 600_000
-    server.on("connection", (socket: Socket) => {
-      this.open += 1
-      this.opened += 1
-      this.peak = Math.max(this.peak, this.open)
-      this.sockets.add(socket)
-      socket.on("close", () => {
-        this.open -= 1
-        this.sockets.delete(socket)
-        this.changed()
-      })
-      this.changed()
-    })
-    return server
-  }
-
-  private onRequest(request: IncomingMessage, response: ServerResponse): void {
-    this.requests += 1
-    request.resume()
-    response.on("close", () => {
-      if (!response.writableEnded) this.aborted += 1
-      this.changed()
-    })
-    response.setHeader("content-type", "application/json")
-    if (this.keepAliveHeader !== undefined) response.setHeader("keep-alive", this.keepAliveHeader)
-    if (this.requests % this.hangUpEvery === 0) request.socket.destroy()
-    else if (this.mode === "hold") this.held.push(response)
-    else response.end("[]")
-    this.changed()
-  }
-
-  release(): void {
-    for (const response of this.held.splice(0)) response.end("[]")
-  }
-
-  private changed(): void {
-    for (const watcher of [...this.watchers]) watcher()
-  }
-
-  /** Waits until it holds; looks at each connection, request and close. */
-  until(what: string, holds: () => boolean): Effect.Effect<void> {
-    return Effect.async<void>((resume) => {
-      const look = () => {
-        if (!holds()) return
-        this.watchers.delete(look)
-        resume(Effect.void)
-      }
-      this.watchers.add(look)
-      look()
-      return Effect.sync(() => this.watchers.delete(look))
-    }).pipe(
-      Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => new Error(`never happened: ${what}`) }),
-      Effect.orDie
-    )
-  }
-
-  readonly start: Effect.Effect<void> = Effect.async((resume) => {
-    this.server = this.make()
-    this.server.listen(this.port, "127.0.0.1", () => {
-      const address = this.server.address()
-      if (typeof address === "object" && address !== null) this.port = address.port
-      resume(Effect.void)
-    })
-  })
-
-  /** Hangs up on everybody and listens no more. */
-  readonly stop: Effect.Effect<void> = Effect.async((resume) => {
-    this.server.close(() => resume(Effect.void))
-    for (const socket of this.sockets) socket.destroy()
-  })
+export interface Seen {
+  readonly method: string
+  readonly url: string
+  readonly headers: Http.IncomingHttpHeaders
+  readonly body: Buffer
+  /** Number of the socket, from 1 in order of connection. */
+  readonly socket: number
 }
 
-export const server: Effect.Effect<CountingServer, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.tap(
-    Effect.sync(() => new CountingServer()),
-    (counting) => counting.start
-  ),
-  (counting) => counting.stop
-)
+export type Answer = (response: Http.ServerResponse, seen: Seen, nth: number) => void
 
-/** Both pools on that server. `maxConnections` is of both together. */
-export const pools = (
-  counting: CountingServer,
-  options: PoolOptionsInput
-): Layer.Layer<Pool.ReadPool | Pool.WritePool> =>
-  Pool.layer.pipe(
-    Layer.provide(
-      Layer.merge(
-        Config.PoolConfig.layerOf(options),
-        Config.SupabaseConfig.layerOf({ url: counting.url, anonKey: "anon", serviceRoleKey: "service" })
-      )
-    ),
-    Layer.orDie
-  )
+export interface TestServer {
+  readonly url: string
+  readonly port: number
+  /** Complete requests without pings, in order. */
+  readonly seen: ReadonlyArray<Seen>
+  /** Sockets that were ever opened. */
+  readonly opened: () => number
+  readonly open: () => number
+  /** Resumes as soon as the condition is true. */
+  readonly until: (condition: () => boolean) => Effect.Effect<void>
+  /** The server's ends of the open sockets. */
+  readonly sockets: ReadonlyMap<number, Net.Socket>
+}
 
-/** Runs with the read pool in a scope that closes afterwards. */
-export const withReadPool = <A, E, R>(
-  counting: CountingServer,
-  options: PoolOptionsInput,
-  f: (pool: Pool.ConnectionPool) => Effect.Effect<A, E, R>
-) => Effect.provide(Effect.flatMap(Pool.ReadPool, f), pools(counting, options))
+/** A condition that is looked at again whenever something has happened. */
+export class Happenings {
+  private readonly waiting: Set<() => void> = new Set()
 
-/** A scope that the test closes itself. */
-export const closeable = Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+  readonly happened = (): void => {
+    for (const look of [...this.waiting]) look()
+  }
 
-/** One request on a pooled connection; interruption takes it back. */
-export const select = (pool: Pool.ConnectionPool): Effect.Effect<number, unknown> =>
-  pool.use((connection) =>
-    Effect.promise((signal) =>
-      connection.client
-        .from("things")
-        .select("*")
-        .abortSignal(signal)
-        .then(({ status }) => status)
+  readonly until = (condition: () => boolean): Effect.Effect<void> =>
+    Effect.async((resume) => {
+      const look = (): void => {
+        if (!condition()) return
+        this.waiting.delete(look)
+        resume(Effect.void)
+      }
+      this.waiting.add(look)
+      look()
+      return Effect.sync(() => this.waiting.delete(look))
+    })
+}
+
+export const listen = (server: Net.Server): Effect.Effect<number> =>
+  Effect.async((resume) => {
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      resume(typeof address === "object" && address !== null ? Effect.succeed(address.port) : Effect.die("no port"))
+    })
+  })
+
+export const serve = (
+  answer: Answer,
+  options: Http.ServerOptions = {}
+): Effect.Effect<TestServer, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const events = new Happenings()
+    const seen: Array<Seen> = []
+    const sockets = new Map<number, Net.Socket>()
+    const numbers = new Map<Net.Socket, number>()
+    const server = Http.createServer({ keepAliveTimeout: 0, ...options }, (request, response) => {
+      const parts: Array<Buffer> = []
+      request.on("data", (part: Buffer) => parts.push(part))
+      request.on("error", () => {})
+      request.on("end", () => {
+        const { headers, method = "", socket, url = "" } = request
+        if (url === "/") return void response.end()
+        const one = { method, url, headers, body: Buffer.concat(parts), socket: numbers.get(socket) ?? 0 }
+        seen.push(one)
+        answer(response, one, seen.length)
+        events.happened()
+      })
+    })
+    server.on("connection", (socket: Net.Socket) => {
+      const number = numbers.size + 1
+      numbers.set(socket, number)
+      sockets.set(number, socket)
+      socket.on("error", () => {})
+      socket.on("close", () => {
+        sockets.delete(number)
+        events.happened()
+      })
+      events.happened()
+    })
+    const port = yield* Effect.acquireRelease(listen(server), () =>
+      Effect.async<void>((resume) => {
+        server.close(() => resume(Effect.void))
+        server.closeAllConnections()
+      })
     )
+    return {
+      url: `http://127.0.0.1:${port}`,
+      port,
+      seen,
+      sockets,
+      opened: () => numbers.size,
+      open: () => sockets.size,
+      until: events.until
+    }
+  })
+
+/** Answers with JSON. */
+export const json = (
+  response: Http.ServerResponse,
+  body: unknown,
+  status = 200,
+  headers: Http.OutgoingHttpHeaders = {}
+): void => {
+  response.writeHead(status, { "content-type": "application/json", ...headers })
+  response.end(JSON.stringify(body))
+}
+
+/** An answer as PostgREST gives it when something is wrong. */
+export const problem = (
+  response: Http.ServerResponse,
+  status: number,
+  code: string,
+  headers: Http.OutgoingHttpHeaders = {}
+): void => json(response, { code, message: `made up ${code}`, details: null, hint: null }, status, headers)
+
+export const anonKey = "anon-key"
+export const serviceRoleKey = "service-role-key"
+
+/** One read and one write connection unless said otherwise, no retries, nothing in the background. */
+export const layer = (
+  url: string,
+  options: PoolOptionsInput = {},
+  keys = { anonKey, serviceRoleKey }
+): Layer.Layer<Db.Provided> =>
+  Layer.orDie(
+    Db.layerOf({
+      url,
+      ...keys,
+      minConnections: 1,
+      maxConnections: 2,
+      maxRetries: 0,
+      retryJitter: false,
+      keepaliveInterval: 0,
+      maxLifetime: 0,
+      leakDetectionTimeout: 0,
+      ...options
+    })
   )
+
+/** What an effect failed with; dies where it succeeded, without showing what with. */
+export const failureOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<E, never, R> =>
+  Effect.flatMap(Effect.exit(effect), (exit) => {
+    if (Exit.isSuccess(exit)) return Effect.die(new Error("it succeeded"))
+    return Option.match(Cause.failureOption(exit.cause), {
+      onNone: () => Effect.failCause(Cause.die(Cause.squash(exit.cause))),
+      onSome: Effect.succeed
+    })
+  })
+
+/** Runs against a server that answers so. */
+export const against =
+  (answer: Answer, options: PoolOptionsInput = {}) =>
+  <A, E>(test: (server: TestServer) => Effect.Effect<A, E, Db.Provided>): Effect.Effect<A, E> =>
+    Effect.scoped(
+      Effect.flatMap(serve(answer), (server) => Effect.provide(test(server), layer(server.url, options)))
+    )
