@@ -69,8 +69,8 @@ export interface Delays {
  */
 export const longestRetryAfter: Duration.Duration = Duration.seconds(30)
 
-/** Node's timers count 31 bits of milliseconds, nearly 25 days; a longer sleep would never end. */
-const longestTimer = 2_147_483_647
+/** In ms. Node's timers count 31 bits of them, nearly 25 days, and Effect takes a longer sleep for one without end. */
+const longestTimer = 24 * 86_400_000
 
 /**
  * `Schedule.exponential` from `retryDelay`, doubling, `maxRetries` times; never less than the server asked for with

@@ -4,7 +4,7 @@ import { Effect, Exit, Fiber, TestClock } from "effect"
 import type { Connection } from "../src/Connection.js"
 import * as Db from "../src/Db.js"
 import * as Pool from "../src/Pool.js"
-import { type Answer, anonKey, failureOf, json, layer, serve, serviceRoleKey } from "./support/httpServer.js"
+import { type Answer, against, anonKey, failureOf, json, serviceRoleKey } from "./support/httpServer.js"
 
 const rows: Answer = (response) => json(response, [{ id: 1 }])
 
@@ -12,14 +12,6 @@ const silent: Answer = () => {}
 
 const read = Db.read((client) => client.from("products").select("id"))
 const insert = Db.write((client) => client.from("products").insert({ id: 1 }))
-
-/** Runs with one read and one write connection to a server that answers so. */
-const against =
-  (answer: Answer, options: Parameters<typeof layer>[1] = {}) =>
-  <A, E>(
-    test: (server: Effect.Effect.Success<ReturnType<typeof serve>>) => Effect.Effect<A, E, Db.Provided>
-  ): Effect.Effect<A, E> =>
-    Effect.scoped(Effect.flatMap(serve(answer), (server) => Effect.provide(test(server), layer(server.url, options))))
 
 const onRead = <A>(f: (connection: Connection) => PromiseLike<A>) =>
   Effect.flatMap(Pool.ReadPool, (pool) => pool.use((connection) => Effect.promise(async () => f(connection))))

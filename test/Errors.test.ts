@@ -1,0 +1,187 @@
+/** Errors as values: they survive being sent elsewhere, speak in three parts, and keep secrets. */
+import { inspect } from "node:util"
+import { describe, expect, it } from "@effect/vitest"
+import { Arbitrary, Duration, Effect, FastCheck, Match, Schema } from "effect"
+import * as Db from "../src/Db.js"
+import { failureOf, json, layer, serve } from "./support/httpServer.js"
+
+const encode = Schema.encodeSync(Db.DbError)
+const decode = Schema.decodeUnknownSync(Db.DbError)
+
+describe("an error", () => {
+  it("is the same after it was encoded, sent as JSON and decoded", () => {
+    FastCheck.assert(
+      FastCheck.property(Arbitrary.make(Db.DbError), (error) => {
+        const wire = JSON.stringify(encode(error))
+        // JSON has no infinity, and no error of ours has one.
+        FastCheck.pre(!wire.includes(":null"))
+        const back = decode(JSON.parse(wire))
+        expect(JSON.stringify(encode(back))).toBe(wire)
+        expect(back.message).toBe(error.message)
+        expect(back.isTransient).toBe(error.isTransient)
+        expect(back.mayHaveExecuted).toBe(error.mayHaveExecuted)
+      }),
+      { numRuns: 500 }
+    )
+  })
+
+  it("is an Error, has its tag for a name, and is known as one of ours", () => {
+    FastCheck.assert(
+      FastCheck.property(Arbitrary.make(Db.DbError), (error) => {
+        expect(error).toBeInstanceOf(Error)
+        expect(error.name).toBe(error._tag)
+        expect(Db.isDbError(error)).toBe(true)
+      })
+    )
+    expect(Db.isDbError(new Error("no"))).toBe(false)
+    expect(Db.isDbError({ _tag: "PoolClosed", pool: "read", sent: false })).toBe(false)
+  })
+
+  it("speaks on one line, in sentences, whatever the server said", () => {
+    FastCheck.assert(
+      FastCheck.property(Arbitrary.make(Db.QueryError), FastCheck.lorem(), (error, text) => {
+        const said = new Db.QueryError({ ...error, reason: `${text}\n\n${text}`, details: `${text}\r\n`, hint: "" })
+        expect(said.message).toMatch(/^Query failed: /)
+        expect(said.message).not.toMatch(/[\r\n]/)
+        expect(said.message.length).toBeLessThan(1_200)
+      })
+    )
+  })
+
+  it("can be matched without a rest", () => {
+    const kind = Match.type<Db.DbError>().pipe(
+      Match.tag("AcquireTimeout", "PoolOverloaded", "PoolClosed", "RateLimited", () => "no connection"),
+      Match.tag("ConnectionFailed", "RequestTimeout", "ConnectionReclaimed", () => "broken"),
+      Match.tag("QueryError", "RowNotFound", "DecodeError", "TransactionFailed", "ReadOnlyConnection", () => "answer"),
+      Match.exhaustive
+    )
+    expect(kind(new Db.PoolClosed({ pool: "read", sent: false }))).toBe("no connection")
+  })
+})
+
+describe("the words", () => {
+  const words: ReadonlyArray<readonly [Db.DbError, string]> = [
+    [
+      new Db.AcquireTimeout({
+        pool: "read",
+        waited: Duration.seconds(30),
+        active: 10,
+        max: 10,
+        pending: 37,
+        longestHeld: Duration.seconds(58)
+      }),
+      "Connection timeout: waited 30 s for a read connection (10 of 10 busy, 37 waiting). Nothing was sent. " +
+        "Raise DB_POOL_MAX_CONNECTIONS or look for a leak: one connection has been held for 58 s."
+    ],
+    [
+      new Db.ConnectionFailed({
+        pool: "read",
+        origin: "http://a:1",
+        failure: "refused",
+        code: "ECONNREFUSED",
+        sent: false
+      }),
+      "Connection failed: nobody listens at http://a:1 (ECONNREFUSED). Nothing was sent. " +
+        "Check SUPABASE_URL and that the project runs."
+    ],
+    [
+      new Db.ConnectionFailed({
+        pool: "write",
+        origin: "http://a",
+        failure: "closed",
+        code: "UND_ERR_SOCKET",
+        sent: true
+      }),
+      "Connection failed: the connection was closed by http://a (UND_ERR_SOCKET). It may have been executed: look before " +
+        "sending it again. Usually a restart or a proxy's idle limit; lower DB_POOL_KEEPALIVE_INTERVAL if it repeats."
+    ],
+    [
+      new Db.RequestTimeout({ pool: "read", timeout: Duration.seconds(30), sent: true }),
+      "Request timeout: no complete answer within 30 s on a read connection. It was a read: nothing was changed. " +
+        "Make the query faster, or raise DB_POOL_REQUEST_TIMEOUT."
+    ],
+    [
+      new Db.QueryError({
+        code: "23505",
+        reason: "duplicate key.",
+        details: "Key (id)=(1) exists.",
+        hint: "",
+        status: 409
+      }),
+      "Query failed: duplicate key (23505, HTTP 409). Key (id)=(1) exists. Nothing was executed. Mend the query."
+    ],
+    [
+      new Db.QueryError({ code: "", reason: "<html>\n  Bad Gateway", details: "", hint: "", status: 502 }),
+      "Query failed: <html> Bad Gateway (HTTP 502). It may have been executed: look before sending it again. Try again in a moment."
+    ],
+    [
+      new Db.RowNotFound({ table: "users", details: "The result contains 0 rows" }),
+      "Row not found in users: The result contains 0 rows. Nothing was changed. Use maybeSingle() where no row is a good answer."
+    ],
+    [
+      new Db.RowNotFound({ table: "users", details: "The result contains 2 rows", executed: true }),
+      "Row not found in users: The result contains 2 rows. The write was executed. Narrow the filter to one row."
+    ]
+  ]
+
+  it.each(words)("%s", (error, message) => {
+    expect(error.message).toBe(message)
+  })
+})
+
+describe("secrets", () => {
+  const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl"
+  const keys = ["sb_secret_abcdefgh_12345678", "sb_publishable_abcdefgh_12345678", jwt]
+
+  const shown = (error: unknown): string =>
+    [String(error), inspect(error, { depth: 9, showHidden: true }), JSON.stringify(error)].join("\n")
+
+  it.effect("a server that repeats the request's headers in its error gives no key or token away", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const server = yield* serve((response, { headers }) =>
+          json(
+            response,
+            {
+              message: `bad key ${headers["apikey"]}`,
+              details: `token ${headers.authorization}`,
+              hint: `${headers.authorization}`,
+              code: "PGRST301"
+            },
+            401
+          )
+        )
+        const [serviceRoleKey = "", anonKey = ""] = keys
+        yield* Effect.gen(function* () {
+          const errors = [
+            yield* failureOf(Db.read((client) => client.from("a").select("*"))),
+            yield* failureOf(Db.write((client) => client.from("a").insert({}))),
+            yield* failureOf(Db.write((client) => client.from("a").insert({}).throwOnError())),
+            yield* failureOf(Db.write((client) => client.from("a").insert({})).pipe(Db.withAccessToken(jwt)))
+          ]
+          for (const error of errors) {
+            expect(error._tag).toBe("QueryError")
+            for (const key of keys) expect(shown(error)).not.toContain(key)
+            expect(shown(error)).toContain("<redacted>")
+          }
+        }).pipe(Effect.provide(layer(server.url, {}, { anonKey, serviceRoleKey })))
+      })
+    )
+  )
+
+  it.effect("a broken connection gives no key or token away", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const server = yield* serve((response) => response.destroy())
+        const [serviceRoleKey = "", anonKey = ""] = keys
+        yield* Effect.gen(function* () {
+          const error = yield* failureOf(
+            Db.write((client) => client.from("a").insert({})).pipe(Db.withAccessToken(jwt))
+          )
+          expect(error._tag).toBe("ConnectionFailed")
+          for (const key of keys) expect(shown(error)).not.toContain(key)
+        }).pipe(Effect.provide(layer(server.url, {}, { anonKey, serviceRoleKey })))
+      })
+    )
+  )
+})
