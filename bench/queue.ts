@@ -80,8 +80,15 @@ const allAtOnce: Effect.Effect<Wall, never, Db.Provided> = Effect.gen(function* 
   const count = Effect.sync(() => {
     failed += 1
   })
-  const caller = (n: number) => Effect.matchEffect(n % 2 === 0 ? read : write, { onFailure: () => count, onSuccess: () => Effect.void })
-  yield* Effect.forEach(Array.from({ length: callers }, (_, n) => n), caller, { concurrency: "unbounded", discard: true })
+  const counted = <R>(operation: Effect.Effect<unknown, unknown, R>) =>
+    Effect.matchEffect(operation, { onFailure: () => count, onSuccess: () => Effect.void })
+  const halves = [counted(read), counted(write)] as const
+  const caller = (n: number): Effect.Effect<void, never, Db.Provided> => halves[n % 2 === 0 ? 0 : 1]
+  yield* Effect.forEach(
+    Array.from({ length: callers }, (_, n) => n),
+    caller,
+    { concurrency: "unbounded", discard: true }
+  )
   return { wall: (yield* Clock.currentTimeMillis) - since, failed }
 })
 
@@ -118,8 +125,14 @@ const verdicts = (outcome: Outcome): ReadonlyArray<readonly [passed: boolean, li
     outcome.timesIdeal < limits.wall,
     `wall time    ${outcome.wallMillis} ms = ${outcome.timesIdeal} × the ideal of ${outcome.idealMillis} ms (below ${limits.wall}); the server took ${outcome.latencyMillis} ms each, so nominally ${outcome.nominalMillis} ms`
   ],
-  [outcome.peakSockets <= limits.sockets, `sockets      ${outcome.peakSockets} at once, counted by the server (at most ${limits.sockets})`],
-  [outcome.peakMegabytes < limits.megabytes, `memory       ${outcome.peakMegabytes} MB at the peak of this process (below ${limits.megabytes})`],
+  [
+    outcome.peakSockets <= limits.sockets,
+    `sockets      ${outcome.peakSockets} at once, counted by the server (at most ${limits.sockets})`
+  ],
+  [
+    outcome.peakMegabytes < limits.megabytes,
+    `memory       ${outcome.peakMegabytes} MB at the peak of this process (below ${limits.megabytes})`
+  ],
   [
     outcome.failed === 0 && outcome.requests === callers,
     `operations   ${outcome.requests} arrived, ${outcome.failed} failed (of ${callers}); ${outcome.cpuMicrosPerOperation} µs of CPU each`

@@ -3,8 +3,7 @@
  *
  * The verdict is a pure function of a sample (`assess`), so that what the health route says can be tested and explained;
  * the sample looks at the last minute, so that a bad hour is not held against a pool for days. A check asks the database
- * one small question; where every connection is busy it does not queue with the callers, but takes their recent
- * successes for an answer.
+ * one small question; where every connection is busy it does not queue with the callers, but goes by how they fare.
  *
  * @since 0.1.0
  */
@@ -75,7 +74,7 @@ export const assess = (sample: Sample): { readonly status: Status; readonly reas
       ? `error rate is ${percent(sample.errorRate)}, more than ${percent(thresholds.errorRate)}`
       : "",
     Duration.greaterThan(sample.averageResponseTime, thresholds.averageResponseTime)
-      ? `operations take ${Math.round(Duration.toMillis(sample.averageResponseTime))} ms on average, more than ${Duration.toMillis(thresholds.averageResponseTime)} ms`
+      ? `operations take ${Math.ceil(Duration.toMillis(sample.averageResponseTime))} ms on average, more than ${Duration.toMillis(thresholds.averageResponseTime)} ms`
       : "",
     sample.leaks > thresholds.leaks ? "a leaked connection was reclaimed in the last minute" : ""
   ].filter((reason) => reason !== "")
@@ -83,7 +82,8 @@ export const assess = (sample: Sample): { readonly status: Status; readonly reas
   return { status: reasons.length > 0 ? "degraded" : "healthy", reasons }
 }
 
-const percent = (share: number): string => `${Math.round(share * 1_000) / 10} %`
+/** Upwards, so that what is more than a threshold never reads as equal to it; less what binary fractions add. */
+const percent = (share: number): string => `${Math.ceil(share * 1_000 - 1e-6) / 10} %`
 
 /**
  * @since 0.1.0
@@ -141,7 +141,7 @@ const leakedOfLate = (pool: Pool.PoolMetrics, now: number): number =>
 const report = (parts: Parts): Effect.Effect<HealthReport> =>
   Effect.gen(function* () {
     const started = yield* Clock.currentTimeMillis
-    const answer = yield* probe(parts.read, parts.write)
+    const answer = yield* probe(parts.read, parts.write, parts.metrics.recent)
     const timestamp = yield* Clock.currentTimeMillis
     const read = yield* parts.read.metrics
     const write = yield* parts.write.metrics

@@ -2,7 +2,7 @@
  * One operation from the caller to the database and back: checkout, request, return, and again where that is safe.
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Cause, Clock, Context, Duration, Effect, type Exit, FiberRef, identity, Layer, Option, Schedule } from "effect"
+import { Clock, Context, Duration, Effect, type Exit, FiberRef, identity, Layer, Option, Schedule } from "effect"
 import { PoolConfig, type PoolOptions } from "../Config.js"
 import type { Credentials, PooledConnection } from "../Connection.js"
 import { type DbError, isDbError, type Mode } from "../Errors.js"
@@ -110,8 +110,7 @@ class Runner {
     return Effect.sync(() => {
       const now = this.now()
       if (exit._tag === "Success") this.budget.deposit()
-      const failure = exit._tag === "Failure" ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
-      this.metrics.observe(now, now - since, isDbError(failure) && Metrics.isFailure(failure))
+      this.metrics.observe(now, now - since, Metrics.outcomeOf(exit))
     })
   }
 

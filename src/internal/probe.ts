@@ -6,6 +6,7 @@
  */
 import { Clock, Duration, Effect, Option } from "effect"
 import type { Connection } from "../Connection.js"
+import type { RecentAnswers } from "../Metrics.js"
 import type { ConnectionPool, PoolMetrics } from "../Pool.js"
 import { period } from "./words.js"
 
@@ -27,24 +28,37 @@ const unreachable = (error: string): Answer => ({
 })
 
 /** 401: the key is refused, so nothing will work. 404 and other words of PostgREST's: it is there. */
-const speaksAgainst = (status: number): boolean => status === 0 || status === 401 || status >= 500
+const speaksAgainst = (status: number): boolean => status === 401 || status >= 500
 
-const ask = (connection: Connection): Effect.Effect<Answer> =>
+interface Asked {
+  readonly answer: Answer
+  /** Nothing came back at all, which an idle socket that the other side had given up explains as well. */
+  readonly silent: boolean
+}
+
+const ask = (connection: Connection): Effect.Effect<Asked> =>
   Effect.gen(function* () {
     const started = yield* Clock.currentTimeMillis
-    const { error, status } = yield* Effect.promise(async () =>
+    const { error, status } = yield* Effect.tryPromise(async () =>
       connection.client.rpc("supabase_pool_ping", {}, { get: true })
     )
+    if (status === 0) return { answer: unreachable(error?.message ?? "no answer came"), silent: true }
     if (error !== null && speaksAgainst(status)) {
-      return unreachable(status === 0 ? error.message : `${error.message} (HTTP ${status})`)
+      return { answer: unreachable(`${error.message} (HTTP ${status})`), silent: false }
     }
-    return reachable(Option.some(Duration.millis((yield* Clock.currentTimeMillis) - started)))
-  })
+    const ended = yield* Clock.currentTimeMillis
+    return { answer: reachable(Option.some(Duration.millis(ended - started))), silent: false }
+  }).pipe(
+    Effect.catchAll((error) =>
+      Effect.succeed({ answer: unreachable(`what came is no answer of PostgREST's: ${error.message}`), silent: false })
+    )
+  )
 
-const saturated = ({ active, max }: PoolMetrics): boolean => active >= max
-
-const through = (pool: ConnectionPool): Effect.Effect<Answer> =>
-  pool.use(ask).pipe(
+const through = (pool: ConnectionPool): Effect.Effect<Answer> => {
+  const once = pool.use(ask)
+  return Effect.flatMap(once, ({ answer, silent }) =>
+    silent ? Effect.map(once, (second) => second.answer) : Effect.succeed(answer)
+  ).pipe(
     Effect.catchAll((error) => Effect.succeed(unreachable(error.message))),
     Effect.timeoutTo({
       duration: limit,
@@ -52,18 +66,27 @@ const through = (pool: ConnectionPool): Effect.Effect<Answer> =>
       onTimeout: () => unreachable(`the database did not answer a health check within ${period(limit)}`)
     })
   )
+}
+
+/** Asking through it would mean to queue with the callers. A pool without any socket has nothing else to tell. */
+const crowded = ({ active, max, pending, total }: PoolMetrics): boolean => active >= max || (pending > 0 && total > 0)
 
 /**
  * By way of the read pool, or of the write pool where that has nothing free. Where neither has, it does not queue with
- * the callers: open sockets on which work is going on are an answer too.
+ * the callers but goes by how they fare: open sockets on which work is going on are an answer too, unless the database
+ * has answered nothing of late.
  */
-export const probe = (read: ConnectionPool, write: ConnectionPool): Effect.Effect<Answer> =>
+export const probe = (
+  read: ConnectionPool,
+  write: ConnectionPool,
+  recent: Effect.Effect<RecentAnswers>
+): Effect.Effect<Answer> =>
   Effect.gen(function* () {
-    const reading = yield* read.metrics
-    if (!saturated(reading)) return yield* through(read)
-    const writing = yield* write.metrics
-    if (!saturated(writing)) return yield* through(write)
-    return reading.reachable
-      ? reachable(Option.none())
-      : unreachable("every connection is busy and no other can be opened")
+    for (const pool of [read, write]) if (!crowded(yield* pool.metrics)) return yield* through(pool)
+    const { reachable: connects } = yield* read.metrics
+    const { answered, unanswered } = yield* recent
+    if (unanswered > 0 && answered === 0) {
+      return unreachable("every connection is busy, and no operation of the last minute was answered")
+    }
+    return connects ? reachable(Option.none()) : unreachable("every connection is busy and no other can be opened")
   })
