@@ -109,7 +109,7 @@ export interface Figures {
   readonly read: PoolMetrics
   readonly write: PoolMetrics
   readonly totals: Totals
-  readonly recent: Recent
+  readonly recent: Counts
   readonly last: Option.Option<HealthReport>
   readonly since: number
   readonly now: number
@@ -117,7 +117,10 @@ export interface Figures {
 
 const iso = (millis: number): string => DateTime.formatIso(DateTime.unsafeMake(millis))
 
-const rate = ({ count, failed }: Recent): number => (count === 0 ? 0 : failed / count)
+/** As much of the recent past as is shown here. */
+type Counts = Pick<Recent, "count" | "failed" | "mean">
+
+const rate = ({ count, failed }: Counts): number => (count === 0 ? 0 : failed / count)
 
 const leakedOfLate = ({ lastLeak }: PoolMetrics, now: number): number =>
   now - lastLeak < windowSeconds * 1_000 ? 1 : 0
@@ -170,7 +173,7 @@ export const healthOf = (report: HealthReport, pool: PoolStatus): DatabaseHealth
 
 export const queryMetricsOf = (
   window: QueryMetrics["window"],
-  recent: Recent = { count: 0, failed: 0, mean: 0 },
+  recent: Counts = { count: 0, failed: 0, mean: 0 },
   uptime = 0
 ): QueryMetrics => ({
   window,
