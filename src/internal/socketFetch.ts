@@ -146,7 +146,7 @@ const wasExecuted = (status: number, body: Buffer): boolean =>
 
 /** undici's words for "the request is not one", and for "the answer is not one". */
 const invalidRequest = new Set(["UND_ERR_INVALID_ARG", "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH"])
-const invalidAnswer = new Set(["UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"])
+const invalidAnswer = new Set(["HTTPParserError", "UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"])
 
 const refusedRequest = (code: string, reason: string): QueryError =>
   new QueryError({ code, reason, details: "", hint: "", status: 0 })
