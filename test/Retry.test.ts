@@ -120,9 +120,14 @@ describe("the table", () => {
 
   it("what cannot succeed a moment later is repeated by nobody", () => {
     FastCheck.assert(
-      FastCheck.property(anyError, FastCheck.boolean(), FastCheck.constantFrom("read", "write"), (error, yes, mode) => {
-        expect(Retry.isRetryable(error, { mode, idempotent: yes }) && !error.isTransient).toBe(false)
-      })
+      FastCheck.property(
+        anyError,
+        FastCheck.boolean(),
+        FastCheck.constantFrom("read" as const, "write" as const),
+        (error, yes, mode) => {
+          expect(Retry.isRetryable(error, { mode, idempotent: yes }) && !error.isTransient).toBe(false)
+        }
+      )
     )
   })
 

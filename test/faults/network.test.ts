@@ -175,7 +175,7 @@ describe("a broken connection", () => {
           for (let bytes = 0; bytes < length; bytes++) {
             proxy.fault = { kind: "cutAnswer", bytes: Math.max(1, bytes), how }
             yield* Effect.zip(ReadPool.reset, WritePool.reset)
-            const error = yield* failureOf(bytes % 2 === 0 ? insert : read)
+            const error = bytes % 2 === 0 ? yield* failureOf(insert) : yield* failureOf(read)
             expect(error).toMatchObject({ _tag: "ConnectionFailed", sent: true, mayHaveExecuted: true })
           }
           proxy.fault = { kind: "none" }
