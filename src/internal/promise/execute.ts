@@ -33,7 +33,24 @@ const failureIn = (value: unknown, transport: Transport, now: number): DbError |
   return typeof status === "number" ? errorOf({ error, status }, transport, now) : thrownError(error, transport, now)
 }
 
-const settle = async <A>(operation: Operation<A>, client: SupabaseClient): Promise<A> => operation(client)
+const isPromiseLike = <A>(u: PromiseLike<A> | A): u is PromiseLike<A> =>
+  typeof u === "object" && u !== null && "then" in u && typeof u.then === "function"
+
+/** Not by way of an `async` function, which would cost each operation a promise and three turns of the queue. */
+const call = <A>(
+  operation: Operation<A>,
+  client: SupabaseClient,
+  returned: (value: A) => void,
+  threw: (thrown: unknown) => void
+): void => {
+  try {
+    const result = operation(client)
+    if (isPromiseLike(result)) result.then(returned, threw)
+    else returned(result)
+  } catch (thrown) {
+    threw(thrown)
+  }
+}
 
 /**
  * A response with an error in it fails the attempt, so that it is counted and repeated as any failure is; the last one
@@ -43,26 +60,29 @@ export const execute = <A>(
   operations: Operations["Type"],
   operation: Operation<A>,
   mode: Mode,
-  options: ExecuteOptions = {}
+  options?: ExecuteOptions
 ): Effect.Effect<A, DbError> => {
-  const responses = new Map<DbError, A>()
+  let responses: Map<DbError, A> | undefined
   const attempt = (client: SupabaseClient, { transport }: { readonly transport: Transport }) =>
-    Effect.async<A, DbError>((resume) => {
-      settle(operation, client).then(
+    Effect.async<A, DbError>((resume) =>
+      call(
+        operation,
+        client,
         (value) => {
           const failure = failureIn(value, transport, operations.now())
           if (failure === undefined) return resume(Effect.succeed(value))
+          responses ??= new Map()
           responses.set(failure, value)
           resume(Effect.fail(failure))
         },
-        (thrown: unknown) => {
+        (thrown) => {
           const error = thrownError(thrown, transport, operations.now())
           resume(error === undefined ? Effect.die(thrown) : Effect.fail(error))
         }
       )
-    })
-  return Effect.catchAll(operations.run(attempt, { mode, idempotent: options.idempotent }), (error) => {
-    const response = responses.get(error)
+    )
+  return Effect.catchAll(operations.run(attempt, { mode, idempotent: options?.idempotent }), (error) => {
+    const response = responses?.get(error)
     return response === undefined ? Effect.fail(error) : Effect.succeed(response)
   })
 }
