@@ -346,10 +346,14 @@ describe("after its release", () => {
         })
         const init = { method: "POST", body, duplex: "half" }
         const late = yield* pool.use((connection) =>
-          Effect.sync(() => connection.client.storage && restFetch(connection)(`${server.url}/late`, init))
+          Effect.sync(() => restFetch(connection)(`${server.url}/late`, init))
         )
-        yield* pool.use(() => Effect.sync(prepared))
-        const outcome = yield* Effect.promise(() => late.then(() => "sent", String))
+        const outcome = yield* pool.use(() =>
+          Effect.promise(() => {
+            prepared()
+            return late.then(() => "sent", String)
+          })
+        )
         expect(outcome).toContain("has gone back to the pool")
         expect(server.seen.length).toBe(0)
       })
