@@ -180,6 +180,29 @@ describe("closing", () => {
     })
   )
 
+  it.scoped("an attempt that closing ends before it began is not counted for ever", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { core } = yield* Scope.extend(make({ min: 1 }), scope)
+      yield* Effect.zipRight(core.reset, Scope.close(scope, Exit.void))
+      expect(metricsOf(core)).toMatchObject({ connecting: 0, total: 0 })
+    })
+  )
+
+  it.scoped("nothing is opened in the place of a socket that is still closing", () =>
+    Effect.gen(function* () {
+      const { core, world } = yield* make({ min: 1, max: 1 })
+      const closed = yield* Deferred.make<void>()
+      world.closing = Deferred.await(closed)
+      yield* core.reset
+      const asker = yield* ask(core)
+      expect(metricsOf(core)).toMatchObject({ connecting: 0, pending: 1 })
+      yield* Deferred.succeed(closed, undefined)
+      yield* settle
+      expect(asker.state()).toBe("value")
+    })
+  )
+
   it.scoped("a pool that was built where nothing may be interrupted closes like any other", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
@@ -233,6 +256,22 @@ describe("closing", () => {
       yield* settle
       yield* settle
       expect(resource.isOpen).toBe(false)
+    })
+  )
+})
+
+describe("pings", () => {
+  it.scoped("a connection that was only pinged is not lent before the one that was used last", () =>
+    Effect.gen(function* () {
+      const { core } = yield* make({ housekeeper: true, keepaliveInterval: 2_000 })
+      const [first, second] = [yield* ask(core), yield* ask(core)]
+      yield* giveBack(core, first)
+      yield* TestClock.adjust("1 second")
+      yield* giveBack(core, second)
+      yield* TestClock.adjust("1 second")
+      yield* settle
+      expect([first.lease().resource.pings, second.lease().resource.pings]).toEqual([1, 0])
+      expect((yield* ask(core)).lease()).toBe(second.lease())
     })
   )
 })
