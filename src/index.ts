@@ -10,9 +10,11 @@
  * - `Transaction`: several steps, all or none, once.
  * - `Health`: is the database there, and is the pool well?
  * - `Http`: the same over HTTP.
+ * - `Alerts`: tells somebody when it is not.
  *
  * @since 0.1.0
  */
+export * as Alerts from "./Alerts.js"
 export * as Audit from "./Audit.js"
 export * as Config from "./Config.js"
 export * as Connection from "./Connection.js"

@@ -1,0 +1,398 @@
+/**
+ * Tells somebody when the database or a pool is not well, and when it is again.
+ *
+ * A rule is a value: a condition on a sample, how bad it is, and how patient to be. It fires only after its condition
+ * has held for a while, resolves only after it has not held for a while, and is not announced anew before a cool-down, so
+ * that a pool on the edge of a threshold makes one notification and not a hundred. Where notifications go is a value too:
+ * the log, Slack, or any function. Each sink has a bounded queue and a fiber of its own; one that is broken is in the log
+ * once and touches neither the pool nor the other sinks.
+ *
+ * Events that wait for a sink when the scope closes are given up: a shutdown does not wait for Slack.
+ *
+ * @since 0.1.0
+ */
+import type { HttpClient } from "@effect/platform"
+import { Context, Duration, Effect, Layer, Option, PubSub, type Redacted, Ref, type Scope, Stream } from "effect"
+import { ServerConfig } from "./Config.js"
+import * as Health from "./Health.js"
+import * as Board from "./internal/alerts/board.js"
+import * as Delivery from "./internal/alerts/delivery.js"
+import * as condition from "./internal/alerts/rules.js"
+import * as Slack from "./internal/alerts/slack.js"
+import * as watch from "./internal/alerts/watch.js"
+import type * as Pool from "./Pool.js"
+
+// -------------------------------------------------------------------------------------
+// models
+// -------------------------------------------------------------------------------------
+
+/**
+ * What rules look at: the health check's figures, and both pools'.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Sample extends Health.Sample {
+  /** When it was taken, in ms since the epoch. */
+  readonly at: number
+  readonly status: Health.Status
+  /** Why the status is not `healthy`. */
+  readonly reasons: ReadonlyArray<string>
+  /** Why the database could not be reached. */
+  readonly error: Option.Option<string>
+  readonly read: Pool.PoolMetrics
+  readonly write: Pool.PoolMetrics
+}
+
+/**
+ * `critical`: somebody should get up for it; `warning`: somebody should look today; `info`: worth knowing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Severity = "info" | "warning" | "critical"
+
+/**
+ * When to alert. Plain data but for `when`, so a built-in one is changed by spreading it.
+ *
+ * @example
+ * import { Alerts } from "effect-supabase-pool"
+ * import { Duration, Option } from "effect"
+ *
+ * const queue: Alerts.Rule = {
+ *   name: "queue",
+ *   summary: "Operations queue for the database",
+ *   severity: "warning",
+ *   when: ({ read }) => (read.pending > 100 ? Option.some(`${read.pending} wait for a read connection`) : Option.none()),
+ *   holdFor: "20 seconds"
+ * }
+ *
+ * const patient: Alerts.Rule = { ...Alerts.responseTimeAbove(Duration.seconds(2)), holdFor: "5 minutes" }
+ *
+ * export const layer = Alerts.layer({ rules: [...Alerts.defaultRules, queue, patient] })
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Rule {
+  /** Unique; a later rule replaces an earlier one of the same name. */
+  readonly name: string
+  readonly severity: Severity
+  /**
+   * Whether it holds; as an `Option` with what is wrong in figures, which notifications quote. One that throws is logged
+   * once, and leaves its alert as it was.
+   */
+  readonly when: (sample: Sample) => boolean | Option.Option<string>
+  /** The headline of its notifications; the name unless said otherwise. */
+  readonly summary?: string | undefined
+  /** It fires when its condition has held in every sample for so long; 30 seconds unless said otherwise. */
+  readonly holdFor?: Duration.DurationInput | undefined
+  /** It resolves when its condition has held in no sample for so long; 1 minute unless said otherwise. */
+  readonly resolveAfter?: Duration.DurationInput | undefined
+  /**
+   * When it fires anew sooner than this after it was announced, it is active but announced only if it lasts that long; 5
+   * minutes unless said otherwise.
+   */
+  readonly coolDown?: Duration.DurationInput | undefined
+  /** While it lasts it is announced again this often; 4 hours unless said otherwise, `Duration.infinity` for never. */
+  readonly remindAfter?: Duration.DurationInput | undefined
+}
+
+/**
+ * A rule that fires.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Alert {
+  /** The rule's name. */
+  readonly rule: string
+  readonly severity: Severity
+  readonly summary: string
+  /** What was wrong when it was last seen to be; empty when the rule does not say. */
+  readonly detail: string
+  /** When the condition began to hold, in ms since the epoch. */
+  readonly since: number
+  /** When it had held long enough. */
+  readonly firedAt: number
+}
+
+/**
+ * Something to tell: of one alert there comes `fired`, then perhaps `reminded`, then `resolved` once.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AlertEvent {
+  readonly type: "fired" | "reminded" | "resolved"
+  /** In ms since the epoch. */
+  readonly at: number
+  readonly alert: Alert
+  readonly sample: Sample
+}
+
+/**
+ * Where events go. `send` may fail, die or hang: it is interrupted after five minutes, its events wait in a queue of
+ * their own (64, then the oldest are given up), and its first failure is logged.
+ *
+ * @example
+ * import { Alerts } from "effect-supabase-pool"
+ * import { Effect } from "effect"
+ *
+ * const pager = (page: (text: string) => Promise<void>): Alerts.Sink => ({
+ *   name: "pager",
+ *   send: ({ alert, type }) =>
+ *     alert.severity === "critical" && type === "fired" ? Effect.tryPromise(() => page(alert.summary)) : Effect.void
+ * })
+ *
+ * export const layer = Alerts.layer({ sinks: [Alerts.log, pager(async (_text) => {})] })
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Sink<out R = never> {
+  readonly name: string
+  readonly send: (event: AlertEvent) => Effect.Effect<unknown, unknown, R>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SlackOptions {
+  /** The incoming webhook's URL. It is in no log line, span or error. */
+  readonly webhook: Redacted.Redacted
+  /** Only legacy webhooks look at it; others have a channel of their own. */
+  readonly channel?: string | undefined
+  /** How often an event is tried, 1 s, 2 s, 4 s … apart; 5 unless said otherwise. */
+  readonly attempts?: number | undefined
+  /** Longest single attempt; 10 seconds unless said otherwise. */
+  readonly attemptTimeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface AlertsOptions<R = never> {
+  /** `defaultRules` unless said otherwise. */
+  readonly rules?: ReadonlyArray<Rule> | undefined
+  /** `[log]` unless said otherwise. */
+  readonly sinks?: ReadonlyArray<Sink<R>> | undefined
+  /** How often a sample is taken, each of which asks the database one small question; 10 seconds unless said otherwise. */
+  readonly interval?: Duration.DurationInput | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface AlertsService {
+  /** Alerts that fire at the moment, announced or not. */
+  readonly active: Effect.Effect<ReadonlyArray<Alert>>
+  /** From the moment of listening; a listener that falls more than 256 events behind loses the oldest. */
+  readonly events: Stream.Stream<AlertEvent>
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class Alerts extends Context.Tag("effect-supabase-pool/Alerts")<Alerts, AlertsService>() {}
+
+// -------------------------------------------------------------------------------------
+// rules
+// -------------------------------------------------------------------------------------
+
+/**
+ * A pool's active connections as a share of its maximum, 0 to 1; the fuller pool counts.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const utilizationAbove = (share: number): Rule => ({
+  name: "utilization",
+  summary: "Database pool nearly exhausted",
+  severity: "warning",
+  when: condition.utilization(share)
+})
+
+/**
+ * Failed operations as a share of the last minute's, 0 to 1.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const errorRateAbove = (share: number): Rule => ({
+  name: "error-rate",
+  summary: "Database operations fail",
+  severity: "critical",
+  when: condition.errorRate(share)
+})
+
+/**
+ * Mean duration of the last minute's operations, waiting and retries included.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const responseTimeAbove = (average: Duration.DurationInput): Rule => ({
+  name: "response-time",
+  summary: "Database operations are slow",
+  severity: "warning",
+  when: condition.responseTime(Duration.decode(average))
+})
+
+/**
+ * Pools that reclaimed a leaked connection in the last minute. It fires at once: that is no state that could pass.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const leaksAbove = (pools: number): Rule => ({
+  name: "leaks",
+  summary: "Database connections leak",
+  severity: "warning",
+  when: condition.leaks(pools),
+  holdFor: Duration.zero
+})
+
+/**
+ * The database cannot be reached.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const poolUnhealthy: Rule = {
+  name: "unhealthy",
+  summary: "Database pool unhealthy",
+  severity: "critical",
+  when: condition.unhealthy
+}
+
+/**
+ * From the original guide ("Key Metrics to Monitor"): utilisation above 80 %, more than 5 % failed, above 1000 ms on
+ * average, any leak, and the pool unhealthy.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const defaultRules: ReadonlyArray<Rule> = [
+  poolUnhealthy,
+  errorRateAbove(Health.thresholds.errorRate),
+  utilizationAbove(Health.thresholds.utilization),
+  responseTimeAbove(Health.thresholds.averageResponseTime),
+  leaksAbove(Health.thresholds.leaks)
+]
+
+/**
+ * What rules are given, from a health report: to try a rule in a test, or to evaluate one elsewhere.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const sampleOf: (report: Health.HealthReport) => Sample = watch.sampleOf
+
+// -------------------------------------------------------------------------------------
+// sinks
+// -------------------------------------------------------------------------------------
+
+/**
+ * One warning when an alert fires and at each reminder, one line at info when it resolves; the figures are annotations.
+ *
+ * @since 0.1.0
+ * @category sinks
+ */
+export const log: Sink = { name: "the log", send: watch.logEvent }
+
+/**
+ * Posts to a Slack incoming webhook. An event that Slack does not take (no connection, no answer, 429, 5xx) is tried
+ * again, also when the answer was lost, so that in a rare case it appears twice; on any other refusal it is given up.
+ *
+ * @example
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Alerts } from "effect-supabase-pool"
+ * import { Layer, Redacted } from "effect"
+ *
+ * const webhook = Redacted.make("https://hooks.slack.com/services/T0/B0/secret")
+ *
+ * export const layer = Alerts.layer({ sinks: [Alerts.log, Alerts.slack({ webhook })] }).pipe(
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ *
+ * @since 0.1.0
+ * @category sinks
+ */
+export const slack = (options: SlackOptions): Sink<HttpClient.HttpClient> => ({
+  name: "Slack",
+  send: Slack.send(options)
+})
+
+// -------------------------------------------------------------------------------------
+// layers
+// -------------------------------------------------------------------------------------
+
+const eventBuffer = 256
+
+const make = <R>(options: AlertsOptions<R>): Effect.Effect<AlertsService, never, Health.Health | R | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { check } = yield* Health.Health
+    const board = yield* Ref.make(Board.empty)
+    const told = yield* PubSub.sliding<AlertEvent>(eventBuffer)
+    const post = yield* Delivery.open<R>(options.sinks ?? [log])
+    yield* watch.run({
+      check,
+      board,
+      rules: Board.prepare(options.rules ?? defaultRules),
+      interval: Duration.decode(options.interval ?? Duration.seconds(10)),
+      tell: (event) => Effect.zipRight(PubSub.publish(told, event), post(event))
+    })
+    return { active: Effect.map(Ref.get(board), Board.active), events: Stream.fromPubSub(told) }
+  })
+
+/**
+ * Watches until its scope closes. What the sinks need, the layer needs.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <R = never>(
+  options: AlertsOptions<R> = {}
+): Layer.Layer<Alerts, never, Health.Health | Exclude<R, Scope.Scope>> => Layer.scoped(Alerts, make(options))
+
+/**
+ * The default rules to the log, and to Slack where `DB_POOL_SLACK_WEBHOOK_URL` is set.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerServer: Layer.Layer<Alerts, never, Health.Health | ServerConfig | HttpClient.HttpClient> =
+  Layer.unwrapEffect(
+    Effect.map(ServerConfig, ({ slackWebhookUrl }) =>
+      layer({ sinks: [log, ...Option.toArray(slackWebhookUrl).map((webhook) => slack({ webhook }))] })
+    )
+  )
+
+/**
+ * Alerts that fire at the moment, in the order of their rules.
+ *
+ * @example
+ * import { Alerts } from "effect-supabase-pool"
+ * import { Effect } from "effect"
+ *
+ * export const somethingIsCritical = Effect.map(Alerts.active, (alerts) =>
+ *   alerts.some(({ severity }) => severity === "critical")
+ * )
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const active: Effect.Effect<ReadonlyArray<Alert>, never, Alerts> = Effect.flatMap(Alerts, (_) => _.active)
+
+/**
+ * What is announced, from the moment of listening.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const events: Stream.Stream<AlertEvent, never, Alerts> = Stream.unwrap(Effect.map(Alerts, (_) => _.events))

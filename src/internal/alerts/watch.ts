@@ -1,0 +1,81 @@
+/** Takes a sample again and again, and tells what the rules make of it. */
+import { Clock, type Duration, Effect, Ref, Schedule, type Scope } from "effect"
+import type { AlertEvent, Sample } from "../../Alerts.js"
+import type { HealthReport } from "../../Health.js"
+import { windowSeconds } from "../../Metrics.js"
+import type { PoolMetrics } from "../../Pool.js"
+import { monotonic } from "../time.js"
+import { oneLine, withoutSecrets } from "../words.js"
+import * as Board from "./board.js"
+
+const leakedOfLate = ({ lastLeak }: PoolMetrics, now: number): number =>
+  now - lastLeak < windowSeconds * 1_000 ? 1 : 0
+
+export const sampleOf = ({ details, status, timestamp }: HealthReport): Sample => {
+  const { averageResponseTime, canConnect, error, errorRate, read, reasons, write } = details
+  return {
+    at: timestamp,
+    status,
+    reasons,
+    canConnect,
+    error,
+    errorRate,
+    averageResponseTime,
+    utilization: Math.max(read.active / read.max, write.active / write.max),
+    leaks: leakedOfLate(read, timestamp) + leakedOfLate(write, timestamp),
+    read,
+    write
+  }
+}
+
+export const logEvent = ({ alert, sample, type }: AlertEvent): Effect.Effect<void> => {
+  const detail = alert.detail === "" ? "" : `: ${alert.detail}`
+  const line =
+    type === "resolved"
+      ? Effect.logInfo(`alert resolved: ${alert.summary}`)
+      : Effect.logWarning(`alert${type === "reminded" ? " lasts" : ""}: ${alert.summary}${detail}`)
+  const { read, write } = sample
+  return Effect.annotateLogs(line, {
+    alert: alert.rule,
+    severity: alert.severity,
+    connections: `${read.active + write.active}/${read.total + write.total}`,
+    pending: read.pending + write.pending
+  })
+}
+
+interface Parts {
+  readonly check: Effect.Effect<HealthReport>
+  readonly board: Ref.Ref<Board.Board>
+  readonly rules: ReturnType<typeof Board.prepare>
+  readonly interval: Duration.Duration
+  readonly tell: (event: AlertEvent) => Effect.Effect<void>
+}
+
+export const run = (parts: Parts): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const broken = new Set<string>()
+    const logBroken = ({ error, rule }: Board.Turn["broken"][number]): Effect.Effect<void> => {
+      if (broken.has(rule)) return Effect.void
+      broken.add(rule)
+      const words = withoutSecrets(oneLine(String(error)))
+      return Effect.logWarning(`the alert rule ${rule} throws, and is not logged again: ${words}`)
+    }
+    const once = Effect.gen(function* () {
+      const sample = sampleOf(yield* parts.check)
+      const now = yield* Clock.clockWith((clock) => Effect.sync(() => monotonic(clock)))
+      const turn = yield* Ref.modify(parts.board, (board) => {
+        const next = Board.turn(parts.rules, board, sample, now)
+        return [next, next.board]
+      })
+      yield* Effect.forEach(turn.broken, logBroken, { discard: true })
+      yield* Effect.forEach(turn.events, parts.tell, { discard: true })
+    })
+    yield* once.pipe(
+      // One bad sample must not be the last.
+      Effect.catchAllCause((cause) => Effect.logError("looking after alerts failed", cause)),
+      Effect.repeat(Schedule.fixed(parts.interval)),
+      // A fiber inherits from where it is forked whether it may be interrupted.
+      Effect.interruptible,
+      Effect.forkScoped
+    )
+  })
