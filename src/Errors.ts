@@ -285,7 +285,10 @@ export class RowNotFound extends Schema.TaggedError<RowNotFound>()("RowNotFound"
 }
 
 /**
- * A row came, but is not what its schema says.
+ * A row came, or was to be written, that is not what its schema says.
+ *
+ * `stage` tells what it means for the data: at `encode` nothing was sent, at `read` nothing was changed, at `write` the
+ * write was executed and only its answer is not understood.
  *
  * @since 0.1.0
  * @category errors
@@ -294,21 +297,32 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
   table: Schema.String,
   id: Schema.String,
   path: Schema.String,
-  issue: Schema.String
+  issue: Schema.String,
+  stage: Schema.optionalWith(Schema.Literal("encode", "read", "write"), { default: () => "read" as const })
 }) {
   override get message(): string {
+    const verb = this.stage === "encode" ? "encode" : "decode"
+    const { means, remedy } = stages[this.stage]
     return (
-      `Row does not decode: ${this.table}${this.id === "" ? "" : ` ${this.id}`} at ${this.path === "" ? "the row" : this.path}: ${this.issue}. ` +
-      "The database's row is as it was. Bring the schema and the table together."
+      `Row does not ${verb}: ${this.table}${this.id === "" ? "" : ` ${this.id}`} at ${this.path === "" ? "the row" : this.path}: ` +
+      `${clause(this.issue)}. ${means} ${remedy}`
     )
   }
   get isTransient(): boolean {
     return false
   }
   get mayHaveExecuted(): boolean {
-    return true
+    return this.stage !== "encode"
   }
 }
+
+const together = "Bring the schema and the table together."
+
+const stages = {
+  encode: { means: "Nothing was sent.", remedy: "Mend the value." },
+  read: { means: "The database's row is as it was.", remedy: together },
+  write: { means: "The write was executed.", remedy: together }
+} as const
 
 /**
  * Something other than GET or HEAD was about to be sent on a read connection.
