@@ -1,7 +1,7 @@
 /** A real HTTP server that counts its sockets, for what the pool must do on a real network. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import { Effect, Exit, Layer, Scope } from "effect"
+import { Effect, Layer, type Scope } from "effect"
 import type { PoolOptionsInput } from "../../src/Config.js"
 import * as Config from "../../src/Config.js"
 import * as Pool from "../../src/Pool.js"
@@ -131,9 +131,6 @@ export const withReadPool = <A, E, R>(
   options: PoolOptionsInput,
   f: (pool: Pool.ConnectionPool) => Effect.Effect<A, E, R>
 ) => Effect.provide(Effect.flatMap(Pool.ReadPool, f), pools(counting, options))
-
-/** A scope that the test closes itself. */
-export const closeable = Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
 
 /** One request on a pooled connection; interruption takes it back. */
 export const select = (pool: Pool.ConnectionPool): Effect.Effect<number, unknown> =>
