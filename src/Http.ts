@@ -11,12 +11,14 @@ import {
   HttpApiBuilder,
   HttpApiEndpoint,
   HttpApiGroup,
+  type HttpApp,
   type HttpRouter,
-  type HttpServer,
+  HttpServer,
+  HttpServerError,
   HttpServerRequest,
   HttpServerResponse
 } from "@effect/platform"
-import { Context, Duration, Effect, Layer, Option, Ref, Schema } from "effect"
+import { Cause, Context, Deferred, Duration, Effect, Layer, Option, Ref, Schema, type Scope } from "effect"
 import { ServerConfig } from "./Config.js"
 import * as Health from "./Health.js"
 import * as AdminToken from "./internal/adminToken.js"
@@ -110,9 +112,10 @@ const readiness = Effect.gen(function* () {
   return report.status === "unhealthy" ? report.status : phase
 })
 
-const ready = Effect.map(readiness, (status) =>
+const readinessResponse = (status: typeof ReadinessJson.Type.status): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.unsafeJson({ status }, { status: status === "ready" ? 200 : 503, headers: noStore })
-)
+
+const ready = Effect.map(readiness, readinessResponse)
 
 const live = HttpServerResponse.unsafeJson({ status: "alive" }, { headers: noStore })
 
@@ -152,6 +155,93 @@ const reset = Effect.gen(function* () {
 
 const admin = HttpApiBuilder.group(Api, "admin", (group) => group.handle("reset", () => asAdmin(reset)))
 
+const pathOf = (url: string): string => url.split("?", 1)[0] ?? url
+
+/** Which methods each path knows, from the definition. */
+const methodsOf: ReadonlyMap<string, ReadonlySet<string>> = (() => {
+  const methods = new Map<string, Set<string>>()
+  HttpApi.reflect(Api, {
+    onGroup: () => {},
+    onEndpoint: ({ endpoint: { method, path } }) => {
+      const known = methods.get(path) ?? new Set()
+      methods.set(path, known.add(method))
+      // What can be asked for can be asked about (RFC 9110 §9.3.2); the router sees to it.
+      if (method === "GET") known.add("HEAD")
+    }
+  })
+  return methods
+})()
+
+const unmatched = (url: string): HttpServerResponse.HttpServerResponse => {
+  const methods = methodsOf.get(pathOf(url))
+  if (methods === undefined) return problem(404, "Not found.")
+  const allow = [...methods].sort().join(", ")
+  return problem(405, `This route answers ${allow}.`, { allow })
+}
+
+/** Requests are routine, and so is what they ask for: they are in the log at debug level only. */
+const answering = (app: HttpApp.Default): HttpApp.Default =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, url }) =>
+    app.pipe(
+      Effect.catchAllCause((cause) =>
+        Cause.squash(cause) instanceof HttpServerError.RouteNotFound
+          ? Effect.succeed(unmatched(url))
+          : Effect.failCause(cause)
+      ),
+      Effect.tap(({ status }) => Effect.logDebug(`${method} ${pathOf(url)} ${status}`))
+    )
+  )
+
+type Services = Health.Health | Readiness | ServerConfig | Pool.ReadPool | Pool.WritePool
+
+/**
+ * Every route as one app, for who serves it by hand.
+ *
+ * @internal
+ */
+export const app: Effect.Effect<
+  HttpApp.Default,
+  never,
+  Services | HttpRouter.HttpRouter.DefaultServices | Scope.Scope
+> = Effect.gen(function* () {
+  const services = yield* Effect.context<HttpRouter.HttpRouter.DefaultServices>()
+  const api = yield* Layer.build(
+    Layer.mergeAll(
+      HttpApiBuilder.api(Api).pipe(Layer.provide(Layer.mergeAll(handlers, admin))),
+      HttpApiBuilder.Router.Live,
+      HttpApiBuilder.Middleware.layer
+    )
+  )
+  const routes = yield* Effect.provide(HttpApiBuilder.httpApp, api)
+  return answering(
+    Effect.mapInputContext(routes, (request: Context.Context<HttpServerRequest.HttpServerRequest>) =>
+      Context.merge(services, request)
+    )
+  )
+})
+
+/**
+ * What is answered to who waited for a start that failed or was ended.
+ *
+ * @internal
+ */
+export const unavailable: HttpApp.Default = Effect.succeed(problem(503, "Shutting down."))
+
+/**
+ * Answers for a process whose database is not there yet: alive, and not ready. Who asks for anything else waits for the
+ * whole app.
+ *
+ * @internal
+ */
+export const whileStarting = (whole: Deferred.Deferred<HttpApp.Default>): HttpApp.Default =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
+    Effect.flatMap(Deferred.isDone(whole), (done) => {
+      if (!done && pathOf(url) === "/api/health/live") return Effect.succeed(live)
+      if (!done && pathOf(url) === "/api/health/ready") return Effect.succeed(readinessResponse("starting"))
+      return Effect.flatten(Deferred.await(whole))
+    })
+  )
+
 /**
  * Serves every route on the `HttpServer` that it is given, until the scope closes.
  *
@@ -175,11 +265,5 @@ const admin = HttpApiBuilder.group(Api, "admin", (group) => group.handle("reset"
 export const layer: Layer.Layer<
   never,
   never,
-  | HttpServer.HttpServer
-  | HttpRouter.HttpRouter.DefaultServices
-  | Health.Health
-  | Readiness
-  | ServerConfig
-  | Pool.ReadPool
-  | Pool.WritePool
-> = HttpApiBuilder.serve().pipe(Layer.provide(HttpApiBuilder.api(Api)), Layer.provide(Layer.mergeAll(handlers, admin)))
+  HttpServer.HttpServer | HttpRouter.HttpRouter.DefaultServices | Services
+> = Layer.unwrapScoped(Effect.map(app, (whole) => HttpServer.serve(whole)))

@@ -1,8 +1,23 @@
 /** The server of `npm start` and `supabase-pool serve`: reads the environment, wires the layers, says where things are. */
-import { createServer } from "node:http"
+
+import type { HttpApp } from "@effect/platform"
 import { HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
-import { Console, Context, Duration, Effect, Layer, Logger, Option, Redacted, Ref, Schedule } from "effect"
+import {
+  Console,
+  Context,
+  Deferred,
+  Duration,
+  Effect,
+  Layer,
+  Logger,
+  LogLevel,
+  Option,
+  Redacted,
+  Ref,
+  Schedule
+} from "effect"
+import * as Audit from "../Audit.js"
 import { type ConfigInvalid, type Loaded, load, PoolConfig, ServerConfig, SupabaseConfig } from "../Config.js"
 import * as Db from "../Db.js"
 import { Embedded, type EmbeddedStartFailed } from "../embedded.js"
@@ -10,6 +25,8 @@ import * as Health from "../Health.js"
 import * as Http from "../Http.js"
 import * as Pool from "../Pool.js"
 import * as AdminToken from "./adminToken.js"
+import * as HttpListener from "./httpListener.js"
+import { period } from "./words.js"
 
 /** How long the start waits for the minimum of connections; a database that is away must not keep the server away. */
 const warmUpLimit = Duration.seconds(3)
@@ -25,15 +42,27 @@ const warmUp: Effect.Effect<void, never, Pool.ReadPool | Pool.WritePool> = Effec
   )
 })
 
+const progress = Effect.logInfo("still starting the embedded Supabase").pipe(
+  Effect.delay("10 seconds"),
+  Effect.forever,
+  Effect.forkScoped
+)
+
+const embedded: Layer.Layer<SupabaseConfig, EmbeddedStartFailed> = Layer.scopedContext(
+  Effect.gen(function* () {
+    yield* Effect.logInfo("SUPABASE_URL is not set: starting an embedded Supabase, which takes a few seconds")
+    const scope = yield* Effect.scope
+    const [took, context] = yield* Effect.scoped(
+      Effect.zipRight(progress, Effect.timed(Layer.buildWithScope(Embedded.layer, scope)))
+    )
+    yield* Effect.logInfo(`the embedded Supabase took ${period(took)} to start`)
+    return context
+  })
+)
+
 const database = (loaded: Loaded): Layer.Layer<SupabaseConfig, EmbeddedStartFailed> =>
   Option.match(loaded.supabase, {
-    onNone: () =>
-      Layer.unwrapEffect(
-        Effect.as(
-          Effect.logInfo("SUPABASE_URL is not set: starting an embedded Supabase, which takes a few seconds"),
-          Embedded.layer
-        )
-      ),
+    onNone: () => embedded,
     onSome: (supabase) => Layer.succeed(SupabaseConfig, supabase)
   })
 
@@ -46,53 +75,81 @@ const server = (loaded: Loaded): Layer.Layer<ServerConfig> =>
       : Effect.map(AdminToken.make, (token) => ({ ...loaded.server, adminToken: Option.some(token) }))
   )
 
-const everything = (loaded: Loaded) => {
-  const { host, port } = loaded.server
-  const listening = NodeHttpServer.layer(createServer, { host, port })
-  const http = Layer.unwrapEffect(Effect.as(warmUp, Layer.provideMerge(Http.layer, listening)))
-  return http.pipe(
-    Layer.provideMerge(Health.layer),
+const connectionEvents: Layer.Layer<never, never, Pool.ReadPool | Pool.WritePool | ServerConfig> = Layer.scopedDiscard(
+  Effect.gen(function* () {
+    const { logLevel } = yield* ServerConfig
+    if (LogLevel.greaterThan(logLevel, LogLevel.Debug)) return
+    for (const { events } of [yield* Pool.ReadPool, yield* Pool.WritePool]) yield* Audit.log(events)
+  })
+)
+
+const services = (loaded: Loaded) =>
+  Layer.effectDiscard(warmUp).pipe(
+    Layer.provideMerge(Layer.merge(Health.layer, connectionEvents)),
     Layer.provideMerge(Db.layer),
-    Layer.provideMerge(Layer.mergeAll(Http.Readiness.layer, server(loaded), Layer.succeed(PoolConfig, loaded.pool))),
+    Layer.provideMerge(Layer.mergeAll(server(loaded), Layer.succeed(PoolConfig, loaded.pool))),
     Layer.provideMerge(database(loaded))
   )
+
+const announcement = (
+  address: string,
+  loaded: Loaded,
+  { url }: Context.Tag.Service<SupabaseConfig>,
+  { adminToken }: Context.Tag.Service<ServerConfig>
+): string => {
+  // A token from the environment is known to whoever set it and has no place on a screen.
+  const token = Option.isSome(loaded.server.adminToken)
+    ? Option.some("as in DB_POOL_ADMIN_TOKEN")
+    : Option.map(adminToken, Redacted.value)
+  return [
+    `database    ${url}${Option.isNone(loaded.supabase) ? " (embedded)" : ""}`,
+    `health      ${address}/api/health/database`,
+    `liveness    ${address}/api/health/live`,
+    `readiness   ${address}/api/health/ready`,
+    `reset       POST ${address}/api/admin/database/reset-pool`,
+    Option.match(token, {
+      onNone: () => "admin token not set (DB_POOL_ADMIN_TOKEN): the admin routes answer 404",
+      onSome: (value) => `admin token ${value}`
+    })
+  ].join("\n")
 }
 
-const announce = (database: string, token: Option.Option<Redacted.Redacted>) =>
-  HttpServer.addressFormattedWith((address) =>
-    Console.log(
-      [
-        `database    ${database}`,
-        `health      ${address}/api/health/database`,
-        `liveness    ${address}/api/health/live`,
-        `readiness   ${address}/api/health/ready`,
-        `reset       POST ${address}/api/admin/database/reset-pool`,
-        Option.match(token, {
-          onNone: () => "admin token not set (DB_POOL_ADMIN_TOKEN): the admin routes answer 404",
-          onSome: (value) => `admin token ${Redacted.value(value)}`
-        })
-      ].join("\n")
-    )
-  )
-
+/**
+ * What is started first ends last, but for HTTP: it listens before anything else starts, and stops before anything else
+ * does. Then the pools drain, then the embedded database stops.
+ */
 const run = (loaded: Loaded) =>
   Effect.gen(function* () {
-    const context = yield* Layer.build(everything(loaded))
-    const readiness = Context.get(context, Http.Readiness)
-    yield* Effect.addFinalizer(() => Effect.zipRight(Ref.set(readiness, "draining"), Effect.logInfo("shutting down")))
+    const { host, port } = loaded.server
+    const whole = yield* Deferred.make<HttpApp.Default>()
+    const readiness = yield* Ref.make<"ready" | "starting" | "draining">("starting")
+    const { server, stop } = yield* HttpListener.make(host, port, (server) =>
+      Effect.provideService(HttpServer.serveEffect(Http.whileStarting(whole)), HttpServer.HttpServer, server)
+    )
+    const stopHttp = Effect.gen(function* () {
+      yield* Ref.set(readiness, "draining")
+      yield* Effect.logInfo("shutting down")
+      yield* Deferred.succeed(whole, Http.unavailable)
+      yield* stop
+    })
+    const context = yield* Layer.build(services(loaded)).pipe(Effect.onError(() => stopHttp))
+    yield* Effect.addFinalizer(() => stopHttp)
+    yield* Http.app.pipe(
+      Effect.provide(Context.add(context, Http.Readiness, readiness)),
+      Effect.flatMap((app) => Deferred.succeed(whole, app))
+    )
     yield* Ref.set(readiness, "ready")
-    const { url } = Context.get(context, SupabaseConfig)
-    const embedded = Option.isNone(loaded.supabase) ? " (embedded)" : ""
-    const { adminToken } = Context.get(context, ServerConfig)
-    // A token from the environment is known to whoever set it and has no place on a screen.
-    const shown = Option.isSome(loaded.server.adminToken)
-      ? Option.some(Redacted.make("as in DB_POOL_ADMIN_TOKEN"))
-      : adminToken
-    yield* Effect.provide(announce(`${url}${embedded}`, shown), context)
+    const address = HttpServer.formatAddress(server.address)
+    yield* Console.log(
+      announcement(address, loaded, Context.get(context, SupabaseConfig), Context.get(context, ServerConfig))
+    )
     return yield* Effect.never
-  }).pipe(Effect.scoped, Effect.provide(Logger.minimumLogLevel(loaded.server.logLevel)))
+  }).pipe(
+    Effect.scoped,
+    Effect.provide(Layer.merge(NodeHttpServer.layerContext, Logger.minimumLogLevel(loaded.server.logLevel)))
+  )
 
 /** Runs until interrupted. */
-export const serve = Effect.flatMap(load, run)
+export const serve: Effect.Effect<never, ServeError> = Effect.flatMap(load, run)
 
-export type ServeError = ConfigInvalid | EmbeddedStartFailed
+export type ServeError = ConfigInvalid | EmbeddedStartFailed | HttpListener.ListenFailed
