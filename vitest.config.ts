@@ -14,6 +14,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.spec.ts"],
     globalSetup: ["test/support/globalEmbedded.ts"],
+    reporters: ["default", "./scripts/closingLine.ts"],
     testTimeout: 20_000,
     hookTimeout: 60_000
   }

@@ -43,8 +43,8 @@ const shared: Members = globalValue(Symbol.for("effect-supabase-pool/promise"), 
  * @example
  * import { db } from "effect-supabase-pool/promise"
  *
- * const laptops = await db.products.search({ query: "laptop" })
- * console.log(laptops.length, db.health.getMetrics().activeConnections)
+ * const health = await db.health.check()
+ * console.log(health.status, db.health.getMetrics().activeConnections)
  *
  * @since 0.1.0
  * @category accessors

@@ -1,0 +1,68 @@
+import { execFile } from "node:child_process"
+import { readFile, rm, writeFile } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option } from "effect"
+import { variables } from "../src/Config.js"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+const readme = Effect.promise(() => readFile(`${root}README.md`, "utf8"))
+
+/** The first block of TypeScript, less its imports and blank lines: what a reader counts. */
+const firstExample = Effect.map(readme, (text) => /```ts\n([\s\S]*?)```/.exec(text)?.[1] ?? "")
+
+/** Beside the sources, so that the package's own name resolves as the compiler's paths say. */
+const script = (code: string) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const path = `${root}examples/.readme-example.ts`
+      await writeFile(path, code)
+      return path
+    }),
+    (path) => Effect.promise(() => rm(path))
+  )
+
+const run = (path: string) =>
+  Effect.async<{ readonly failed: boolean; readonly output: string }>((resume) => {
+    const child = execFile(
+      process.execPath,
+      ["--import", "tsx", path],
+      { timeout: 60_000, cwd: root },
+      (error, out, err) => resume(Effect.succeed({ failed: error !== null, output: out + err }))
+    )
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
+
+describe("README", () => {
+  it.live(
+    "has an example of twelve lines that runs as it stands",
+    () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const code = yield* firstExample
+          assert.strictEqual(
+            code
+              .trim()
+              .split("\n")
+              .filter((line) => line.trim() !== "").length,
+            12
+          )
+          const { failed, output } = yield* run(yield* script(code))
+          assert.isFalse(failed, output)
+          assert.match(output, /\d+ laptops; the first shop is \w+/)
+        })
+      ),
+    90_000
+  )
+
+  it.effect("lists every variable with its default", () =>
+    Effect.gen(function* () {
+      const text = (yield* readme).replace(/ +\|/g, " |")
+      for (const variable of variables) {
+        const value = Option.getOrElse(variable.default, () => "–")
+        assert.include(text, `| \`${variable.name}\` | ${value} |`)
+      }
+    })
+  )
+})
