@@ -1,8 +1,9 @@
 -- What effect-supabase-pool needs in the database: a ping, and transactions that happen exactly once.
 --
--- Nothing here gives anybody a right: every function is security invoker, so grants and row level security hold for
--- whoever calls; identifiers go through %I and values through %L; no text of a caller's is ever SQL. It can be applied
--- again at any time.
+-- Nothing here gives anybody a right: whatever a step does is done as whoever calls (security invoker), so grants and row
+-- level security hold; identifiers go through %I and values through %L or as parameters; no text of a caller's is ever
+-- SQL. The one definer function, sweep, takes nothing and deletes records of transactions that are a day old. The file
+-- can be applied again at any time.
 
 create schema if not exists supabase_pool;
 
@@ -25,13 +26,19 @@ set search_path = ''
 as 'select 1';
 
 -- The schemas that transactions may touch: as PostgREST's db-schemas, it keeps the API from showing what the roles could
--- reach in SQL. Replace this function to allow more.
-create or replace function supabase_pool.exposed_schemas()
-returns text[]
-language sql
-immutable
-set search_path = ''
-as $$select array['public']$$;
+-- reach in SQL. Replace this function to allow more; applying this file again leaves a replaced one alone.
+do $do$
+begin
+  if pg_catalog.to_regprocedure('supabase_pool.exposed_schemas()') is null then
+    create function supabase_pool.exposed_schemas()
+    returns text[]
+    language sql
+    immutable
+    set search_path = ''
+    as $$select array['public']$$;
+  end if;
+end
+$do$;
 
 -- Whose transaction it is: the role, and the user where there is one.
 create or replace function supabase_pool.caller()
@@ -58,10 +65,46 @@ alter table supabase_pool.transactions enable row level security;
 
 drop policy if exists "own transactions" on supabase_pool.transactions;
 create policy "own transactions" on supabase_pool.transactions
-  using (caller = supabase_pool.caller())
-  with check (caller = supabase_pool.caller());
+  using (caller = (select supabase_pool.caller()))
+  with check (caller = (select supabase_pool.caller()));
+
+-- Records older than a day, whosever they are: their owners may never come back to do it. A few at a time.
+create or replace function supabase_pool.sweep()
+returns void
+language sql
+volatile
+security definer
+set search_path = ''
+as $$
+  delete from supabase_pool.transactions t where (t.caller, t.key) in (
+    select o.caller, o.key from supabase_pool.transactions o
+    where o.created_at < now() - interval '1 day'
+    order by o.created_at
+    limit 100 for update skip locked
+  )
+$$;
+revoke all on function supabase_pool.sweep() from public;
 
 -- ---------------------------------------------------------------------------------------------------- values
+
+-- kept has the rows that later steps refer to, by the number of their step: {"0": {"id": …}}, null where there was none.
+
+create or replace function supabase_pool.referred(step integer, col text, kept jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if jsonb_typeof(kept -> step::text) is distinct from 'object' then
+    raise exception 'step % gave no row to refer to', step using errcode = 'P0002';
+  end if;
+  if not (kept -> step::text) ? col then
+    raise exception 'the row of step % has no column %', step, quote_ident(col) using errcode = '42703';
+  end if;
+  return kept -> step::text -> col;
+end
+$$;
 
 -- A value of a step, as text: {"v": text} is the text, {"r": [step, column]} is what an earlier step's first row has.
 create or replace function supabase_pool.value_of(value jsonb, kept jsonb)
@@ -78,25 +121,8 @@ begin
 end
 $$;
 
-create or replace function supabase_pool.referred(step integer, col text, kept jsonb)
-returns jsonb
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  if jsonb_typeof(kept -> step -> 0) is distinct from 'object' then
-    raise exception 'step % gave no row to refer to', step using errcode = 'P0002';
-  end if;
-  if not (kept -> step -> 0) ? col then
-    raise exception 'the row of step % has no column %', step, quote_ident(col) using errcode = '42703';
-  end if;
-  return kept -> step -> 0 -> col;
-end
-$$;
-
--- The rows of a step with every reference replaced: refs is [[path, step, column], …].
-create or replace function supabase_pool.with_references(payload jsonb, refs jsonb, kept jsonb)
+-- A row with its references replaced: [[path, step, column], …].
+create or replace function supabase_pool.row_with_references(given jsonb, refs jsonb, kept jsonb)
 returns jsonb
 language plpgsql
 immutable
@@ -106,15 +132,60 @@ declare
   ref jsonb;
 begin
   for ref in select * from jsonb_array_elements(coalesce(refs, '[]')) loop
-    payload := jsonb_set(
-      payload,
+    given := jsonb_set(
+      given,
       array(select jsonb_array_elements_text(ref -> 0)),
       supabase_pool.referred((ref ->> 1)::integer, ref ->> 2, kept)
     );
   end loop;
-  return payload;
+  return given;
 end
 $$;
+
+-- The rows of a step; refs has the references of each row by its number.
+create or replace function supabase_pool.rows_of(step jsonb, kept jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select case
+    when step ? 'refs' then (
+      select jsonb_agg(
+        supabase_pool.row_with_references(given, step -> 'refs' -> (position - 1)::text, kept) order by position
+      )
+      from jsonb_array_elements(step -> 'rows') with ordinality as listed(given, position)
+    )
+    else step -> 'rows'
+  end
+$$;
+
+-- What PostgREST decides by a column's type is decided here by overloading. Without a search path of their own, so that
+-- PostgreSQL inlines them and indexes on the expressions are used.
+
+create or replace function supabase_pool.as_json(value json) returns json
+  language sql immutable as 'select value';
+create or replace function supabase_pool.as_json(value jsonb) returns jsonb
+  language sql immutable as 'select value';
+create or replace function supabase_pool.as_json(value anyelement) returns jsonb
+  language sql stable as 'select pg_catalog.to_jsonb(value)';
+
+create or replace function supabase_pool.searched(value tsvector) returns tsvector
+  language sql immutable as 'select value';
+create or replace function supabase_pool.searched(value text) returns tsvector
+  language sql stable as 'select pg_catalog.to_tsvector(value)';
+create or replace function supabase_pool.searched(value json) returns tsvector
+  language sql stable as 'select pg_catalog.to_tsvector(value)';
+create or replace function supabase_pool.searched(value jsonb) returns tsvector
+  language sql stable as 'select pg_catalog.to_tsvector(value)';
+create or replace function supabase_pool.searched(value tsvector, config regconfig) returns tsvector
+  language sql immutable as 'select value';
+create or replace function supabase_pool.searched(value text, config regconfig) returns tsvector
+  language sql immutable as 'select pg_catalog.to_tsvector(config, value)';
+create or replace function supabase_pool.searched(value json, config regconfig) returns tsvector
+  language sql immutable as 'select pg_catalog.to_tsvector(config, value)';
+create or replace function supabase_pool.searched(value jsonb, config regconfig) returns tsvector
+  language sql immutable as 'select pg_catalog.to_tsvector(config, value)';
 
 -- ---------------------------------------------------------------------------------------------------- SQL text
 
@@ -129,6 +200,9 @@ declare
   sql text := format('t.%I', field ->> 'column');
   hop jsonb;
 begin
+  if jsonb_array_length(field -> 'path') > 0 then
+    sql := format('supabase_pool.as_json(%s)', sql);
+  end if;
   for hop in select * from jsonb_array_elements(coalesce(field -> 'path', '[]')) loop
     sql := sql
       || case hop ->> 0 when '->>' then '->>' else '->' end
@@ -167,23 +241,26 @@ declare
   query text := ('{
     "fts": "to_tsquery", "plfts": "plainto_tsquery", "phfts": "phraseto_tsquery", "wfts": "websearch_to_tsquery"
   }'::jsonb) ->> op;
-  config text := case when node ->> 'config' is null then '' else format('%L::regconfig, ', node ->> 'config') end;
+  config text := format('%L::regconfig', node ->> 'config');
+  state text := ('{
+    "null": "null", "not_null": "not null", "true": "true", "false": "false", "unknown": "unknown"
+  }'::jsonb) ->> val;
 begin
   if op = 'in' then
     return case when jsonb_array_length(node -> 'values') = 0 then 'false'
       else format('%s in (%s)', field, supabase_pool.list_sql(node -> 'values', kept)) end;
-  elsif op = 'is' then
-    return field || case val
-      when 'null' then ' is null' when 'not_null' then ' is not null' when 'true' then ' is true'
-      when 'false' then ' is false' when 'unknown' then ' is unknown' end;
+  elsif op = 'is' and state is not null then
+    return format('%s is %s', field, state);
+  elsif query is not null and node ? 'config' then
+    return format('supabase_pool.searched(%s, %s) @@ pg_catalog.%s(%s, %L)', field, config, query, config, val);
   elsif query is not null then
-    return format('%s @@ pg_catalog.%s(%s%L)', field, query, config, val);
+    return format('supabase_pool.searched(%s) @@ pg_catalog.%s(%L)', field, query, val);
   elsif operator is not null and node ->> 'quantifier' in ('any', 'all') then
     return format('%s %s %s (%L)', field, operator, node ->> 'quantifier', val);
   elsif operator is not null then
     return format('%s %s %L', field, operator, val);
   end if;
-  raise exception 'unknown operator %', quote_literal(op) using errcode = '22023';
+  raise exception 'unknown operator %', coalesce(op || case op when 'is' then '.' || val else '' end, 'null') using errcode = '22023';
 end
 $$;
 
@@ -231,36 +308,41 @@ as $$
   select string_agg(prefix || format('%I', name), ', ') from jsonb_array_elements_text(names) as name
 $$;
 
--- What a step gives back: "*" or [[alias, column], …], with the columns that later steps refer to beside it.
-create or replace function supabase_pool.output_sql(columns jsonb, keep jsonb)
+-- An object of columns: [[name, column], …]. By way of a row: jsonb_build_object takes no more than 50.
+create or replace function supabase_pool.object_sql(columns jsonb)
 returns text
-language plpgsql
+language sql
 immutable
 set search_path = ''
 as $$
-declare
-  item jsonb;
-  visible text[] := '{}';
-  kept text[] := '{}';
-begin
-  if jsonb_typeof(columns) = 'array' then
-    for item in select * from jsonb_array_elements(columns) loop
-      visible := visible || format('%L, t.%I', item ->> 0, item ->> 1);
-    end loop;
-  end if;
-  for item in select * from jsonb_array_elements(coalesce(keep, '[]')) loop
-    kept := kept || format('%L, t.%I', item #>> '{}', item #>> '{}');
-  end loop;
-  return format(
-    '%s as visible, pg_catalog.jsonb_build_object(%s) as kept',
+  select case
+    when jsonb_array_length(columns) = 0 then '''{}''::jsonb'
+    else format('(select pg_catalog.to_jsonb(o.*) from (select %s) as o)', (
+      select string_agg(format('t.%I as %I', item ->> 1, item ->> 0), ', ') from jsonb_array_elements(columns) as item
+    ))
+  end
+$$;
+
+-- What a step gives back: "*" or [[name, column], …], with the columns that later steps refer to beside it. The whole
+-- row is t.*, since t alone is a column where the table has one of that name.
+create or replace function supabase_pool.output_sql(columns jsonb, keep jsonb)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select format(
+    '%s as visible, %s as kept',
     case
-      when columns = '"*"' then 'pg_catalog.to_jsonb(t)'
-      when jsonb_typeof(columns) = 'array' then format('pg_catalog.jsonb_build_object(%s)', array_to_string(visible, ', '))
+      when columns = '"*"' then 'pg_catalog.to_jsonb(t.*)'
+      when jsonb_typeof(columns) = 'array' then supabase_pool.object_sql(columns)
       else 'null::jsonb'
     end,
-    array_to_string(kept, ', ')
-  );
-end
+    case
+      when keep is null then 'null::jsonb'
+      else supabase_pool.object_sql((select jsonb_agg(jsonb_build_array(name, name)) from jsonb_array_elements_text(keep) as name))
+    end
+  )
 $$;
 
 create or replace function supabase_pool.order_sql(terms jsonb)
@@ -285,10 +367,10 @@ language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_agg(a.attname order by array_position(i.indkey::smallint[], a.attnum))
-  from pg_catalog.pg_index i
-  join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
-  where i.indrelid = relation and i.indisprimary
+  select jsonb_agg(a.attname order by array_position(c.conkey, a.attnum))
+  from pg_catalog.pg_constraint c
+  join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey)
+  where c.conrelid = relation and c.contype = 'p'
 $$;
 
 create or replace function supabase_pool.conflict_sql(step jsonb, relation text)
@@ -307,7 +389,7 @@ begin
   if target is null then
     raise exception 'upsert into % needs onConflict: it has no primary key', relation using errcode = '42P10';
   end if;
-  if (step ->> 'ignoreDuplicates')::boolean then
+  if (step ->> 'ignoreDuplicates')::boolean or jsonb_array_length(step -> 'columns') = 0 then
     action := 'nothing';
   else
     select 'update set ' || string_agg(format('%1$I = excluded.%1$I', name), ', ') into action
@@ -336,6 +418,31 @@ as $$
   where a.attrelid = relation and a.attname = col
 $$;
 
+-- The columns of a step with their types, for jsonb_to_record.
+create or replace function supabase_pool.typed_sql(relation regclass, columns jsonb)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  col text;
+  typed text;
+  parts text[] := '{}';
+begin
+  for col in select * from jsonb_array_elements_text(columns) loop
+    select format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)) into typed
+    from pg_catalog.pg_attribute a
+    where a.attrelid = relation and a.attname::text = col and a.attnum > 0 and not a.attisdropped;
+    if not found then
+      raise exception 'column % of relation % does not exist', quote_ident(col), relation using errcode = '42703';
+    end if;
+    parts := array_append(parts, typed);
+  end loop;
+  return array_to_string(parts, ', ');
+end
+$$;
+
 -- The values of a row: what is missing is null or, where the step says so, the column's default.
 create or replace function supabase_pool.row_sql(step jsonb, relation text)
 returns text
@@ -346,34 +453,62 @@ as $$
   select string_agg(
     case
       when step ->> 'missing' = 'default' then format(
-        'case when r.given ? %1$L then (r.filled).%1$I else %2$s end', col, supabase_pool.default_sql(relation::regclass, col)
+        'case when p.given ? %1$L then r.%1$I else %2$s end', col, supabase_pool.default_sql(relation::regclass, col)
       )
-      else format('(r.filled).%I', col)
+      else format('r.%I', col)
     end,
     ', ' order by position
   )
   from jsonb_array_elements_text(step -> 'columns') with ordinality as listed(col, position)
 $$;
 
--- A statement of insert or upsert.
-create or replace function supabase_pool.insert_sql(step jsonb, relation text, rows jsonb)
+-- A statement of insert or upsert; its rows are the parameter $1.
+create or replace function supabase_pool.insert_sql(step jsonb, relation text)
 returns text
 language sql
 stable
 set search_path = ''
 as $$
   select case
-    when jsonb_array_length(step -> 'columns') = 0 then format('insert into %s as t default values', relation)
+    when jsonb_array_length(step -> 'columns') = 0
+      then format('insert into %s as t select from pg_catalog.jsonb_array_elements($1)', relation)
     else format(
-      'insert into %1$s as t (%2$s) select %3$s from (select given, pg_catalog.jsonb_populate_record(null::%1$s, given) as filled'
-        || ' from pg_catalog.jsonb_array_elements(%4$L::jsonb) as given) as r%5$s',
+      'insert into %s as t (%s) select %s from pg_catalog.jsonb_array_elements($1) as p(given), '
+        || 'lateral pg_catalog.jsonb_to_record(p.given) as r(%s)',
       relation,
       supabase_pool.names_sql(step -> 'columns'),
       supabase_pool.row_sql(step, relation),
-      rows,
-      supabase_pool.conflict_sql(step, relation)
+      supabase_pool.typed_sql(relation::regclass, step -> 'columns')
     )
-  end
+  end || supabase_pool.conflict_sql(step, relation)
+$$;
+
+-- A statement of update; the changes are the only row of the parameter $1.
+create or replace function supabase_pool.update_sql(step jsonb, relation text, condition text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select format(
+    'update %s as t set %s from pg_catalog.jsonb_to_record($1 -> 0) as r(%s)%s',
+    relation,
+    (select string_agg(format('%1$I = r.%1$I', name), ', ') from jsonb_array_elements_text(step -> 'columns') as name),
+    supabase_pool.typed_sql(relation::regclass, step -> 'columns'),
+    condition
+  )
+$$;
+
+-- The names of what a function takes; those of what it gives stand among them in the catalogue.
+create or replace function supabase_pool.inputs(p pg_catalog.pg_proc)
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(array_agg(coalesce(name, '') order by position), '{}')
+  from unnest(p.proargnames, p.proargmodes) with ordinality as listed(name, mode, position)
+  where coalesce(mode, 'i') in ('i', 'b', 'v')
 $$;
 
 -- The one function that takes these arguments by name: all that is given has a name there, and all that has no default
@@ -391,8 +526,9 @@ begin
   select coalesce(array_agg(p.oid), '{}') into candidates
   from pg_catalog.pg_proc p
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-  cross join lateral (select coalesce(p.proargnames[1:p.pronargs], '{}') as names) as input
-  where n.nspname = step ->> 'schema' and p.proname = step ->> 'function' and p.prokind = 'f' and p.provariadic = 0
+  cross join lateral (select supabase_pool.inputs(p) as names) as input
+  where n.nspname = step ->> 'schema' and p.proname = step ->> 'function' and p.prokind = 'f'
+    and cardinality(input.names) = p.pronargs
     and given <@ input.names
     and input.names[1:p.pronargs - p.pronargdefaults] <@ given;
   if cardinality(candidates) <> 1 then
@@ -405,7 +541,8 @@ begin
 end
 $$;
 
--- The call of a function by the names of its arguments, each as its declared type.
+-- The call of a function by the names of its arguments, each as its declared type; they are the only row of the
+-- parameter $1. A function with OUT arguments or of a composite type gives rows, any other a value.
 create or replace function supabase_pool.call_sql(step jsonb, args jsonb)
 returns text
 language plpgsql
@@ -413,31 +550,40 @@ stable
 set search_path = ''
 as $$
 declare
-  qualified text := format('%I.%I', step ->> 'schema', step ->> 'function');
-  chosen oid := supabase_pool.chosen_function(step, args);
+  p pg_catalog.pg_proc;
   declared text;
   passed text;
+  call text;
+  has_columns boolean;
 begin
+  select f.* into p from pg_catalog.pg_proc f where f.oid = supabase_pool.chosen_function(step, args);
   select
-    string_agg(format('%I %s', p.proargnames[i], format_type(p.proargtypes[i - 1], null)), ', '),
-    string_agg(format('%1$I := args.%1$I', p.proargnames[i]), ', ')
+    string_agg(format('%I %s', name, format_type(p.proargtypes[position - 1], null)), ', '),
+    string_agg(format('%s%2$I := args.%2$I', case when p.provariadic <> 0 and position = p.pronargs then 'variadic ' end, name), ', ')
   into declared, passed
-  from pg_catalog.pg_proc p, generate_series(1, p.pronargs) as i
-  where p.oid = chosen and args ? p.proargnames[i];
+  from unnest(supabase_pool.inputs(p)) with ordinality as listed(name, position)
+  where args ? name;
+  call := format('%I.%I(%s)', step ->> 'schema', step ->> 'function', passed);
+  has_columns := coalesce(p.proargmodes && '{o,b,t}', false)
+    or exists (select from pg_catalog.pg_type y where y.oid = p.prorettype and y.typtype = 'c');
   return format(
-    'select %s as visible, null::jsonb as kept from %s',
-    case when (select p.prorettype from pg_catalog.pg_proc p where p.oid = chosen) = 'pg_catalog.void'::regtype
-      then 'null::jsonb' else 'pg_catalog.to_jsonb(t)' end,
-    case when declared is null then format('%s() as t', qualified)
-      else format('pg_catalog.jsonb_to_record(%L::jsonb) as args(%s), lateral %s(%s) as t', args, declared, qualified, passed) end
+    'select %s as visible, null::jsonb as kept from %s%s',
+    case
+      when p.prorettype = 'pg_catalog.void'::regtype then 'null::jsonb'
+      when has_columns then 'pg_catalog.to_jsonb(t.*)'
+      else 'pg_catalog.to_jsonb(t.given)'
+    end,
+    case when declared is null then '' else format('pg_catalog.jsonb_to_record($1 -> 0) as args(%s), lateral ', declared) end,
+    case when has_columns then format('(select * from %s) as t', call) else format('%s as t(given)', call) end
   );
 end
 $$;
 
 -- ---------------------------------------------------------------------------------------------------- steps
 
--- The statement of a step. Each returns rows of (visible, kept), or nothing where nothing is asked for.
-create or replace function supabase_pool.step_sql(step jsonb, kept jsonb)
+-- The statement of a step: rows of (visible, kept), or nothing where nothing is asked for. payload, its parameter $1, has
+-- the rows with all references replaced.
+create or replace function supabase_pool.step_sql(step jsonb, payload jsonb, kept jsonb)
 returns text
 language plpgsql
 stable
@@ -447,7 +593,6 @@ declare
   -- A call has no table.
   relation text := format('%I.%I', step ->> 'schema', coalesce(step ->> 'table', ''));
   op text := step ->> 'op';
-  payload jsonb := supabase_pool.with_references(step -> 'rows', step -> 'refs', kept);
   output text := supabase_pool.output_sql(step -> 'returning', step -> 'keep');
   given_back text := case when step ? 'returning' or step ? 'keep' then ' returning ' || output else '' end;
   condition text := supabase_pool.where_sql(coalesce(step -> 'filter', '{"and": []}'), kept);
@@ -458,54 +603,74 @@ begin
         || coalesce(' limit ' || (step ->> 'limit')::bigint, '')
         || coalesce(' offset ' || (step ->> 'offset')::bigint, '');
     when 'insert', 'upsert' then
-      return supabase_pool.insert_sql(step, relation, payload) || given_back;
+      return supabase_pool.insert_sql(step, relation) || given_back;
     when 'update' then
-      return format(
-        'update %1$s as t set %2$s from pg_catalog.jsonb_populate_record(null::%1$s, %3$L::jsonb) as r%4$s%5$s',
-        relation,
-        (select string_agg(format('%1$I = r.%1$I', name), ', ') from jsonb_array_elements_text(step -> 'columns') as name),
-        payload -> 0, condition, given_back
-      );
+      -- Nothing to change: no row is.
+      if jsonb_array_length(step -> 'columns') = 0 then
+        return format('select %s from %s as t where false', output, relation);
+      end if;
+      return supabase_pool.update_sql(step, relation, condition) || given_back;
     when 'delete' then
       return format('delete from %s as t%s%s', relation, condition, given_back);
     when 'rpc' then
       return supabase_pool.call_sql(step, payload -> 0);
     else
-      raise exception 'unknown operation %', quote_literal(op) using errcode = '22023';
+      raise exception 'unknown operation %', coalesce(quote_literal(op), 'null') using errcode = '22023';
   end case;
 end
 $$;
 
--- Runs one step and gives {"visible": [rows], "kept": [rows]}. Not with an empty search path: the caller's triggers and
--- operators must find what they find without a transaction.
+-- Only what an API shows: a table or a view, in an exposed schema; a function in one.
+create or replace function supabase_pool.check_exposed(step jsonb)
+returns void
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if (step ->> 'schema') = any (supabase_pool.exposed_schemas()) is not true then
+    raise exception 'schema % is not open to transactions', coalesce(quote_ident(step ->> 'schema'), 'null')
+      using errcode = '42501', hint = 'Add it to supabase_pool.exposed_schemas().';
+  end if;
+  if step ->> 'op' <> 'rpc' and not exists (
+    select from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = step ->> 'schema' and c.relname::text = step ->> 'table' and c.relkind in ('r', 'p', 'v', 'm', 'f')
+  ) then
+    raise exception 'relation % does not exist', coalesce(quote_ident(step ->> 'schema') || '.' || quote_ident(step ->> 'table'), 'null')
+      using errcode = '42P01';
+  end if;
+end
+$$;
+
+-- Runs one step and gives {"visible": rows, or one, "kept": the first row's columns that later steps refer to}. Not with
+-- an empty search path: the caller's triggers and operators must find what they find without a transaction.
 create or replace function supabase_pool.run_step(step jsonb, kept jsonb)
 returns jsonb
 language plpgsql
 volatile
 as $$
 declare
+  payload jsonb := supabase_pool.rows_of(step, kept);
   sql text;
   affected bigint;
   visible jsonb := '[]';
-  hidden jsonb := '[]';
+  first jsonb;
 begin
-  if not (step ->> 'schema') = any (supabase_pool.exposed_schemas()) then
-    raise exception 'schema % is not open to transactions', pg_catalog.quote_ident(step ->> 'schema')
-      using errcode = '42501', hint = 'Add it to supabase_pool.exposed_schemas().';
-  end if;
-  sql := supabase_pool.step_sql(step, kept);
+  perform supabase_pool.check_exposed(step);
+  sql := supabase_pool.step_sql(step, payload, kept);
   if sql like 'select %' or step ? 'returning' or step ? 'keep' then
-    execute format('with w as (%s) select count(*), coalesce(jsonb_agg(visible), ''[]''), coalesce(jsonb_agg(kept), ''[]'') from w', sql)
-      into affected, visible, hidden;
+    execute format(
+      'with w as (%s) select count(*), coalesce(jsonb_agg(w.visible), ''[]''), (array_agg(w.kept))[1] from w', sql
+    ) into affected, visible, first using payload;
   else
-    execute sql;
+    execute sql using payload;
     get diagnostics affected = row_count;
   end if;
   if step ->> 'op' = 'rpc' and not (
-    select p.proretset from pg_catalog.pg_proc p
-    where p.oid = supabase_pool.chosen_function(step, supabase_pool.with_references(step -> 'rows', step -> 'refs', kept) -> 0)
+    select p.proretset from pg_catalog.pg_proc p where p.oid = supabase_pool.chosen_function(step, payload -> 0)
   ) then
-    return jsonb_build_object('visible', visible -> 0, 'kept', hidden);
+    return jsonb_build_object('visible', visible -> 0);
   end if;
   if affected > (step ->> 'maxAffected')::bigint then
     raise exception '% rows would be affected, more than %', affected, step ->> 'maxAffected' using errcode = '21000';
@@ -514,7 +679,7 @@ begin
     raise exception 'one row was asked for and there are %', affected
       using errcode = case affected when 0 then 'P0002' else 'P0003' end;
   end if;
-  return jsonb_build_object('visible', visible, 'kept', hidden);
+  return jsonb_build_object('visible', case when step ? 'single' then visible -> 0 else visible end, 'kept', first);
 end
 $$;
 
@@ -537,10 +702,13 @@ declare
   step jsonb;
   at_step integer := -1;
   outcome jsonb;
-  results jsonb := '[]';
-  kept jsonb := '[]';
+  results jsonb[] := '{}';
+  kept jsonb := '{}';
   state text; reason text; more text; advice text;
 begin
+  if length(idempotency_key) between 1 and 255 is not true then
+    raise exception 'an idempotency key has 1 to 255 characters' using errcode = '22023';
+  end if;
   insert into supabase_pool.transactions (caller, key, fingerprint) values (me, my_key, print)
     on conflict (caller, key) do nothing;
   if not found then
@@ -559,25 +727,26 @@ begin
     for step in select * from jsonb_array_elements(steps) loop
       at_step := at_step + 1;
       outcome := supabase_pool.run_step(step, kept);
-      results := results || jsonb_build_array(outcome -> 'visible');
-      kept := kept || jsonb_build_array(outcome -> 'kept');
+      results := array_append(results, outcome -> 'visible');
+      if step ? 'keep' then
+        kept := kept || jsonb_build_object(at_step::text, outcome -> 'kept');
+      end if;
     end loop;
-  exception when others then
+  -- A statement timeout is not among others.
+  exception when query_canceled or others then
     get stacked diagnostics
       state = returned_sqlstate, reason = message_text, more = pg_exception_detail, advice = pg_exception_hint;
-    -- An API may answer what is missing (42P01, 42703, 42883) with words of its own, and lose the step.
+    -- Codes that an API answers with words of its own, and loses the step (what is missing; PGRST), and codes that tell a
+    -- client that the end is unknown (08, 40003), which it is not when a step raises them.
     raise exception using
-      errcode = case when state in ('42P01', '42703', '42883') then 'P0001' else state end, message = reason, hint = advice,
+      errcode = case when state ~ '^(42P01|42703|42883|PGRST|08...|40003)$' then 'P0001' else state end,
+      message = reason, hint = advice,
       detail = jsonb_build_object('supabase_pool_step', at_step, 'code', state, 'details', more)::text;
   end;
 
-  update supabase_pool.transactions t set result = results where t.caller = me and t.key = my_key;
-  delete from supabase_pool.transactions t where (t.caller, t.key) in (
-    select o.caller, o.key from supabase_pool.transactions o
-    where o.created_at < now() - interval '1 day' and o.caller = me
-    limit 100 for update skip locked
-  );
-  return jsonb_build_object('replayed', false, 'results', results);
+  update supabase_pool.transactions t set result = to_jsonb(results) where t.caller = me and t.key = my_key;
+  perform supabase_pool.sweep();
+  return jsonb_build_object('replayed', false, 'results', to_jsonb(results));
 end
 $$;
 
@@ -593,6 +762,9 @@ declare
   me text := supabase_pool.caller();
   earlier supabase_pool.transactions;
 begin
+  if length(idempotency_key) between 1 and 255 is not true then
+    raise exception 'an idempotency key has 1 to 255 characters' using errcode = '22023';
+  end if;
   if me = 'anon:' then
     raise exception 'an anonymous transaction has no owner who could ask' using errcode = '42501';
   end if;

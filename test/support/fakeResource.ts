@@ -9,7 +9,7 @@ import { Core, type CoreOptions } from "../../src/internal/core.js"
 import * as Housekeeper from "../../src/internal/housekeeper.js"
 import type { Lease, Resource } from "../../src/internal/lease.js"
 
-export const refused = new ConnectionFailed({
+const refused = new ConnectionFailed({
   pool: "read",
   origin: "http://fake",
   failure: "refused",

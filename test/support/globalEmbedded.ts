@@ -32,10 +32,10 @@ const child = Effect.acquireRelease(
     })
 )
 
-const firstLine = (running: ChildProcess): Effect.Effect<string, Error> =>
+const firstLine = (running: ChildProcess): Effect.Effect<string> =>
   Effect.async((resume) => {
     running.once("exit", (code) =>
-      resume(Effect.fail(new Error(`The embedded database of the test run ended before it was ready (code ${code}).`)))
+      resume(Effect.die(new Error(`The embedded database of the test run ended before it was ready (code ${code}).`)))
     )
     if (running.stdout !== null) {
       createInterface({ input: running.stdout }).once("line", (line) => resume(Effect.succeed(line)))

@@ -169,6 +169,4 @@ export const failureOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effec
 export const against =
   (answer: Answer, options: PoolOptionsInput = {}) =>
   <A, E>(test: (server: TestServer) => Effect.Effect<A, E, Db.Provided>): Effect.Effect<A, E> =>
-    Effect.scoped(
-      Effect.flatMap(serve(answer), (server) => Effect.provide(test(server), layer(server.url, options)))
-    )
+    Effect.scoped(Effect.flatMap(serve(answer), (server) => Effect.provide(test(server), layer(server.url, options))))

@@ -1,5 +1,5 @@
 /** A request that a PostgREST builder would have sent, turned into a step. Pure: it throws `Unsupported`, by name. */
-import { conditionOf, fieldOf, treeOf } from "./filters.js"
+import { conditionOf, fieldOf, outsideQuotes, treeOf, unquoted } from "./filters.js"
 import * as Reference from "./reference.js"
 import { type Filter, type OrderTerm, type Reference as Ref, type Step, Unsupported } from "./step.js"
 
@@ -8,6 +8,8 @@ export interface Recorded {
   readonly url: URL
   readonly headers: Headers
   readonly body: unknown
+  /** The columns that rows in an array have before JSON drops those that are undefined. */
+  readonly columns?: ReadonlyArray<string>
   readonly maybeSingle: boolean
 }
 
@@ -82,19 +84,19 @@ const isRecord = (u: unknown): u is Record<string, unknown> => typeof u === "obj
 
 /** The rows with the places where a reference stands. */
 const payload = (rows: ReadonlyArray<unknown>): Pick<Step, "rows" | "refs"> => {
-  const refs: Array<Ref> = []
-  const walk = (value: unknown, path: ReadonlyArray<string>): void => {
+  const refs: Record<string, ReadonlyArray<Ref>> = {}
+  const walk = (value: unknown, row: number, path: ReadonlyArray<string>): void => {
     if (typeof value === "string") {
       if (value.includes("\u0000")) throw new Unsupported("text with NUL, which PostgreSQL cannot hold")
       if (Reference.isWithin(value)) throw new Unsupported("a reference inside a longer text")
       const target = Reference.parse(value)
-      if (target !== undefined) refs.push([path, target.step, target.column])
+      if (target !== undefined) refs[row] = [...(refs[row] ?? []), [path, target.step, target.column]]
     } else if (typeof value === "object" && value !== null) {
-      for (const [key, inner] of Object.entries(value)) walk(inner, [...path, key])
+      for (const [key, inner] of Object.entries(value)) walk(inner, row, [...path, key])
     }
   }
-  for (const [index, row] of rows.entries()) walk(row, [String(index)])
-  return refs.length === 0 ? { rows } : { rows, refs }
+  for (const [index, row] of rows.entries()) walk(row, index, [])
+  return Object.keys(refs).length === 0 ? { rows } : { rows, refs }
 }
 
 const columnsOf = (rows: ReadonlyArray<Record<string, unknown>>): ReadonlyArray<string> => [
@@ -103,10 +105,8 @@ const columnsOf = (rows: ReadonlyArray<Record<string, unknown>>): ReadonlyArray<
 
 const insertion = (request: Recorded, wishes: ReadonlyMap<string, string>): Omit<Step, "schema"> => {
   const rows = Array.isArray(request.body) ? request.body : [request.body]
-  if (rows.length === 0) throw new Unsupported("insert without a row")
   if (!rows.every(isRecord)) throw new Unsupported("a row that is not an object")
-  const columns = columnsOf(rows)
-  if (columns.length === 0 && rows.length > 1) throw new Unsupported("several rows without a column")
+  const columns = request.columns ?? columnsOf(rows)
   const resolution = wishes.get("resolution")
   const conflict = request.url.searchParams.get("on_conflict")
   return {
@@ -114,16 +114,14 @@ const insertion = (request: Recorded, wishes: ReadonlyMap<string, string>): Omit
     columns,
     ...payload(rows),
     ...(wishes.get("missing") === "default" ? { missing: "default" } : {}),
-    ...(conflict === null ? {} : { onConflict: conflict.split(",").map((name) => fieldOf(name.trim()).column) }),
+    ...(conflict === null ? {} : { onConflict: outsideQuotes(conflict, ",").map((name) => unquoted(name.trim())) }),
     ...(resolution === "ignore-duplicates" ? { ignoreDuplicates: true } : {})
   }
 }
 
 const changes = (body: unknown): Pick<Step, "columns" | "rows" | "refs"> => {
   if (!isRecord(body)) throw new Unsupported("an update that is not an object")
-  const columns = Object.keys(body)
-  if (columns.length === 0) throw new Unsupported("an update without a column")
-  return { columns, ...payload([body]) }
+  return { columns: Object.keys(body), ...payload([body]) }
 }
 
 // ---------------------------------------------------------------------------------------------------- columns
@@ -131,16 +129,19 @@ const changes = (body: unknown): Pick<Step, "columns" | "rows" | "refs"> => {
 const given = (params: URLSearchParams, wishes: ReadonlyMap<string, string>): Pick<Step, "returning"> =>
   wishes.get("return") === "representation" ? { returning: returningOf(params) } : {}
 
+const quotedText = /"(?:[^"\\]|\\.)*"/g
+
 const returningOf = (params: URLSearchParams): "*" | ReadonlyArray<readonly [string, string]> => {
   const select = params.get("select") ?? "*"
   if (select === "*" || select === "") return "*"
-  return select.split(",").map((item) => {
-    if (item.includes("(") || item.startsWith("..."))
+  return outsideQuotes(select, ",").map((item) => {
+    const bare = item.replace(quotedText, "")
+    if (bare.includes("(") || bare.startsWith("..."))
       throw new Unsupported(`embedding or a function in select("${select}")`)
-    if (item.includes("::")) throw new Unsupported(`a cast in select("${item}")`)
-    if (item.includes("->")) throw new Unsupported(`a JSON path in select("${item}")`)
-    if (item === "*") throw new Unsupported("* beside other columns in select")
-    const [first = "", second] = item.split(":").map((name) => fieldOf(name).column)
+    if (bare.includes("::")) throw new Unsupported(`a cast in select("${item}")`)
+    if (bare.includes("->")) throw new Unsupported(`a JSON path in select("${item}")`)
+    if (bare === "*") throw new Unsupported("* beside other columns in select")
+    const [first = "", second] = outsideQuotes(item, ":").map(unquoted)
     return [first, second ?? first] as const
   })
 }
@@ -178,7 +179,7 @@ const whole = (params: URLSearchParams, name: "limit" | "offset"): Partial<Recor
 const page = (params: URLSearchParams): Pick<Step, "order" | "limit" | "offset"> => {
   const order = params.get("order")
   return {
-    ...(order === null ? {} : { order: order.split(",").map(orderTerm) }),
+    ...(order === null ? {} : { order: outsideQuotes(order, ",").map(orderTerm) }),
     ...whole(params, "limit"),
     ...whole(params, "offset")
   }

@@ -29,20 +29,23 @@ const quantifiable = new Set(["eq", "gt", "gte", "lt", "lte", "like", "ilike", "
 const searches = new Set(["fts", "plfts", "phfts", "wfts"])
 const states = new Set(["null", "not_null", "true", "false", "unknown"])
 
+/** The parts between separators that do not stand in double quotes. */
+export const outsideQuotes = (text: string, separator: string): ReadonlyArray<string> =>
+  text.split(new RegExp(`${separator}(?=(?:[^"]*"[^"]*")*[^"]*$)`))
+
 /** `data->a->>0` → the column and its hops; a key of digits is an array index, as PostgREST takes it. */
 export const fieldOf = (text: string): Field => {
-  const [column = "", ...rest] = text.split(/(->>?)/)
+  const [column = "", ...rest] = outsideQuotes(text, "(->>?)")
+  if (column.replace(/^".*"$/s, "").includes(".")) throw new Unsupported(`the embedded resource in "${text}"`)
   const path: Array<readonly ["->" | "->>", string | number]> = []
   for (let i = 0; i + 1 < rest.length; i += 2) {
     const key = rest[i + 1] ?? ""
-    path.push([rest[i] === "->>" ? "->>" : "->", /^-?\d+$/.test(key) ? Number(key) : key])
+    path.push([rest[i] === "->>" ? "->>" : "->", /^-?\d+$/.test(key) ? Number(key) : unquoted(key)])
   }
-  const name = unquoted(column)
-  if (name.includes(".")) throw new Unsupported(`a filter on the embedded resource "${name}"`)
-  return path.length === 0 ? { column: name } : { column: name, path }
+  return path.length === 0 ? { column: unquoted(column) } : { column: unquoted(column), path }
 }
 
-const unquoted = (text: string): string =>
+export const unquoted = (text: string): string =>
   text.length > 1 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1).replace(/\\(.)/g, "$1") : text
 
 const operatorPattern = /^(not\.)?([a-z]+)(?:\(([^)]*)\))?\.([\s\S]*)$/

@@ -22,28 +22,54 @@ const nobody = Redacted.make("nobody")
 /** Where nothing is sent. */
 const nowhere = "http://recorded.invalid"
 
-const record = async (step: StepFunction): Promise<Recorded> => {
-  const kept: Array<Kept> = []
-  const client = PooledClient.make(nowhere, nobody, nobody, (input, init) => {
-    kept.push({ url: String(input), method: init?.method ?? "GET", headers: new Headers(init?.headers) })
+/** One client for all steps of a transaction, and what it was asked to send last. */
+class Recorder {
+  private kept: Array<Kept> = []
+  private readonly client: SupabaseClient = PooledClient.make(nowhere, nobody, nobody, (input, init) => {
+    this.kept.push({ url: String(input), method: init?.method ?? "GET", headers: new Headers(init?.headers) })
     return Promise.resolve(new Response("[]", { status: 200 }))
   })
-  const query = step(client)
-  // What the builder holds, before JSON makes null of what it cannot say.
-  const body: unknown = Reflect.get(query, "body")
-  const maybeSingle = Reflect.get(query, "isMaybeSingle") === true
-  await query
-  const [request, ...others] = kept
-  if (request === undefined || others.length > 0) throw new Unsupported("other than exactly one request in a step")
-  return { ...request, url: new URL(request.url), body: plain(body), maybeSingle }
+
+  async record(step: StepFunction): Promise<Recorded> {
+    this.kept = []
+    const query = step(this.client)
+    if (!isBuilder(query)) throw new Unsupported("a step that does not return the builder itself")
+    // What the builder holds, before JSON makes null of what it cannot say.
+    const { body, isMaybeSingle } = query
+    await query
+    const [request, ...others] = this.kept
+    if (request === undefined || others.length > 0) throw new Unsupported("other than exactly one request in a step")
+    return {
+      ...request,
+      url: new URL(request.url),
+      body: plain(body),
+      ...(Array.isArray(body) ? { columns: columnsOf(body) } : {}),
+      maybeSingle: isMaybeSingle === true
+    }
+  }
 }
 
-/** As JSON would have it, with bigints as the builder writes them; numbers that JSON cannot say are refused. */
+interface Builder extends PromiseLike<Outcome> {
+  readonly body?: unknown
+  readonly isMaybeSingle?: unknown
+}
+
+/** A promise of a builder's answer tells neither its rows nor whether it asked for one. */
+const isBuilder = (query: PromiseLike<Outcome>): query is Builder => "url" in query && "headers" in query
+
+/** As the builder collects them for its `columns` parameter: `undefined` names a column too. */
+const columnsOf = (rows: ReadonlyArray<unknown>): ReadonlyArray<string> => [
+  ...new Set(rows.flatMap((row) => (typeof row === "object" && row !== null ? Object.keys(row) : [])))
+]
+
+/** As JSON would have it, with bigints as the builder writes them; what JSON would silently make null is refused. */
 const plain = (body: unknown): unknown => {
   if (body === undefined) return undefined
-  const text = JSON.stringify(body, (_, value: unknown) => {
+  const text = JSON.stringify(body, function (this: unknown, key, value: unknown) {
     if (typeof value === "number" && !Number.isFinite(value))
       throw new Unsupported(`the number ${value}, which JSON cannot say`)
+    const given: unknown = typeof this === "object" && this !== null ? Reflect.get(this, key) : undefined
+    if (given instanceof Date && value === null) throw new Unsupported("a Date that is none")
     return typeof value === "bigint" ? value.toString() : value
   })
   const parsed: unknown = JSON.parse(text)
@@ -59,9 +85,9 @@ const failed = (step: number, what: string): TransactionFailed =>
     hint: "Nothing was sent."
   })
 
-const one = (step: StepFunction, index: number): Effect.Effect<Step, TransactionFailed> =>
+const one = (recorder: Recorder, step: StepFunction, index: number): Effect.Effect<Step, TransactionFailed> =>
   Effect.tryPromise({
-    try: async () => compile(await record(step)),
+    try: async () => compile(await recorder.record(step)),
     catch: (thrown) => failed(index, thrown instanceof Unsupported ? thrown.what : `this step: ${String(thrown)}`)
   })
 
@@ -87,7 +113,9 @@ const withKept = (steps: ReadonlyArray<Step>): Effect.Effect<ReadonlyArray<Step>
   })
 
 const references = (step: Step): ReadonlyArray<readonly [number, string]> => {
-  const found: Array<readonly [number, string]> = (step.refs ?? []).map(([, target, column]) => [target, column])
+  const found: Array<readonly [number, string]> = Object.values(step.refs ?? {})
+    .flat()
+    .map(([, target, column]) => [target, column])
   const look = (node: unknown): void => {
     if (typeof node !== "object" || node === null) return
     if ("r" in node && Array.isArray(node.r)) found.push([Number(node.r[0]), String(node.r[1])])
@@ -98,4 +126,10 @@ const references = (step: Step): ReadonlyArray<readonly [number, string]> => {
 }
 
 export const compileAll = (steps: ReadonlyArray<StepFunction>): Effect.Effect<ReadonlyArray<Step>, TransactionFailed> =>
-  Effect.flatMap(Effect.forEach(steps, one), withKept)
+  Effect.suspend(() => {
+    const recorder = new Recorder()
+    return Effect.flatMap(
+      Effect.forEach(steps, (step, index) => one(recorder, step, index)),
+      withKept
+    )
+  })

@@ -7,7 +7,7 @@ import { compileAll, type StepFunction } from "./record.js"
 import type { Step } from "./step.js"
 
 /** The function's name; its migration is supabase/migrations/20250918080000_supabase_pool.sql. */
-export const functionName = "supabase_pool_transaction"
+const functionName = "supabase_pool_transaction"
 
 const Outcome = Schema.Struct({ replayed: Schema.Boolean, results: Schema.Array(Schema.Unknown) })
 
@@ -50,11 +50,8 @@ const explained = (error: QueryError, steps: ReadonlyArray<Step>): DbError => {
 }
 
 /** What the step would have given as `data`. */
-const dataOf = (step: Step, rows: unknown): unknown => {
-  if (step.op !== "rpc" && step.returning === undefined) return null
-  if (step.single === undefined || !Array.isArray(rows)) return rows
-  return rows[0] ?? null
-}
+const dataOf = (step: Step, given: unknown): unknown =>
+  step.op !== "rpc" && step.returning === undefined ? null : (given ?? null)
 
 /** Sends on a write connection, as often as needed: the key makes it safe. */
 export type Send = (query: (client: SupabaseClient) => PromiseLike<Answer>) => Effect.Effect<Answer, DbError>

@@ -27,7 +27,7 @@ export interface OrderTerm extends Field {
   readonly nulls?: "first" | "last"
 }
 
-/** `[path into rows, step, column]` */
+/** `[path into the row, step, column]` */
 export type Reference = readonly [path: ReadonlyArray<string>, step: number, column: string]
 
 export interface Step {
@@ -37,7 +37,8 @@ export interface Step {
   readonly function?: string
   readonly columns?: ReadonlyArray<string>
   readonly rows?: ReadonlyArray<unknown>
-  readonly refs?: ReadonlyArray<Reference>
+  /** Those of each row that has any, by the row's number. */
+  readonly refs?: Readonly<Record<string, ReadonlyArray<Reference>>>
   readonly missing?: "default"
   readonly onConflict?: ReadonlyArray<string>
   readonly ignoreDuplicates?: boolean
