@@ -2,6 +2,7 @@ import type { HttpClient } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import {
+  Data,
   Deferred,
   Duration,
   Effect,
@@ -120,6 +121,8 @@ const second = Effect.zipRight(
 )
 
 const passSeconds = (count: number): Effect.Effect<void> => Effect.asVoid(Effect.replicateEffect(second, count))
+
+class Refusal extends Data.TaggedError("Refusal")<{ readonly message: string }> {}
 
 const always: Alerts.Rule = { name: "always", severity: "info", when: () => true, holdFor: 0 }
 
@@ -245,9 +248,11 @@ describe("watching", () => {
       ])
     }).pipe(
       Effect.provide(
-        Alerts.layer({ rules: [broken, always], sinks: [notebook.sink] }).pipe(Layer.provide(patient.layer))
-      ),
-      Effect.provide(logging(lines))
+        Alerts.layer({ rules: [broken, always], sinks: [notebook.sink] }).pipe(
+          Layer.provide(patient.layer),
+          Layer.provideMerge(logging(lines))
+        )
+      )
     )
   })
 
@@ -303,7 +308,7 @@ describe("sinks", () => {
         connections: "8/20",
         pending: 0
       })
-    }).pipe(Effect.provide(Alerts.layer().pipe(Layer.provide(patient.layer))), Effect.provide(logging(lines)))
+    }).pipe(Effect.provide(Alerts.layer().pipe(Layer.provide(patient.layer), Layer.provideMerge(logging(lines)))))
   })
 
   it.scoped("one that fails, dies, throws or hangs is logged once and holds up no other", () => {
@@ -312,7 +317,7 @@ describe("sinks", () => {
     const lines: Array<Line> = []
     const flip = { ...always, when: () => patient.checks % 2 === 0, resolveAfter: 0, coolDown: 0 }
     const sinks: ReadonlyArray<Alerts.Sink> = [
-      { name: "fails", send: () => Effect.fail(new Error("eyJhbGciOiJIUzI1NiJ9.e30.c2ln is wrong")) },
+      { name: "fails", send: () => Effect.fail(new Refusal({ message: "eyJhbGciOiJIUzI1NiJ9.e30.c2ln is wrong" })) },
       { name: "dies", send: () => Effect.die("a defect") },
       {
         name: "throws",
@@ -334,8 +339,9 @@ describe("sinks", () => {
         "alerts do not reach throws: thrown"
       ])
     }).pipe(
-      Effect.provide(Alerts.layer({ rules: [flip], sinks }).pipe(Layer.provide(patient.layer))),
-      Effect.provide(logging(lines))
+      Effect.provide(
+        Alerts.layer({ rules: [flip], sinks }).pipe(Layer.provide(patient.layer), Layer.provideMerge(logging(lines)))
+      )
     )
   })
 
@@ -485,7 +491,7 @@ describe("Slack", () => {
           expect(again - asked).toBeGreaterThanOrEqual(19_000)
           yield* TestClock.adjust("10 minutes")
           expect([receiver.bodies.length, lines.length]).toEqual([3, 0])
-        }).pipe(Effect.provide(layer), Effect.provide(watching))
+        }).pipe(Effect.provide(Layer.provideMerge(layer, watching)))
       })
   )
 
@@ -501,7 +507,7 @@ describe("Slack", () => {
         yield* TestClock.adjust("10 minutes")
         expect(receiver.bodies.length).toBe(1)
         expect(lines[0]?.message).toContain("alerts do not reach Slack: it answered 404. ")
-      }).pipe(Effect.provide(layer), Effect.provide(watching))
+      }).pipe(Effect.provide(Layer.provideMerge(layer, watching)))
     })
   )
 

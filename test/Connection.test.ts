@@ -319,9 +319,9 @@ describe("after its release", () => {
       Effect.gen(function* () {
         const pool = yield* Pool.ReadPool
         const late = yield* pool.use((connection) =>
-          Effect.sync(() => Promise.resolve(connection.client.from("slow").select("*")))
+          Effect.sync(() => ({ answer: Promise.resolve(connection.client.from("slow").select("*")) }))
         )
-        const answer = yield* Effect.promise(() => late)
+        const answer = yield* Effect.promise(() => late.answer)
         expect(answer.error?.message).toContain("has gone back to the pool")
         yield* read
         expect(server.seen.at(-1)?.url).toContain("products")
@@ -346,12 +346,12 @@ describe("after its release", () => {
         })
         const init = { method: "POST", body, duplex: "half" }
         const late = yield* pool.use((connection) =>
-          Effect.sync(() => restFetch(connection)(`${server.url}/late`, init))
+          Effect.sync(() => ({ answer: restFetch(connection)(`${server.url}/late`, init) }))
         )
         const outcome = yield* pool.use(() =>
           Effect.promise(() => {
             prepared()
-            return late.then(() => "sent", String)
+            return late.answer.then(() => "sent", String)
           })
         )
         expect(outcome).toContain("has gone back to the pool")

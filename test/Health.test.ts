@@ -313,8 +313,7 @@ describe("in the background", () => {
       yield* TestClock.adjust("50 seconds")
       expect(lines.slice(1)).toEqual(["INFO database pool is healthy again"])
     }).pipe(
-      Effect.provide(wired(handler, everyTenSeconds)),
-      Effect.provide(capture),
+      Effect.provide(Layer.provideMerge(wired(handler, everyTenSeconds), capture)),
       Logger.withMinimumLogLevel(LogLevel.Info)
     )
   })

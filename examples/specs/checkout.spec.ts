@@ -22,7 +22,7 @@ const stocked = (stock: number, written: Array<string>) =>
       Db.layerTest((request) => {
         if (request.method === "GET") return Response.json({ price: 10, stock })
         written.push(new URL(request.url).pathname)
-        return Response.json({ replayed: false, results: [[{ id: productId }], [{ id: "order-1" }]] })
+        return Response.json({ replayed: false, results: [{ id: productId }, { id: "order-1" }] })
       })
     )
   )

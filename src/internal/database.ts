@@ -254,6 +254,8 @@ export function read<Q extends Query>(
   f: (client: SupabaseClient) => Q,
   options?: ReadOptions
 ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | ReadDb | Db> {
+  // The language service does not compare conditional types; the compiler, which does, is content.
+  // @effect-diagnostics-next-line missingEffectContext:off missingEffectError:off
   return options === undefined
     ? Effect.flatMap(ReadDb, (db) => db.read(f))
     : Effect.flatMap(Db, (db) => db.read(f, options))

@@ -29,7 +29,7 @@ const codeOf = (error: Error & { readonly code?: unknown; readonly errors?: Read
 }
 
 /** What the socket's error says, while it still is an object. */
-export const connectFailure = (to: Target, error: Error): ConnectionFailed => {
+const connectFailure = (to: Target, error: Error): ConnectionFailed => {
   const code = codeOf(error)
   const failure = failureOf(code, to.url.protocol === "https:")
   return new ConnectionFailed({ pool: to.mode, origin: to.url.origin, failure, code, sent: false })

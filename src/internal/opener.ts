@@ -11,7 +11,7 @@ import type { Resource } from "./lease.js"
 import type { Ledger } from "./ledger.js"
 
 /** At most so many sockets connect at a time (HikariCP opens one at a time; two halve the warm-up). */
-export const maxConnecting = 2
+const maxConnecting = 2
 
 /** A connection attempt that takes longer than this has failed, however long callers are willing to wait. */
 const longestConnect = Duration.seconds(10)

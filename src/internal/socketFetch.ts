@@ -24,7 +24,7 @@ import {
 import type { Transport } from "./transport.js"
 
 /** undici takes this much off a server's keep-alive hint, and so do the pings: the race of closing and sending. */
-export const keepAliveMargin = Duration.seconds(1)
+const keepAliveMargin = Duration.seconds(1)
 
 const dayMillis = 86_400_000
 

@@ -61,6 +61,8 @@ class TypedAccessors<D> implements Typed<D> {
   ): Effect.Effect<Database.Result<Q>, Database.Failure<Q>, Database.Needs<Q> | Database.Db>
   read(f: Of<D, Database.Query>, options?: Database.ReadOptions): Effect.Effect<unknown, unknown, unknown> {
     const untyped = (client: SupabaseClient): Database.Query => f(narrow<D>(client))
+    // To the language service `unknown` has no room for a known error.
+    // @effect-diagnostics-next-line missingEffectError:off
     return options === undefined ? Database.read(untyped) : Database.read(untyped, options)
   }
 

@@ -58,6 +58,7 @@ describe("who may do what", () => {
 
   it("a program that writes does not run where only ReadDb is provided", () => {
     const run = (program: E.Effect<unknown, unknown, Db.ReadDb>) => program
+    // @effect-diagnostics-next-line missingEffectContext:off
     // @ts-expect-error: Db is missing.
     const refused = run(Db.write((client) => client.from("a").insert({})))
     expect(Effect.isEffect(refused)).toBe(true)

@@ -1,5 +1,5 @@
-import { describe, expectTypeOf, it } from "@effect/vitest"
-import type { Effect, Stream } from "effect"
+import { describe, expect, expectTypeOf, it } from "@effect/vitest"
+import { Effect, type Stream } from "effect"
 import * as Db from "../../src/Db.js"
 import * as Transaction from "../../src/Transaction.js"
 
@@ -39,11 +39,12 @@ describe("Db.typed", () => {
 
   it("refuses what the schema does not have", () => {
     // @ts-expect-error: no such table
-    db.read((client) => client.from("customers").select("id"))
+    const read = db.read((client) => client.from("customers").select("id"))
     // @ts-expect-error: a title is text
-    db.write((client) => client.from("products").insert({ title: 1, price: 1 }))
+    const write = db.write((client) => client.from("products").insert({ title: 1, price: 1 }))
     // @ts-expect-error: no such function
-    db.write((client) => client.rpc("treble", { n: 1 }))
+    const call = db.write((client) => client.rpc("treble", { n: 1 }))
+    expect([read, write, call].every(Effect.isEffect)).toBe(true)
   })
 
   it("types each result of a transaction", () => {

@@ -7,7 +7,7 @@ import type { AlertEvent, Sink } from "../../Alerts.js"
 import { clause, count, period, withoutSecrets } from "../words.js"
 
 /** So many events wait for a sink that is slow; then the oldest are given up. */
-export const backlog = 64
+const backlog = 64
 
 /** Longer than the built-in sinks take with all their retries. */
 const patience = Duration.minutes(5)

@@ -41,7 +41,7 @@ const headline = ({ alert, sample, type }: AlertEvent): string => {
 }
 
 /** What Slack is sent: `text` for notifications and old clients, `blocks` for the rest. */
-export const payload = (event: AlertEvent, channel: string | undefined) => {
+const payload = (event: AlertEvent, channel: string | undefined) => {
   const { alert, at, type } = event
   const text = headline(event)
   const lasted = type === "resolved" ? "lasted" : "for"

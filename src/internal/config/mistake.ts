@@ -75,7 +75,7 @@ export const withoutSecrets = (
       : { value: oneLine(value) })
   }))
 
-export const line = (mistake: Mistake): string => {
+const line = (mistake: Mistake): string => {
   const value = mistake.value === undefined ? "" : ` (${mistake.value})`
   return `${mistake.variable}: ${mistake.problem}${value} — ${mistake.remedy}`
 }

@@ -26,7 +26,7 @@ export const refuse = (problem: string, remedy: string): Either.Either<never, Re
   Either.left({ problem, remedy })
 
 /** Node's timers count in a signed 32 bit integer; a longer delay fires at once, and Effect's clock would never fire. */
-export const longestTimerMillis = 2 ** 31 - 1
+const longestTimerMillis = 2 ** 31 - 1
 
 export interface CountLimits {
   readonly min: number

@@ -72,7 +72,7 @@ export const defaults: ServerOptions = {
   logLevel: LogLevel.Info
 }
 
-export const variables: { readonly [K in keyof ServerOptions]: string } = {
+const variables: { readonly [K in keyof ServerOptions]: string } = {
   port: "PORT",
   host: "HOST",
   adminToken: "DB_POOL_ADMIN_TOKEN",

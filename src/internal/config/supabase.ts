@@ -28,7 +28,7 @@ export interface Access {
 const urlRemedy = "give the project's API address, such as https://abcdefgh.supabase.co or http://127.0.0.1:54321"
 
 /** The address without its trailing slash. supabase-js adds the paths itself, so one that is already there is refused. */
-export const parseUrl = (text: string): Parsed<string> => {
+const parseUrl = (text: string): Parsed<string> => {
   const url = Option.getOrUndefined(Option.liftThrowable((input: string) => new URL(input))(text))
   if (url === undefined) return refuse("not a URL", urlRemedy)
   if (url.protocol === "postgres:" || url.protocol === "postgresql:") {

@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
  *
  * @internal
  */
-export const StartStage = Schema.Literal("package", "files", "database", "migration", "seed", "listen")
+const StartStage = Schema.Literal("package", "files", "database", "migration", "seed", "listen")
 
 const remedies: Readonly<Record<typeof StartStage.Type, string>> = {
   package: "Run: npm install --save-dev @supabase/lite@0.10.0 @hono/node-server@1",
