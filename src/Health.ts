@@ -174,13 +174,20 @@ const report = (parts: Parts): Effect.Effect<HealthReport> =>
     }
   })
 
+/** Figures in it (how long somebody waited) change at each check; what is wrong does not. */
+const withoutFigures = (text: string): string => text.replace(/(?<!HTTP )\b\d+/g, "")
+
+/** What is wrong, apart from figures: a key that is refused is other news than a database that is away. */
+const newsOf = ({ details, status }: HealthReport): string =>
+  `${status} ${Option.getOrElse(Option.map(details.error, withoutFigures), () => "")}`
+
 /** Logged when it changes, not at each check. */
 const logChange = (before: Option.Option<HealthReport>, now: HealthReport): Effect.Effect<void> => {
-  const was = Option.map(before, (_) => _.status)
-  if (Option.contains(was, now.status)) return Effect.void
+  if (Option.contains(Option.map(before, newsOf), newsOf(now))) return Effect.void
   if (now.status === "healthy")
-    return Option.isNone(was) ? Effect.void : Effect.logInfo("database pool is healthy again")
-  return Effect.logWarning(`database pool is ${now.status}: ${now.details.reasons.join("; ")}`)
+    return Option.isNone(before) ? Effect.void : Effect.logInfo("database pool is healthy again")
+  const reasons = [...now.details.reasons, ...Option.toArray(now.details.error)]
+  return Effect.logWarning(`database pool is ${now.status}: ${reasons.join("; ")}`)
 }
 
 const make: Effect.Effect<

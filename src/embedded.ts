@@ -67,6 +67,8 @@ export interface EmbeddedOptions {
   readonly port?: number | undefined
   /** Which loopback address to listen on; there is no way to listen on others. Default: `127.0.0.1`. */
   readonly host?: "127.0.0.1" | "::1" | "localhost" | undefined
+  /** Known keys, so that clients outlive a restart of the database. Default: random ones, new with each start. */
+  readonly keys?: { readonly anonKey: Redacted.Redacted; readonly serviceRoleKey: Redacted.Redacted } | undefined
   /** How long an idle socket is kept; told to clients in the `Keep-Alive` header. Default: 60 seconds. */
   readonly keepAliveTimeout?: Duration.DurationInput | undefined
   /** How long stopping lets requests under way finish before their sockets are cut. Default: 250 milliseconds. */
@@ -200,8 +202,8 @@ const start = (options: EmbeddedOptions): Effect.Effect<EmbeddedDatabase, Embedd
     yield* quietConsole
     const connection = yield* openDatabase(lite, migrations, seed)
     const keys = {
-      anonKey: `sb_publishable_${randomSecret()}`,
-      serviceRoleKey: `sb_secret_${randomSecret()}`,
+      anonKey: options.keys?.anonKey ?? Redacted.make(`sb_publishable_${randomSecret()}`),
+      serviceRoleKey: options.keys?.serviceRoleKey ?? Redacted.make(`sb_secret_${randomSecret()}`),
       jwtSecret: randomSecret()
     }
     const app = new lite.App({
@@ -210,8 +212,8 @@ const start = (options: EmbeddedOptions): Effect.Effect<EmbeddedDatabase, Embedd
         // Without it lite knows no access tokens at all.
         enabled: true,
         jwt_secret: keys.jwtSecret,
-        publishable_key: keys.anonKey,
-        secret_key: keys.serviceRoleKey
+        publishable_key: Redacted.value(keys.anonKey),
+        secret_key: Redacted.value(keys.serviceRoleKey)
       },
       storage: { enabled: false },
       options: { server: { disableStudio: true, disableFallback: true, admin: false } }
@@ -230,8 +232,8 @@ const start = (options: EmbeddedOptions): Effect.Effect<EmbeddedDatabase, Embedd
     })
     return {
       url: originOf(host, server.port),
-      anonKey: Redacted.make(keys.anonKey),
-      serviceRoleKey: Redacted.make(keys.serviceRoleKey),
+      anonKey: keys.anonKey,
+      serviceRoleKey: keys.serviceRoleKey,
       jwtSecret: Redacted.make(keys.jwtSecret),
       counts: Effect.sync(server.counts),
       userToken: (userId: string) => Redacted.make(signAccessToken({ jwtSecret: keys.jwtSecret, userId }))

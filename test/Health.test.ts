@@ -264,10 +264,10 @@ describe("checks at the same time", () => {
 
 describe("in the background", () => {
   const counting = () => {
-    const state = { pings: 0, down: false }
+    const state = { pings: 0, down: false, status: 503 }
     const handler: Handler = (request) => {
       if (isPing(request)) state.pings += 1
-      return state.down && isPing(request) ? refusal(503) : Response.json(null)
+      return state.down && isPing(request) ? refusal(state.status) : Response.json(null)
     }
     return { state, handler }
   }
@@ -293,7 +293,7 @@ describe("in the background", () => {
     }).pipe(Effect.provide(wired(handler, { ...everyTenSeconds, enableHealthChecks: false })))
   })
 
-  it.effect("logs a change of the status once, and nothing while it stays", () => {
+  it.effect("logs a change of what is wrong once, and nothing while it stays", () => {
     const { handler, state } = counting()
     const lines: Array<string> = []
     const capture = Logger.replace(
@@ -308,10 +308,14 @@ describe("in the background", () => {
       expect(lines).toEqual([])
       state.down = true
       yield* TestClock.adjust("50 seconds")
-      expect(lines).toEqual(["WARN database pool is unhealthy: the database cannot be reached"])
+      const unhealthy = "WARN database pool is unhealthy: the database cannot be reached"
+      expect(lines).toEqual([`${unhealthy}; asked to fail (HTTP 503)`])
+      state.status = 401
+      yield* TestClock.adjust("50 seconds")
+      expect(lines.slice(1)).toEqual([`${unhealthy}; asked to fail (HTTP 401)`])
       state.down = false
       yield* TestClock.adjust("50 seconds")
-      expect(lines.slice(1)).toEqual(["INFO database pool is healthy again"])
+      expect(lines.slice(2)).toEqual(["INFO database pool is healthy again"])
     }).pipe(
       Effect.provide(Layer.provideMerge(wired(handler, everyTenSeconds), capture)),
       Logger.withMinimumLogLevel(LogLevel.Info)

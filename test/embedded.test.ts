@@ -483,7 +483,7 @@ describe("taking turns", () => {
     Effect.gen(function* () {
       const id = "50000000-0000-4000-8000-000000000002"
       const { requests } = yield* counts
-      const standing = yield* Effect.fork(call("standstill", { ms: 700 }))
+      const standing = yield* Effect.fork(call("standstill", { ms: 2_000 }))
       const waiting = yield* Effect.fork(ask("/rest/v1/notes", { ...service, method: "POST", body: { id } }))
       // Sent, and surely behind the other; the server itself cannot be asked while it stands still.
       yield* Effect.sleep("200 millis")
@@ -581,15 +581,18 @@ describe("starting and stopping", () => {
     })
   )
 
-  it.live("the layer provides what the pools need, and only the given migrations and seed", () =>
+  const keys = { anonKey: Redacted.make("known-anon-key"), serviceRoleKey: Redacted.make("known-service-key") }
+
+  it.live("the layer provides what the pools need, with the given keys, migrations and seed and no others", () =>
     Effect.gen(function* () {
       const { url, anonKey } = yield* SupabaseConfig
       const database = yield* EmbeddedSupabase
       expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
       const key = Redacted.value(anonKey)
+      expect(key).toBe("known-anon-key")
       const words = yield* Effect.promise(() => fetch(`${url}/rest/v1/words`, { headers: { apikey: key } }))
       expect(yield* Effect.promise(() => words.json())).toEqual([{ word: "one" }])
       expect(database.url).toBe(url)
-    }).pipe(Effect.provide(Layer.fresh(Embedded.layerOf(small))))
+    }).pipe(Effect.provide(Layer.fresh(Embedded.layerOf({ ...small, keys }))))
   )
 })

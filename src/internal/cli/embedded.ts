@@ -1,5 +1,5 @@
 import { Command, Options } from "@effect/cli"
-import { Console, Effect, Redacted } from "effect"
+import { Config, Console, Effect, Option, Redacted } from "effect"
 import { Embedded } from "../../embedded.js"
 
 const port = Options.integer("port").pipe(
@@ -7,10 +7,19 @@ const port = Options.integer("port").pipe(
   Options.withDescription("port on 127.0.0.1; 0 takes a free one")
 )
 
+/** Whoever has the printed lines in its environment goes on with them after a restart. */
+const knownKeys = Config.option(
+  Config.all({
+    anonKey: Config.redacted("SUPABASE_ANON_KEY"),
+    serviceRoleKey: Config.redacted("SUPABASE_SERVICE_ROLE_KEY")
+  })
+)
+
 export const embedded = Command.make("embedded", { port }, (options) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const database = yield* Embedded.make({ port: options.port })
+      const keys = yield* Effect.map(knownKeys, Option.getOrUndefined)
+      const database = yield* Embedded.make({ port: options.port, keys })
       yield* Console.log(
         [
           `SUPABASE_URL=${database.url}`,
@@ -23,6 +32,6 @@ export const embedded = Command.make("embedded", { port }, (options) =>
   )
 ).pipe(
   Command.withDescription(
-    "Only the embedded database, with the marketplace: prints the SUPABASE_* lines and serves until it is stopped."
+    "Only the embedded database, with the marketplace: prints the SUPABASE_* lines and serves until it is stopped. With SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY set it takes those keys."
   )
 )
