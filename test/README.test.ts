@@ -50,7 +50,7 @@ describe("README", () => {
           )
           const { failed, output } = yield* run(yield* script(code))
           assert.isFalse(failed, output)
-          assert.match(output, /\d+ laptops; the first shop is \w+/)
+          assert.match(output, /\d+ laptops of 500 products; the first shop is \w+/)
         })
       ),
     90_000
