@@ -1,11 +1,8 @@
-import { execFile } from "node:child_process"
 import { readFile, rm, writeFile } from "node:fs/promises"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { variables } from "../src/Config.js"
-
-const root = fileURLToPath(new URL("..", import.meta.url))
+import { root, runProgram } from "./support/program.js"
 
 const readme = Effect.promise(() => readFile(`${root}README.md`, "utf8"))
 
@@ -23,17 +20,6 @@ const script = (code: string) =>
     (path) => Effect.promise(() => rm(path))
   )
 
-const run = (path: string) =>
-  Effect.async<{ readonly failed: boolean; readonly output: string }>((resume) => {
-    const child = execFile(
-      process.execPath,
-      ["--import", "tsx", path],
-      { timeout: 60_000, cwd: root },
-      (error, out, err) => resume(Effect.succeed({ failed: error !== null, output: out + err }))
-    )
-    return Effect.sync(() => child.kill("SIGKILL"))
-  })
-
 describe("README", () => {
   it.live(
     "has an example of twelve lines that runs as it stands",
@@ -48,7 +34,7 @@ describe("README", () => {
               .filter((line) => line.trim() !== "").length,
             12
           )
-          const { failed, output } = yield* run(yield* script(code))
+          const { failed, output } = yield* runProgram(yield* script(code))
           assert.isFalse(failed, output)
           assert.match(output, /\d+ laptops of 500 products; the first shop is \w+/)
         })

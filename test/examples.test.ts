@@ -1,0 +1,24 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { runProgram } from "./support/program.js"
+
+/** What each prints when it did its work. */
+const examples: ReadonlyArray<readonly [path: string, output: RegExp]> = [
+  ["examples/worker/main.ts", /^500 prices reduced by 10 %$/m],
+  ["examples/nextjs/main.ts", /^200 20\n400 .*\?q=laptop/m]
+]
+
+describe.concurrent("examples", () => {
+  for (const [path, expected] of examples) {
+    it.live(
+      `${path} runs to its end`,
+      () =>
+        Effect.gen(function* () {
+          const { failed, output } = yield* runProgram(path)
+          assert.isFalse(failed, output)
+          assert.match(output, expected)
+        }),
+      90_000
+    )
+  }
+})
