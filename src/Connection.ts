@@ -107,6 +107,7 @@ export class PooledConnection implements Connection, Resource {
     this.transport.failure = undefined
     this.transport.retryAfter = null
     this.transport.writes = 0
+    this.transport.sent.clear()
   }
 
   takeBack(): boolean {

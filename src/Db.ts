@@ -62,7 +62,7 @@ const services: Layer.Layer<ReadDb | Db, never, Operations> = Layer.effectContex
  */
 export type Provided = ReadDb | Db | Pool.ReadPool | Pool.WritePool | Metrics.Metrics
 
-const over = <E, R>(cores: Layer.Layer<Cores.Cores, E, R>): Layer.Layer<Provided, E, R | PoolConfig> =>
+const over = <E, R>(cores: Layer.Layer<Cores.Cores, E, R>): Layer.Layer<Provided, E, R | PoolConfig | SupabaseConfig> =>
   Layer.mergeAll(services, Pool.layerFromCores).pipe(
     Layer.provide(Operations.layer),
     Layer.provideMerge(Metrics.layer),

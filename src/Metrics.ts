@@ -1,12 +1,22 @@
 /**
- * One observation per operation: how many there were, how many failed, how long they took, of late and altogether.
+ * One observation per operation, seen three ways.
+ *
+ * - *Figures of late* for health and the Promise API: `recent`, `totals`.
+ * - *Query analytics*: `queryMetrics` says which queries there are (table, operation, shape of filters; never values),
+ *   how often each came, how it fared and how long it took, and which single ones were slow. Its memory is bounded.
+ * - *Effect's metric registry*, under OpenTelemetry's names for database clients: `@effect/opentelemetry` exports it with
+ *   no more code, `prometheus` is the same registry as text. What a pool is doing is looked up when somebody reads.
+ *
+ * Recording is a few synchronous updates: no fiber, and nothing that waits. `enableMetrics: false` turns all of it off.
  *
  * @since 0.1.0
  */
-import { Cause, Clock, Context, Effect, type Exit, Layer, Option } from "effect"
-import { PoolConfig } from "./Config.js"
-import { type DbError, isDbError } from "./Errors.js"
-import { SlidingWindow } from "./internal/slidingWindow.js"
+import { Cause, Clock, Context, Duration, Effect, type Exit, Layer, Metric, Option } from "effect"
+import { PoolConfig, SupabaseConfig } from "./Config.js"
+import { type DbError, isDbError, type Mode } from "./Errors.js"
+import * as Exposition from "./internal/metrics/exposition.js"
+import type { Sent } from "./internal/metrics/queries.js"
+import { Recorder } from "./internal/metrics/recorder.js"
 
 /**
  * Operations of the recent past, and how they went.
@@ -53,6 +63,97 @@ export interface Totals {
 }
 
 /**
+ * How far back query analytics look. A window slides in steps of 5 seconds, 5 minutes or an hour.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Window = "minute" | "hour" | "day"
+
+/**
+ * How long operations took, waiting and retries included, in ms; percentiles are within 2 % of the true value. All 0
+ * without operations.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Latency {
+  readonly count: number
+  /** Those that ended in an error, whoever was at fault; interruptions and the caller's own errors are none. */
+  readonly errors: number
+  /** Those of the errors that speak against the pool or the database: what health counts. */
+  readonly failed: number
+  readonly mean: number
+  readonly p50: number
+  readonly p95: number
+  readonly p99: number
+  readonly max: number
+}
+
+/**
+ * The operations of one shape.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface QueryStatistics extends Latency {
+  /** `SELECT id, title FROM products WHERE category = ? ORDER BY price.asc LIMIT ?`. No values. */
+  readonly query: string
+  /** `SELECT`, `INSERT`, `UPSERT`, `UPDATE`, `DELETE` or `CALL`; empty for what has none. */
+  readonly operation: string
+  /** The table, view or function; empty for what has none. */
+  readonly name: string
+  readonly pool: Mode
+}
+
+/**
+ * An operation that took longer than `Settings.slowAfter`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SlowQuery {
+  readonly query: string
+  /** In ms. */
+  readonly duration: number
+  /** When it ended, in ms since the epoch. */
+  readonly at: number
+  /** Name of the error that it ended in; empty when it succeeded. */
+  readonly error: string
+}
+
+/**
+ * What the operations of a window were.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface QueryMetrics {
+  readonly window: Window
+  /** How much of the past the figures cover, in ms: the window, or less when the layer is younger. */
+  readonly covered: number
+  readonly total: Latency
+  /** By the time that they took altogether, the most first. */
+  readonly queries: ReadonlyArray<QueryStatistics>
+  /** At most 20, the slowest first. */
+  readonly slow: ReadonlyArray<SlowQuery>
+}
+
+/**
+ * An operation that has ended.
+ *
+ * @internal
+ */
+export interface Observation {
+  readonly mode: Mode
+  /** In ms. */
+  readonly duration: number
+  readonly exit: Exit.Exit<unknown, unknown>
+  readonly sent: Sent
+  readonly retries: number
+}
+
+/**
  * What was measured of the operations; shared by both pools.
  *
  * @since 0.1.0
@@ -65,8 +166,11 @@ export interface OperationMetrics {
   readonly totals: Effect.Effect<Totals>
   /** When the layer was built, in ms since the epoch. */
   readonly since: number
+  readonly queryMetrics: (window: Window) => Effect.Effect<QueryMetrics>
+  /** As `queryMetrics(window).total`, without looking at each shape. */
+  readonly latency: (window: Window) => Effect.Effect<Latency>
   /** @internal */
-  readonly observe: (now: number, millis: number, outcome: Outcome) => void
+  readonly observe: (observation: Observation) => void
 }
 
 /**
@@ -74,6 +178,29 @@ export interface OperationMetrics {
  * @category tags
  */
 export class Metrics extends Context.Tag("effect-supabase-pool/Metrics")<Metrics, OperationMetrics>() {}
+
+/**
+ * What query analytics go by. It has a default, so nothing requires it; provide another to `Db.layer` to change it.
+ *
+ * @example
+ * import { Db, Metrics } from "effect-supabase-pool"
+ * import { Duration, Layer } from "effect"
+ *
+ * export const DbLive = Db.layerFromEnv.pipe(
+ *   Layer.provide(Layer.succeed(Metrics.Settings, { slowAfter: Duration.millis(200), maxShapes: 100 }))
+ * )
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class Settings extends Context.Reference<Settings>()("effect-supabase-pool/Metrics/Settings", {
+  defaultValue: (): {
+    /** An operation that takes as long is a slow query; 500 ms unless said otherwise. */
+    readonly slowAfter: Duration.DurationInput
+    /** So many shapes have figures of their own, the rest is one "(other)"; 100 unless said otherwise. */
+    readonly maxShapes: number
+  } => ({ slowAfter: Duration.millis(500), maxShapes: 100 })
+}) {}
 
 /**
  * How far back `recent` looks, in seconds.
@@ -121,22 +248,38 @@ export const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Outcome => {
   return isDbError(error) ? outcomeOfError(error) : "neutral"
 }
 
-const make = (clock: Clock.Clock, enabled: boolean): OperationMetrics => {
-  const window = new SlidingWindow(windowSeconds)
-  let requests = 0
-  let failures = 0
+const noLatency: Latency = { count: 0, errors: 0, failed: 0, mean: 0, p50: 0, p95: 0, p99: 0, max: 0 }
+
+const nothing = (since: number): OperationMetrics => ({
+  recent: Effect.succeed({ count: 0, failed: 0, mean: 0, answered: 0, unanswered: 0 }),
+  totals: Effect.succeed({ requests: 0, failed: 0 }),
+  since,
+  queryMetrics: (window) => Effect.succeed({ window, covered: 0, total: noLatency, queries: [], slow: [] }),
+  latency: () => Effect.succeed(noLatency),
+  observe: () => {}
+})
+
+const make = Effect.gen(function* () {
+  const { enableMetrics } = yield* PoolConfig
+  const { url } = yield* SupabaseConfig
+  const { maxShapes, slowAfter } = yield* Settings
+  const clock = yield* Clock.clockWith(Effect.succeed)
+  const since = clock.unsafeCurrentTimeMillis()
+  if (!enableMetrics) return nothing(since)
+  const { origin } = new URL(url)
+  const recorder = new Recorder(clock, origin, windowSeconds, {
+    slowAfter: Duration.toMillis(slowAfter),
+    maxShapes
+  })
   return {
-    observe: (now, millis, outcome) => {
-      if (!enabled) return
-      requests += 1
-      if (outcome === "failed" || outcome === "unanswered") failures += 1
-      window.add(now, millis, outcome)
-    },
-    recent: Effect.sync(() => window.sample(clock.unsafeCurrentTimeMillis())),
-    totals: Effect.sync(() => ({ requests, failed: failures })),
-    since: clock.unsafeCurrentTimeMillis()
+    recent: Effect.sync(() => recorder.recent),
+    totals: Effect.sync(() => recorder.totals),
+    since,
+    queryMetrics: (window: Window) => Effect.sync(() => recorder.queryMetrics(window)),
+    latency: (window: Window) => Effect.sync(() => recorder.latency(window)),
+    observe: (observation: Observation) => recorder.observe(observation, outcomeOf(observation.exit))
   }
-}
+})
 
 /**
  * Measures nothing when `enableMetrics` is false.
@@ -144,9 +287,46 @@ const make = (clock: Clock.Clock, enabled: boolean): OperationMetrics => {
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Metrics, never, PoolConfig> = Layer.effect(
-  Metrics,
-  Effect.flatMap(PoolConfig, ({ enableMetrics }) =>
-    Clock.clockWith((clock) => Effect.succeed(make(clock, enableMetrics)))
-  )
-)
+export const layer: Layer.Layer<Metrics, never, PoolConfig | SupabaseConfig> = Layer.effect(Metrics, make)
+
+/**
+ * Which queries there were in the window, how they fared, and which were slow.
+ *
+ * @example
+ * import { Metrics } from "effect-supabase-pool"
+ * import { Effect } from "effect"
+ *
+ * export const worst = Effect.map(Metrics.queryMetrics("hour"), ({ queries }) =>
+ *   queries.filter(({ p95 }) => p95 > 100).map(({ p95, query }) => `${query}: ${Math.round(p95)} ms`)
+ * )
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const queryMetrics = (window: Window): Effect.Effect<QueryMetrics, never, Metrics> =>
+  Effect.flatMap(Metrics, (_) => _.queryMetrics(window))
+
+/**
+ * How long the operations of the window took, whatever they were.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const latency = (window: Window): Effect.Effect<Latency, never, Metrics> =>
+  Effect.flatMap(Metrics, (_) => _.latency(window))
+
+/**
+ * Everything in Effect's metric registry, the application's own metrics included, in Prometheus' text format; names are
+ * what OpenTelemetry's translation makes of them (`db.client.operation.duration` in `s` is
+ * `db_client_operation_duration_seconds`). Serve it as `prometheusContentType`.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const prometheus: Effect.Effect<string> = Effect.map(Metric.snapshot, Exposition.textOf)
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const prometheusContentType = "text/plain; version=0.0.4; charset=utf-8"

@@ -26,6 +26,7 @@ import type { AcquireError, Mode } from "./Errors.js"
 import type { Core } from "./internal/core.js"
 import * as Cores from "./internal/cores.js"
 import type { Resource } from "./internal/lease.js"
+import * as PoolFigures from "./internal/metrics/pool.js"
 
 /**
  * The state of one pool at one moment, and what it has counted since it was made.
@@ -162,6 +163,12 @@ const fromCore = (core: Core<Connection.PooledConnection>): ConnectionPool => ({
   reset: core.reset
 })
 
+/** In Effect's metric registry, while the pool is open. */
+const show = (core: Core<Connection.PooledConnection>): Effect.Effect<void, never, Scope.Scope> => {
+  const { mode, origin, periods } = core.options
+  return periods === undefined ? Effect.void : PoolFigures.show(mode, origin, () => metricsOf(core))
+}
+
 /**
  * Both pools, with everything that they own in the layer's scope. Building it opens the minimum of connections in the
  * background and does not wait for the network, so it succeeds while the database is away.
@@ -190,8 +197,11 @@ export const layer: Layer.Layer<ReadPool | WritePool, never, PoolConfig | Supaba
  *
  * @internal
  */
-export const layerFromCores: Layer.Layer<ReadPool | WritePool, never, Cores.Cores> = Layer.effectContext(
-  Effect.map(Cores.Cores, ({ read, write }) =>
-    Context.make(ReadPool, fromCore(read)).pipe(Context.add(WritePool, fromCore(write)))
-  )
+export const layerFromCores: Layer.Layer<ReadPool | WritePool, never, Cores.Cores> = Layer.scopedContext(
+  Effect.gen(function* () {
+    const { read, write } = yield* Cores.Cores
+    yield* show(read)
+    yield* show(write)
+    return Context.make(ReadPool, fromCore(read)).pipe(Context.add(WritePool, fromCore(write)))
+  })
 )

@@ -31,7 +31,7 @@ export type {
 } from "./internal/promise/facade.js"
 export type { PoolInput } from "./internal/promise/layers.js"
 export { SupabaseConnectionPool } from "./internal/promise/pool.js"
-export type { DatabaseHealth, PoolStatus, QueryMetrics, SlowQuery } from "./internal/promise/status.js"
+export type { DatabaseHealth, PoolStatus, QueryFigures, QueryMetrics, SlowQuery } from "./internal/promise/status.js"
 
 const shared: Members = globalValue(Symbol.for("effect-supabase-pool/promise"), () =>
   membersOf(new Host(fromEnvironment))

@@ -12,6 +12,7 @@ import * as Deadlines from "./deadlines.js"
 import { reclaim } from "./leakWatch.js"
 import { Lease, type Resource } from "./lease.js"
 import { Ledger } from "./ledger.js"
+import type { Periods } from "./metrics/pool.js"
 import { Opener } from "./opener.js"
 import { Request } from "./request.js"
 import { monotonic } from "./time.js"
@@ -29,6 +30,8 @@ export interface CoreOptions<R extends Resource> {
   readonly maxLifetime: number
   readonly keepaliveInterval: number
   readonly shutdownTimeout: Duration.Duration
+  /** Told of each period where it ends; nobody where metrics are off. */
+  readonly periods?: Periods | undefined
   readonly acquire: (onClose: (resource: R) => void) => Effect.Effect<R, never, Scope.Scope>
 }
 
@@ -81,7 +84,7 @@ export class Core<R extends Resource> {
     this.deadlines = services.deadlines
     this.leaks = services.leaks
     this.fork = services.fork
-    this.ledger = new Ledger(options.mode, services.clock)
+    this.ledger = new Ledger(options.mode, services.clock, options.periods)
     this.opener = services.opener(this)
   }
 
@@ -158,10 +161,11 @@ export class Core<R extends Resource> {
     return undefined
   }
 
-  lend(lease: Lease<R>, fiber: Fiber.RuntimeFiber<unknown, unknown>, now: number): void {
+  lend(lease: Lease<R>, fiber: Fiber.RuntimeFiber<unknown, unknown>, now: number, waited = 0): void {
     lease.state = "busy"
     lease.used = true
     lease.lentAt = now
+    lease.waited = waited
     const span = fiber.currentSpan
     lease.holder = { span: span?._tag === "Span" ? span.name : "", fiber: `#${fiber.id().id}` }
     this.active += 1

@@ -5,6 +5,7 @@ import type { Mode } from "../Errors.js"
 import { Core } from "./core.js"
 import * as Deadlines from "./deadlines.js"
 import * as Housekeeper from "./housekeeper.js"
+import * as PoolFigures from "./metrics/pool.js"
 import { target } from "./openSocket.js"
 import { SocketFetch } from "./socketFetch.js"
 import type { MakeTransport } from "./transport.js"
@@ -51,6 +52,7 @@ const coreOf = (
       maxLifetime: Duration.toMillis(options.maxLifetime),
       keepaliveInterval: Duration.toMillis(options.keepaliveInterval),
       shutdownTimeout: options.shutdownTimeout,
+      periods: options.enableMetrics ? PoolFigures.periods(connection.mode, new URL(connection.url).origin) : undefined,
       acquire: (onClose: (resource: Connection.PooledConnection) => void) => Connection.make({ ...connection, onClose })
     }),
     Housekeeper.run

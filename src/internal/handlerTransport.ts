@@ -5,7 +5,7 @@
  */
 import { Cause, type Duration, Effect, type Exit, Fiber, Option, Runtime } from "effect"
 import { ConnectionFailed, type DbError, type Mode, ReadOnlyConnection, RequestTimeout } from "../Errors.js"
-import type { Transport } from "./transport.js"
+import { Sent, type Transport } from "./transport.js"
 
 /** Answers a request as the database would. */
 export type Handler<R> = (request: Request) => Response | Effect.Effect<Response, ConnectionFailed, R>
@@ -30,6 +30,7 @@ export class HandlerTransport<R> implements Transport {
   retryAfter: string | null = null
   status = 0
   writes = 0
+  readonly sent = new Sent()
   readonly keepAliveHint = undefined
   private readonly options: HandlerOptions<R>
   private readonly underWay: Set<UnderWay> = new Set()
@@ -71,6 +72,7 @@ export class HandlerTransport<R> implements Transport {
       this.failure = refused
       return Promise.reject(refused)
     }
+    this.sent.add(request.method, request.url.slice(this.options.origin.length))
     return new Promise((resolve, reject) => {
       const fiber = Runtime.runFork(this.options.runtime)(this.answer(request))
       const entry = { fiber, reject }

@@ -49,6 +49,8 @@ export class Lease<R extends Resource> extends Deadline {
   /** Last traffic on the socket, pings included. */
   lastUsed: number
   lentAt = 0
+  /** How long its borrower waited for it, in ms. */
+  waited = 0
   holder: Holder | undefined = undefined
   /** Set by `reset`: closed when it comes back. */
   retire = false

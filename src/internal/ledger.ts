@@ -2,6 +2,7 @@ import { type Clock, Duration, Effect } from "effect"
 import type { ConnectionEvent, ConnectionEventType } from "../Audit.js"
 import type { ConnectionFailed, Mode } from "../Errors.js"
 import type { Lease, Resource } from "./lease.js"
+import type { Periods } from "./metrics/pool.js"
 import { monotonic } from "./time.js"
 import { period } from "./words.js"
 
@@ -19,10 +20,12 @@ export class Ledger {
   readonly listeners: Set<(event: ConnectionEvent) => void> = new Set()
   private readonly mode: Mode
   private readonly clock: Clock.Clock
+  private readonly periods: Periods | undefined
 
-  constructor(mode: Mode, clock: Clock.Clock) {
+  constructor(mode: Mode, clock: Clock.Clock, periods?: Periods) {
     this.mode = mode
     this.clock = clock
+    this.periods = periods
   }
 
   /** `now` is the pool's time, on which its periods are measured; an event's date is the wall clock's. */
@@ -31,6 +34,7 @@ export class Ledger {
     else if (type === "acquired") this.acquired += 1
     else if (type === "leaked") this.leaked()
     else if (type !== "released") this.closed += 1
+    if (this.periods !== undefined) this.measure(this.periods, type, lease, now)
     if (this.listeners.size === 0) return
     const { holder, resource } = lease
     this.tell({
@@ -41,6 +45,17 @@ export class Ledger {
       holder: holder === undefined ? "" : holder.span || holder.fiber,
       held: holder === undefined ? 0 : now - lease.lentAt
     })
+  }
+
+  private measure<R extends Resource>(periods: Periods, type: ConnectionEventType, lease: Lease<R>, now: number): void {
+    if (type === "acquired") periods.waited(lease.waited)
+    else if (type === "released" || type === "reclaimed") periods.used(now - lease.lentAt)
+    else if (type === "closed" && lease.holder !== undefined) periods.used(now - lease.lentAt)
+  }
+
+  /** A socket was opened. */
+  opened(millis: number): void {
+    this.periods?.created(millis)
   }
 
   private leaked(): void {

@@ -122,11 +122,13 @@ export class Opener<R extends Resource> {
       Effect.gen(this, function* () {
         const scope = yield* Scope.make()
         const random = yield* Random.next
+        const began = this.pool.now()
         const limit = { duration: longestConnect, onTimeout: () => this.failure("timeout", "CONNECT_TIMEOUT") }
         const exit = yield* Effect.exit(Effect.interruptible(Effect.timeoutFail(make(scope), limit)))
         // From here to `admit` no other fiber may run, or it would see a place that is free and is not.
         if (Exit.isSuccess(exit) && exit.value.isOpen && this.pool.phase === "open") {
           this.connecting -= 1
+          this.pool.ledger.opened(this.pool.now() - began)
           this.admit(exit.value, scope, random)
           return
         }

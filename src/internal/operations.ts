@@ -11,6 +11,7 @@ import * as Retry from "../Retry.js"
 import { Cores, type PoolCore } from "./cores.js"
 import * as PooledClient from "./pooledClient.js"
 import * as Spans from "./spans.js"
+import { precise } from "./time.js"
 
 /** A user's access token, for everything that runs inside `Db.withAccessToken`. */
 export const accessToken: FiberRef.FiberRef<Option.Option<Credentials["token"]>> = FiberRef.unsafeMake(
@@ -39,6 +40,13 @@ interface Attempts {
   retries: number
   /** Of the last attempt; empty before there was one. */
   connectionId: string
+  /** For connections, over all attempts, in ms. */
+  waited: number
+  /** The first request of the last attempt; empty when it sent none. */
+  method: string
+  path: string
+  /** How many it sent. */
+  requests: number
   /** The first error of a write after which it may have been executed: nothing that comes later can take it back. */
   doubt: DbError | undefined
 }
@@ -77,16 +85,21 @@ class Runner {
     this.schedule = Retry.schedule(options)
   }
 
+  /** The date, in ms since the epoch. */
   readonly now = (): number => this.clock.unsafeCurrentTimeMillis()
 
   run<A, E, R>(body: Body<A, E, R>, options: OperationOptions): Effect.Effect<A, E | DbError, R> {
     return Effect.withFiberRuntime((fiber) => {
       const attempts: Attempts = {
-        since: this.now(),
+        since: precise(this.clock),
         within: identity,
         writes: 0,
         retries: 0,
         connectionId: "",
+        waited: 0,
+        method: "",
+        path: "",
+        requests: 0,
         doubt: undefined
       }
       if (fiber.currentSpan === undefined) return this.attemptAll(body, options, attempts)
@@ -103,14 +116,14 @@ class Runner {
   ): Effect.Effect<A, E | DbError, R> {
     return Effect.catchAll(this.attempt(body, options, attempts), (error) =>
       this.again(error, body, options, attempts)
-    ).pipe(Effect.onExit((exit) => this.observe(exit, attempts.since)))
+    ).pipe(Effect.onExit((exit) => this.observe(exit, options.mode, attempts)))
   }
 
-  private observe(exit: Exit.Exit<unknown, unknown>, since: number): Effect.Effect<void> {
+  private observe(exit: Exit.Exit<unknown, unknown>, mode: Mode, attempts: Attempts): Effect.Effect<void> {
     return Effect.sync(() => {
-      const now = this.now()
       if (exit._tag === "Success") this.budget.deposit()
-      this.metrics.observe(now, now - since, Metrics.outcomeOf(exit))
+      const duration = precise(this.clock) - attempts.since
+      this.metrics.observe({ mode, duration, exit, sent: attempts, retries: attempts.retries })
     })
   }
 
@@ -125,10 +138,15 @@ class Runner {
       Effect.flatMap(core.checkout(restore, limit), (lease) => {
         const connection = lease.resource
         attempts.connectionId = connection.id
+        attempts.waited += lease.waited
         const work = Effect.suspend(() =>
           Effect.flatMap(this.clientOf(connection, options), (client) => body(client, connection))
         )
         return Effect.onExit(restore(attempts.within(work)), () => {
+          const { sent } = connection.transport
+          attempts.method = sent.method
+          attempts.path = sent.path
+          attempts.requests = sent.requests
           // What is still under way is aborted by giving back, and may be a write.
           attempts.writes = connection.transport.writes + (connection.transport.isBusy ? 1 : 0)
           return core.giveBack(lease)
@@ -186,7 +204,7 @@ class Runner {
 
   /** Time left for waiting for a connection, at least 1 ms so that an idle one is still taken. */
   private remaining(attempts: Attempts): number {
-    return Math.max(1, attempts.since + this.patience - this.now())
+    return Math.max(1, attempts.since + this.patience - precise(this.clock))
   }
 
   private withDelays<A, E, R>(

@@ -8,7 +8,7 @@ import type { Lease, Resource } from "./lease.js"
 export interface Lender<R extends Resource> {
   readonly bag: Bag<Lease<R>>
   readonly deadlines: Deadlines
-  lend(lease: Lease<R>, fiber: Fiber.RuntimeFiber<unknown, unknown>, now: number): void
+  lend(lease: Lease<R>, fiber: Fiber.RuntimeFiber<unknown, unknown>, now: number, waited: number): void
   giveBack(lease: Lease<R>): Effect.Effect<void>
   timedOut(since: number): AcquireTimeout
   now(): number
@@ -37,7 +37,8 @@ export class Request<R extends Resource> extends Waiter<Lease<R>> {
 
   receive(lease: Lease<R>): void {
     this.lender.deadlines.remove(this)
-    this.lender.lend(lease, this.fiber, this.lender.now())
+    const now = this.lender.now()
+    this.lender.lend(lease, this.fiber, now, now - this.since)
     this.lease = lease
     this.resume?.(Effect.succeed(lease))
   }

@@ -21,7 +21,7 @@ import {
   plainHeaders,
   reads
 } from "./plainRequest.js"
-import type { Transport } from "./transport.js"
+import { Sent, type Transport } from "./transport.js"
 
 /** undici takes this much off a server's keep-alive hint, and so do the pings: the race of closing and sending. */
 const keepAliveMargin = Duration.seconds(1)
@@ -162,6 +162,7 @@ export class SocketFetch implements Transport {
   keepAliveHint: number | undefined = undefined
   status = 0
   writes = 0
+  readonly sent = new Sent()
   readonly options: SocketOptions
   private readonly client: Client
   private socket: Net.Socket | undefined = undefined
@@ -341,6 +342,7 @@ export class SocketFetch implements Transport {
     const refused = this.refusal(method, path, tenure)
     if (refused !== undefined) return this.refuse(refused)
     if (signal?.aborted === true) return this.refuse(aborted(false), abortReason(signal))
+    this.sent.add(method, path)
     return new Promise((resolve, reject) => {
       if (signal === null || signal === undefined) {
         this.dispatch(path, method, headers, body, resolve, reject)

@@ -5,3 +5,6 @@ import type { Clock } from "effect"
  * must not wait an hour longer for it.
  */
 export const monotonic = (clock: Clock.Clock): number => Math.floor(Number(clock.unsafeCurrentTimeNanos()) / 1_000_000)
+
+/** The same without rounding, for what is measured and not compared with a clock on the wall. */
+export const precise = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos()) / 1_000_000

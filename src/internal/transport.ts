@@ -25,6 +25,28 @@ export interface Transport {
   status: number
   /** Requests since the checkout that may have changed something: a write after which a repetition would do it twice. */
   writes: number
+  /** The first request since the checkout, and how many there were. */
+  readonly sent: Sent
+}
+
+/** Which requests a borrower has sent. */
+export class Sent {
+  method = ""
+  /** With the query, without the origin. */
+  path = ""
+  requests = 0
+
+  add(method: string, path: string): void {
+    if (this.requests === 0) {
+      this.method = method
+      this.path = path
+    }
+    this.requests += 1
+  }
+
+  clear(): void {
+    this.requests = 0
+  }
 }
 
 /** Makes one, without I/O; `onClose` is called once, when it is closed by the other side. */

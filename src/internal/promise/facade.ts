@@ -12,6 +12,7 @@ import {
   type DatabaseHealth,
   figuresOf,
   healthOf,
+  noQueries,
   type PoolStatus,
   type QueryMetrics,
   queryMetricsOf,
@@ -96,9 +97,9 @@ const queryMetrics =
   (host: Host): DatabaseConnectionService["getQueryMetrics"] =>
   (window = "hour") => {
     const { current } = host
-    if (current === undefined) return queryMetricsOf(window)
-    const { now, recent, since } = figuresOf(current)
-    return queryMetricsOf(window, recent, now - since)
+    return current === undefined
+      ? noQueries(window)
+      : queryMetricsOf(current.sync(current.metrics.queryMetrics(window)))
   }
 
 /** Makes functions only; nothing is started. */

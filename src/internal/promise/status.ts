@@ -1,7 +1,7 @@
 /** What the Promise API says about the pools, in plain values: numbers are counts or milliseconds, times are ISO 8601. */
 import { DateTime, Duration, Option } from "effect"
 import { assess, type HealthReport, type Status } from "../../Health.js"
-import { type Recent, type Totals, windowSeconds } from "../../Metrics.js"
+import { type QueryMetrics as Measured, type Recent, type Totals, windowSeconds } from "../../Metrics.js"
 import type { PoolMetrics } from "../../Pool.js"
 import type { Running } from "./host.js"
 
@@ -63,10 +63,28 @@ export interface DatabaseHealth {
  * @category models
  */
 export interface SlowQuery {
+  /** Its shape, with `?` for each value. */
   readonly query: string
   /** In ms. */
   readonly executionTime: number
   readonly timestamp: string
+}
+
+/**
+ * The operations of one shape; times are in ms, waiting and retries included.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface QueryFigures {
+  /** Its shape, with `?` for each value. */
+  readonly query: string
+  readonly count: number
+  readonly errors: number
+  readonly averageExecutionTime: number
+  readonly p50: number
+  readonly p95: number
+  readonly p99: number
 }
 
 /**
@@ -75,15 +93,19 @@ export interface SlowQuery {
  */
 export interface QueryMetrics {
   readonly window: "minute" | "hour" | "day"
-  /** How much of the window the figures cover, in ms: at most the last minute is kept. */
+  /** How much of the window the figures cover, in ms: less while the pools are younger. */
   readonly covered: number
   readonly totalQueries: number
   readonly failedQueries: number
   /** In ms; waiting and retries included. */
   readonly averageExecutionTime: number
+  readonly p95: number
+  readonly p99: number
   /** 0 to 1. */
   readonly errorRate: number
-  /** Empty: single queries are not kept yet. */
+  /** By the time that they took altogether, the most first. */
+  readonly queries: ReadonlyArray<QueryFigures>
+  /** Longer than half a second; at most 20, the slowest first. */
   readonly slowQueries: ReadonlyArray<SlowQuery>
 }
 
@@ -171,18 +193,39 @@ export const healthOf = (report: HealthReport, pool: PoolStatus): DatabaseHealth
   }
 }
 
-export const queryMetricsOf = (
-  window: QueryMetrics["window"],
-  recent: Counts = { count: 0, failed: 0, mean: 0 },
-  uptime = 0
-): QueryMetrics => ({
+/** Of pools that are not up. */
+export const noQueries = (window: QueryMetrics["window"]): QueryMetrics => ({
   window,
-  covered: Math.min(uptime, windowSeconds * 1_000),
-  totalQueries: recent.count,
-  failedQueries: recent.failed,
-  averageExecutionTime: recent.mean,
-  errorRate: rate(recent),
+  covered: 0,
+  totalQueries: 0,
+  failedQueries: 0,
+  averageExecutionTime: 0,
+  p95: 0,
+  p99: 0,
+  errorRate: 0,
+  queries: [],
   slowQueries: []
+})
+
+export const queryMetricsOf = ({ covered, queries, slow, total, window }: Measured): QueryMetrics => ({
+  window,
+  covered,
+  totalQueries: total.count,
+  failedQueries: total.failed,
+  averageExecutionTime: total.mean,
+  p95: total.p95,
+  p99: total.p99,
+  errorRate: rate(total),
+  queries: queries.map(({ count, errors, mean, p50, p95, p99, query }) => ({
+    query,
+    count,
+    errors,
+    averageExecutionTime: mean,
+    p50,
+    p95,
+    p99
+  })),
+  slowQueries: slow.map(({ at, duration, query }) => ({ query, executionTime: duration, timestamp: iso(at) }))
 })
 
 export const figuresOf = ({ health, metrics, operations, read, sync, write }: Running): Figures => ({

@@ -1,0 +1,85 @@
+/**
+ * Metrics that are asked for their value when somebody reads the registry, so that they cost nothing while nobody does.
+ *
+ * Effect's registry has no such kind. It keeps one hook object per key and calls its `get` for each snapshot, so the
+ * hook's `get` is replaced by one that adds up its sources: the pools that have registered under that key.
+ */
+import { Effect, GlobalValue, Metric, type MetricHook, type MetricKey, MetricState, type Scope } from "effect"
+
+type Read = () => number
+
+class Sources {
+  private readonly reads: Set<Read> = new Set()
+  /** What sources that have gone have counted: a counter never goes back. */
+  private past = 0
+
+  add(read: Read): void {
+    this.reads.add(read)
+  }
+
+  remove(read: Read, keep: boolean): void {
+    if (keep && this.reads.has(read)) this.past += read()
+    this.reads.delete(read)
+  }
+
+  get sum(): number {
+    let sum = this.past
+    for (const read of this.reads) sum += read()
+    return sum
+  }
+
+  /** 0 without any. */
+  get least(): number {
+    return this.reads.size === 0 ? 0 : Math.min(...[...this.reads].map((read) => read()))
+  }
+
+  get most(): number {
+    return Math.max(0, ...[...this.reads].map((read) => read()))
+  }
+}
+
+/** By hook, and the same for every copy of this package in the process, as the registry is. */
+const known = GlobalValue.globalValue(
+  "effect-supabase-pool/Metrics/pulled",
+  (): WeakMap<MetricHook.MetricHook.Untyped, Sources> => new WeakMap()
+)
+
+const sourcesOf = (hook: MetricHook.MetricHook.Untyped, replaceGet: (sources: Sources) => void): Sources => {
+  const before = known.get(hook)
+  if (before !== undefined) return before
+  const sources = new Sources()
+  known.set(hook, sources)
+  replaceGet(sources)
+  return sources
+}
+
+const during = (sources: Sources, read: Read, keep: boolean): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(
+    Effect.acquireRelease(
+      Effect.sync(() => sources.add(read)),
+      () => Effect.sync(() => sources.remove(read, keep))
+    )
+  )
+
+/** Until the scope closes, `read` is a part of the counter's value; of one that only grows it stays one. */
+export const counter = (
+  key: MetricKey.MetricKey.Counter<number>,
+  read: Read
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const hook = Metric.globalMetricRegistry.getCounter(key)
+    const sources = sourcesOf(hook, (all) => Object.assign(hook, { get: () => MetricState.counter(all.sum) }))
+    return during(sources, read, key.keyType.incremental)
+  })
+
+/** Of several sources the gauge shows the least or the greatest, whichever is the worse. */
+export const gauge = (
+  key: MetricKey.MetricKey.Gauge<number>,
+  worst: "least" | "most",
+  read: Read
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const hook = Metric.globalMetricRegistry.getGauge(key)
+    const sources = sourcesOf(hook, (all) => Object.assign(hook, { get: () => MetricState.gauge(all[worst]) }))
+    return during(sources, read, false)
+  })

@@ -1,0 +1,196 @@
+/**
+ * Where operations are recorded: one call each, synchronous, into memory that does not grow with what comes.
+ *
+ * The first shapes get figures of their own; when their number is reached, what is new is counted under one "other",
+ * until a shape that has not been seen for a day makes room.
+ */
+import type { MetricHook } from "effect"
+import type { Mode } from "../../Errors.js"
+import * as Instruments from "./instruments.js"
+import { LatencyCell, type Slow, SlowCell } from "./latency.js"
+import { keyOf, type Shape, shapeOf } from "./shape.js"
+import { Windows } from "./windows.js"
+
+/** The requests of an operation: the first of its last attempt, and how many there were. */
+export interface Sent {
+  /** Empty when nothing was sent. */
+  readonly method: string
+  readonly path: string
+  readonly requests: number
+}
+
+/** How an operation ended, as far as it is recorded. */
+export interface Ended {
+  /** Name of the error; empty where there was none. */
+  readonly errorType: string
+  /** SQLSTATE, PostgREST's code or the HTTP status; empty where the database did not answer. */
+  readonly statusCode: string
+  /** It is an error of the database's or the pool's, and not the caller's own business. */
+  readonly isError: boolean
+  /** Health counts it. */
+  readonly isFailure: boolean
+}
+
+export interface Limits {
+  /** An operation that takes as long, in ms, is slow. */
+  readonly slowAfter: number
+  /** So many shapes have figures of their own. */
+  readonly maxShapes: number
+}
+
+/** More combinations of table and operation than this share one time series: the registry keeps each for ever. */
+const maxSeries = 200
+
+/** Error types and codes of one series; what is beyond has no code. */
+const maxFailures = 30
+
+const dayMillis = 86_400_000
+
+const sweepInterval = 60_000
+
+type Histogram = MetricHook.MetricHook.Histogram
+
+/** `db.client.operation.duration` of one table and operation, by how it ended. */
+class Series {
+  private readonly attributes: Instruments.Attributes
+  private readonly failures: Map<string, Histogram> = new Map()
+  private good: Histogram | undefined = undefined
+
+  constructor(attributes: Instruments.Attributes) {
+    this.attributes = attributes
+  }
+
+  record(millis: number, { errorType, statusCode }: Ended): void {
+    if (errorType !== "") this.failure(errorType, statusCode).update(millis / 1_000)
+    else {
+      this.good ??= this.hook({})
+      this.good.update(millis / 1_000)
+    }
+  }
+
+  /** Error types and codes that have a time series of their own. */
+  get codes(): ReadonlyArray<string> {
+    return [...this.failures.keys()]
+  }
+
+  private failure(errorType: string, statusCode: string): Histogram {
+    const code = this.failures.size < maxFailures ? statusCode : ""
+    const key = `${errorType} ${code}`
+    const known = this.failures.get(`${errorType} ${statusCode}`) ?? this.failures.get(key)
+    if (known !== undefined) return known
+    const hook = this.hook({
+      "error.type": errorType,
+      ...(code === "" ? {} : { "db.response.status_code": code })
+    })
+    this.failures.set(key, hook)
+    return hook
+  }
+
+  private hook(ending: Instruments.Attributes): Histogram {
+    return Instruments.histogram(
+      "db.client.operation.duration",
+      "How long operations took, waiting and retries included.",
+      {
+        "db.system.name": "postgresql",
+        ...this.attributes,
+        ...ending
+      }
+    )
+  }
+}
+
+/** Figures of one shape. */
+export class Entry {
+  readonly pool: Mode
+  readonly shape: Shape
+  readonly windows: Windows<LatencyCell> = new Windows(() => new LatencyCell())
+  readonly series: Series
+
+  constructor(pool: Mode, shape: Shape, series: Series) {
+    this.pool = pool
+    this.shape = shape
+    this.series = series
+  }
+}
+
+const other: Shape = { operation: "", name: "", text: "(other)" }
+
+export class Queries {
+  readonly overall: Windows<LatencyCell> = new Windows(() => new LatencyCell())
+  readonly slow: Windows<SlowCell> = new Windows(() => new SlowCell())
+  private readonly entries: Map<string, Entry> = new Map()
+  private readonly others: Readonly<Record<Mode, Entry>>
+  private readonly series: Map<string, Series> = new Map()
+  private readonly origin: string
+  private readonly limits: Limits
+  private nextSweep = 0
+
+  constructor(origin: string, limits: Limits) {
+    this.origin = origin
+    this.limits = limits
+    this.others = { read: this.entryOfOthers("read"), write: this.entryOfOthers("write") }
+  }
+
+  record(now: number, millis: number, pool: Mode, sent: Sent, ended: Ended): void {
+    const entry = this.entryOf(pool, sent, now)
+    entry.series.record(millis, ended)
+    entry.windows.at(now).add(millis, ended.isError, ended.isFailure)
+    this.overall.at(now).add(millis, ended.isError, ended.isFailure)
+    if (millis < this.limits.slowAfter) return
+    this.slow.at(now).add({ query: entry.shape.text, millis, at: now, error: ended.errorType })
+  }
+
+  /** All that have figures of their own, and the others. */
+  get all(): ReadonlyArray<Entry> {
+    return [...this.entries.values(), this.others.read, this.others.write]
+  }
+
+  slowest(window: "minute" | "hour" | "day", now: number): ReadonlyArray<Slow> {
+    return this.slow.sum(window, now).slowest
+  }
+
+  private entryOf(pool: Mode, { method, path, requests }: Sent, now: number): Entry {
+    const shape = requests === 0 ? "" : keyOf(method, path)
+    // Several requests in one operation: named after the first.
+    const key = `${pool === "read" ? "r" : "w"}${requests > 1 ? "+" : " "}${shape}`
+    return this.entries.get(key) ?? this.admit(key, pool, now)
+  }
+
+  private admit(key: string, pool: Mode, now: number): Entry {
+    if (this.entries.size >= this.limits.maxShapes) this.sweep(now)
+    if (this.entries.size >= this.limits.maxShapes) return this.others[pool]
+    const shape = shapeOf(key.slice(2))
+    const named = key.charAt(1) === "+" ? { ...shape, text: `${shape.text} and more` } : shape
+    const entry = new Entry(pool, named, this.seriesOf(pool, shape))
+    this.entries.set(key, entry)
+    return entry
+  }
+
+  private sweep(now: number): void {
+    if (now < this.nextSweep) return
+    this.nextSweep = now + sweepInterval
+    for (const [key, { windows }] of this.entries) {
+      if (now - windows.lastUsed > dayMillis) this.entries.delete(key)
+    }
+  }
+
+  private seriesOf(pool: Mode, { name, operation }: Shape): Series {
+    const key = `${pool} ${operation} ${name}`
+    const known = this.series.get(key)
+    if (known !== undefined) return known
+    if (this.series.size >= maxSeries) return this.others[pool].series
+    const isCall = operation === "CALL"
+    const series = new Series({
+      ...Instruments.poolAttributes(pool, this.origin),
+      ...(operation === "" ? {} : { "db.operation.name": operation }),
+      ...(name === "" ? {} : isCall ? { "db.stored_procedure.name": name } : { "db.collection.name": name })
+    })
+    this.series.set(key, series)
+    return series
+  }
+
+  private entryOfOthers(pool: Mode): Entry {
+    const attributes = { ...Instruments.poolAttributes(pool, this.origin), "otel.metric.overflow": "true" }
+    return new Entry(pool, other, new Series(attributes))
+  }
+}

@@ -1,0 +1,123 @@
+/** What `Metrics` keeps of the operations that have ended. */
+import { Cause, type Clock, type Exit, Metric, type MetricHook, Option } from "effect"
+import { isDbError } from "../../Errors.js"
+import type {
+  Latency,
+  Observation,
+  Outcome,
+  QueryMetrics,
+  QueryStatistics,
+  RecentAnswers,
+  Totals
+} from "../../Metrics.js"
+import { SlidingWindow } from "../slidingWindow.js"
+import * as Instruments from "./instruments.js"
+import type { LatencyCell } from "./latency.js"
+import { type Ended, type Entry, type Limits, Queries } from "./queries.js"
+import { beginningOf, type Window } from "./windows.js"
+
+const ended = (errorType: string, statusCode: string, isError: boolean, isFailure: boolean): Ended => ({
+  errorType,
+  statusCode,
+  isError,
+  isFailure
+})
+
+const succeeded = ended("", "", false, false)
+const interrupted = ended("interrupted", "", false, false)
+/** The caller's own code failed; OpenTelemetry's word for what has no name. */
+const callersOwn = ended("_OTHER", "", false, false)
+
+const endedOf = (exit: Exit.Exit<unknown, unknown>, outcome: Outcome): Ended => {
+  if (exit._tag === "Success") return succeeded
+  const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  if (!isDbError(error)) return Cause.isInterrupted(exit.cause) ? interrupted : callersOwn
+  const isFailure = outcome === "failed" || outcome === "unanswered"
+  if (error._tag === "TransactionFailed") return ended(error._tag, error.code, true, isFailure)
+  if (error._tag !== "QueryError") return ended(error._tag, "", true, isFailure)
+  const status = error.status === 0 ? "" : String(error.status)
+  return ended(error._tag, error.code === "" ? status : error.code, true, isFailure)
+}
+
+const latencyOf = (cell: LatencyCell): Latency => ({
+  count: cell.count,
+  errors: cell.errors,
+  failed: cell.failed,
+  mean: cell.mean,
+  p50: cell.percentile(0.5),
+  p95: cell.percentile(0.95),
+  p99: cell.percentile(0.99),
+  max: cell.max
+})
+
+const busiestFirst = (left: QueryStatistics, right: QueryStatistics): number =>
+  right.mean * right.count - left.mean * left.count
+
+export class Recorder {
+  private readonly window: SlidingWindow
+  private readonly queries: Queries
+  private readonly retries: MetricHook.MetricHook.Counter<number>
+  private readonly clock: Clock.Clock
+  private readonly began: number
+  private requests = 0
+  private failures = 0
+
+  constructor(clock: Clock.Clock, origin: string, windowSeconds: number, limits: Limits) {
+    this.clock = clock
+    this.began = clock.unsafeCurrentTimeMillis()
+    this.window = new SlidingWindow(windowSeconds)
+    this.queries = new Queries(origin, limits)
+    const { hostname } = new URL(origin)
+    this.retries = Metric.globalMetricRegistry.getCounter(
+      Instruments.counterKey("supabase.client.retries", "Attempts after the first.", "{attempt}", {
+        "server.address": hostname
+      })
+    )
+  }
+
+  observe({ duration, exit, mode, retries, sent }: Observation, outcome: Outcome): void {
+    const now = this.clock.unsafeCurrentTimeMillis()
+    const end = endedOf(exit, outcome)
+    this.requests += 1
+    if (end.isFailure) this.failures += 1
+    if (retries > 0) this.retries.update(retries)
+    this.window.add(now, duration, outcome)
+    this.queries.record(now, duration, mode, sent, end)
+  }
+
+  get recent(): RecentAnswers {
+    return this.window.sample(this.clock.unsafeCurrentTimeMillis())
+  }
+
+  get totals(): Totals {
+    return { requests: this.requests, failed: this.failures }
+  }
+
+  latency(window: Window): Latency {
+    return latencyOf(this.queries.overall.sum(window, this.clock.unsafeCurrentTimeMillis()))
+  }
+
+  queryMetrics(window: Window): QueryMetrics {
+    const now = this.clock.unsafeCurrentTimeMillis()
+    return {
+      window,
+      covered: Math.max(0, now - Math.max(this.began, beginningOf(window, now))),
+      total: this.latency(window),
+      queries: this.queries.all
+        .map((entry) => statisticsOf(entry, window, now))
+        .filter(({ count }) => count > 0)
+        .sort(busiestFirst),
+      slow: this.queries
+        .slowest(window, now)
+        .map(({ at, error, millis, query }) => ({ query, duration: millis, at, error }))
+    }
+  }
+}
+
+const statisticsOf = ({ pool, shape, windows }: Entry, window: Window, now: number): QueryStatistics => ({
+  query: shape.text,
+  operation: shape.operation,
+  name: shape.name,
+  pool,
+  ...latencyOf(windows.sum(window, now))
+})
