@@ -108,6 +108,7 @@ export class PooledConnection implements Connection, Resource {
     this.transport.retryAfter = null
     this.transport.writes = 0
     this.transport.sent.clear()
+    this.transport.traceparent = ""
   }
 
   takeBack(): boolean {

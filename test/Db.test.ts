@@ -376,6 +376,53 @@ describe("spans", () => {
     )
   )
 
+  it.effect(
+    "says which connection, how long it waited for it, what the query was without values, and how many rows came",
+    () =>
+      against((response) => json(response, [{ id: 1 }, { id: 2 }]))(() =>
+        Effect.gen(function* () {
+          const select = Db.read((client) => client.from("products").select("id").eq("secret", "s3cr3t"))
+          const [, span] = yield* childrenOf(Effect.withSpan(select, "request"))
+          expect(Object.fromEntries(span?.attributes ?? [])).toMatchObject({
+            "db.query.summary": "SELECT products",
+            "db.query.text": "SELECT id FROM products WHERE secret = ?",
+            "db.response.returned_rows": 2,
+            "supabase.connection.id": expect.stringMatching(/^read-\d+$/),
+            "supabase.connection.wait_time": expect.any(Number)
+          })
+          expect(JSON.stringify([...(span?.attributes ?? [])])).not.toContain("s3cr3t")
+        })
+      )
+  )
+
+  it.effect("the requests of an operation carry its span, those of an operation without one carry none", () =>
+    against(failingFirst([]))((server) =>
+      Effect.gen(function* () {
+        const [, span] = yield* childrenOf(Effect.withSpan(read, "request"))
+        yield* read
+        expect(server.seen.map(({ headers }) => headers["traceparent"])).toEqual([
+          `00-${span?.traceId}-${span?.spanId}-01`,
+          undefined
+        ])
+      })
+    )
+  )
+
+  it.effect("a tracer whose ids no header can carry sends none", () =>
+    against(failingFirst([]))((server) =>
+      Effect.gen(function* () {
+        const native = yield* Effect.tracer
+        const strange: Tracer.Tracer = {
+          ...native,
+          span: (...args) => Object.assign(native.span(...args), { traceId: "evil\r\nx-header: 1" }),
+          context: (f, fiber) => native.context(f, fiber)
+        }
+        yield* Effect.withSpan(read, "request").pipe(Effect.withTracer(strange))
+        expect(server.seen[0]?.headers).not.toHaveProperty("traceparent")
+      })
+    )
+  )
+
   it.effect("an operation outside of any span makes none", () =>
     against(failingFirst([]))(() =>
       Effect.gen(function* () {

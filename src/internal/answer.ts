@@ -2,8 +2,8 @@
 import { Effect } from "effect"
 import { type DbError, isDbError, QueryError, RowNotFound } from "../Errors.js"
 import { parseRetryAfter } from "../Retry.js"
-import { askedOf } from "./asked.js"
-import { describe } from "./spans.js"
+import { tableOf } from "./asked.js"
+import { returned } from "./spans.js"
 import type { Transport } from "./transport.js"
 import { withoutSecrets } from "./words.js"
 
@@ -82,15 +82,17 @@ export const ask = <A extends Response>(
   now: () => number
 ): Effect.Effect<A, DbError> =>
   Effect.withFiberRuntime((fiber) => {
-    describe(fiber.currentSpan, query)
+    const span = fiber.currentSpan
     return Effect.async((resume) => {
-      const table = () => askedOf(query)?.name
       query.then(
         (answer) => {
-          resume(isGood(answer) ? Effect.succeed(answer) : Effect.fail(errorOf(answer, transport, now(), table())))
+          if (span !== undefined && answer.error === null) returned(span, answer.data)
+          resume(
+            isGood(answer) ? Effect.succeed(answer) : Effect.fail(errorOf(answer, transport, now(), tableOf(query)))
+          )
         },
         (thrown: unknown) => {
-          const error = thrownError(thrown, transport, now(), table())
+          const error = thrownError(thrown, transport, now(), tableOf(query))
           resume(error === undefined ? Effect.die(thrown) : Effect.fail(error))
         }
       )

@@ -30,6 +30,7 @@ export class HandlerTransport<R> implements Transport {
   retryAfter: string | null = null
   status = 0
   writes = 0
+  traceparent = ""
   readonly sent = new Sent()
   readonly keepAliveHint = undefined
   private readonly options: HandlerOptions<R>
@@ -67,6 +68,7 @@ export class HandlerTransport<R> implements Transport {
 
   readonly fetch: typeof globalThis.fetch = (input, init) => {
     const request = new Request(input, init)
+    if (this.traceparent !== "") request.headers.set("traceparent", this.traceparent)
     const refused = this.refusal(request)
     if (refused !== undefined) {
       this.failure = refused

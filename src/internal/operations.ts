@@ -33,7 +33,9 @@ interface Attempts {
   /** When it began: waiting for connections, over all attempts, ends `connectionTimeout` later. */
   readonly since: number
   /** Puts the operation's span, if it has one, around the caller's code. */
-  within: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  within: Spans.Tracing["within"]
+  /** Of that span, for the requests; empty without one. */
+  traceparent: string
   /** Requests of the last attempt that may have changed something. */
   writes: number
   /** Attempts after the first. */
@@ -93,6 +95,7 @@ class Runner {
       const attempts: Attempts = {
         since: precise(this.clock),
         within: identity,
+        traceparent: "",
         writes: 0,
         retries: 0,
         connectionId: "",
@@ -103,8 +106,8 @@ class Runner {
         doubt: undefined
       }
       if (fiber.currentSpan === undefined) return this.attemptAll(body, options, attempts)
-      return Spans.operation(options.mode, this.cores.read.options.origin, attempts, (within) =>
-        this.attemptAll(body, options, Object.assign(attempts, { within }))
+      return Spans.operation(options.mode, this.cores.read.options.origin, attempts, (tracing) =>
+        this.attemptAll(body, options, Object.assign(attempts, tracing))
       )
     })
   }
@@ -139,6 +142,7 @@ class Runner {
         const connection = lease.resource
         attempts.connectionId = connection.id
         attempts.waited += lease.waited
+        connection.transport.traceparent = attempts.traceparent
         const work = Effect.suspend(() =>
           Effect.flatMap(this.clientOf(connection, options), (client) => body(client, connection))
         )

@@ -162,6 +162,7 @@ export class SocketFetch implements Transport {
   keepAliveHint: number | undefined = undefined
   status = 0
   writes = 0
+  traceparent = ""
   readonly sent = new Sent()
   readonly options: SocketOptions
   private readonly client: Client
@@ -339,13 +340,14 @@ export class SocketFetch implements Transport {
       const reason = `the request is not for ${this.origin}, the server of this connection`
       return this.refuse(refusedRequest("INVALID_REQUEST", reason))
     }
+    if (this.lent && tenure === this.tenure) this.sent.add(method, path)
     const refused = this.refusal(method, path, tenure)
     if (refused !== undefined) return this.refuse(refused)
     if (signal?.aborted === true) return this.refuse(aborted(false), abortReason(signal))
-    this.sent.add(method, path)
+    const all = this.traceparent === "" ? headers : { traceparent: this.traceparent, ...headers }
     return new Promise((resolve, reject) => {
       if (signal === null || signal === undefined) {
-        this.dispatch(path, method, headers, body, resolve, reject)
+        this.dispatch(path, method, all, body, resolve, reject)
         return
       }
       const onAbort = () => exchange.cancel(aborted(exchange.sent), abortReason(signal))
@@ -355,7 +357,7 @@ export class SocketFetch implements Transport {
           signal.removeEventListener("abort", onAbort)
           settle(value)
         }
-      const exchange = this.dispatch(path, method, headers, body, done(resolve), done(reject))
+      const exchange = this.dispatch(path, method, all, body, done(resolve), done(reject))
       if (!exchange.settled) signal.addEventListener("abort", onAbort, { once: true })
     })
   }

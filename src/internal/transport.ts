@@ -25,6 +25,8 @@ export interface Transport {
   status: number
   /** Requests since the checkout that may have changed something: a write after which a repetition would do it twice. */
   writes: number
+  /** Header of each request, until the connection comes back; empty for none. */
+  traceparent: string
   /** The first request since the checkout, and how many there were. */
   readonly sent: Sent
 }
