@@ -45,6 +45,17 @@ export {
   write
 } from "./internal/database.js"
 export { type Ranged, type Row, type StreamOptions, stream } from "./internal/stream.js"
+export type { TableSchema } from "./internal/table/columns.js"
+export type { CountOptions, ListOptions, OrderBy, TableQuery, Where } from "./internal/table/query.js"
+export {
+  type Insert,
+  type Table,
+  type TableOf,
+  type TableOptions,
+  table,
+  type Update,
+  type UpsertOptions
+} from "./internal/table/table.js"
 export { type Typed, typed } from "./internal/typed.js"
 
 const services: Layer.Layer<ReadDb | Db, never, Operations> = Layer.effectContext(

@@ -265,15 +265,17 @@ const remedyOf = ({ isTransient, status }: QueryError): string => {
 export class RowNotFound extends Schema.TaggedError<RowNotFound>()("RowNotFound", {
   table: Schema.String,
   details: Schema.String,
-  executed: Schema.optionalWith(Schema.Boolean, { default: () => false })
+  executed: Schema.optionalWith(Schema.Boolean, { default: () => false }),
+  id: Schema.optional(Schema.String)
 }) {
   override get message(): string {
     const where = this.table === "" ? "" : ` in ${this.table}`
     const many = /\b(?:[2-9]|[1-9]\d+) rows/.test(this.details)
+    const none = this.id === undefined ? "no row matches" : `no row has the key ${clause(this.id)}`
     return (
-      `Row not found${where}: ${this.details === "" ? "no row matches" : clause(this.details)}. ` +
+      `Row not found${where}: ${this.details === "" ? none : clause(this.details)}. ` +
       `${this.executed ? "The write was executed." : "Nothing was changed."} ` +
-      `${many ? "Narrow the filter to one row." : "Use maybeSingle() where no row is a good answer."}`
+      `${many ? "Narrow the filter to one row." : this.id === undefined ? unlessSingle : unlessHidden}`
     )
   }
   get isTransient(): boolean {
@@ -284,11 +286,15 @@ export class RowNotFound extends Schema.TaggedError<RowNotFound>()("RowNotFound"
   }
 }
 
+const unlessSingle = "Use maybeSingle() where no row is a good answer."
+
+const unlessHidden = "Check the key, and whether row level security hides the row from who asks."
+
 /**
  * A row came, or was to be written, that is not what its schema says.
  *
- * `stage` tells what it means for the data: at `encode` nothing was sent, at `read` nothing was changed, at `write` the
- * write was executed and only its answer is not understood.
+ * `stage` tells what it means for the data: at `encode` (a row) and `filter` (what rows are chosen by) nothing was sent,
+ * at `read` nothing was changed, at `write` the write was executed and only its answer is not understood.
  *
  * @since 0.1.0
  * @category errors
@@ -298,13 +304,12 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
   id: Schema.String,
   path: Schema.String,
   issue: Schema.String,
-  stage: Schema.optionalWith(Schema.Literal("encode", "read", "write"), { default: () => "read" as const })
+  stage: Schema.optionalWith(Schema.Literal("encode", "filter", "read", "write"), { default: () => "read" as const })
 }) {
   override get message(): string {
-    const verb = this.stage === "encode" ? "encode" : "decode"
-    const { means, remedy } = stages[this.stage]
+    const { means, remedy, what } = stages[this.stage]
     return (
-      `Row does not ${verb}: ${this.table}${this.id === "" ? "" : ` ${this.id}`} at ${this.path === "" ? "the row" : this.path}: ` +
+      `${what}: ${this.table}${this.id === "" ? "" : ` ${this.id}`} at ${this.path === "" ? "the row" : this.path}: ` +
       `${clause(this.issue)}. ${means} ${remedy}`
     )
   }
@@ -312,16 +317,17 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
     return false
   }
   get mayHaveExecuted(): boolean {
-    return this.stage !== "encode"
+    return this.stage === "read" || this.stage === "write"
   }
 }
 
 const together = "Bring the schema and the table together."
 
 const stages = {
-  encode: { means: "Nothing was sent.", remedy: "Mend the value." },
-  read: { means: "The database's row is as it was.", remedy: together },
-  write: { means: "The write was executed.", remedy: together }
+  encode: { what: "Row does not encode", means: "Nothing was sent.", remedy: "Mend the value." },
+  filter: { what: "Filter not understood", means: "Nothing was sent.", remedy: "Mend the filter." },
+  read: { what: "Row does not decode", means: "The database's row is as it was.", remedy: together },
+  write: { what: "Row does not decode", means: "The write was executed.", remedy: together }
 } as const
 
 /**

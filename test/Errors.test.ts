@@ -121,6 +121,25 @@ describe("the words", () => {
     [
       new Db.RowNotFound({ table: "users", details: "The result contains 2 rows", executed: true }),
       "Row not found in users: The result contains 2 rows. The write was executed. Narrow the filter to one row."
+    ],
+    [
+      new Db.RowNotFound({ table: "users", details: "", id: "7" }),
+      "Row not found in users: no row has the key 7. Nothing was changed. " +
+        "Check the key, and whether row level security hides the row from who asks."
+    ],
+    [
+      new Db.DecodeError({
+        table: "users",
+        id: "7",
+        path: "tags.0",
+        issue: "Expected string, actual 1",
+        stage: "encode"
+      }),
+      "Row does not encode: users 7 at tags.0: Expected string, actual 1. Nothing was sent. Mend the value."
+    ],
+    [
+      new Db.DecodeError({ table: "users", id: "", path: "limit", issue: "Expected a whole number", stage: "filter" }),
+      "Filter not understood: users at limit: Expected a whole number. Nothing was sent. Mend the filter."
     ]
   ]
 

@@ -1,0 +1,197 @@
+/** A table as its schema describes it: names of columns, values on their way out, rows on their way in. */
+import { Effect, ParseResult, Schema } from "effect"
+import { DecodeError, QueryError } from "../../Errors.js"
+import { unsendable } from "../jsonable.js"
+import { withoutSecrets } from "../words.js"
+
+/** A schema whose columns can be told apart: `Schema.Struct` or `Schema.Class`. */
+export type TableSchema = Schema.Schema.AnyNoContext & { readonly fields: Schema.Struct.Fields }
+
+export type Stage = DecodeError["stage"]
+
+export type Values = Readonly<Record<string, unknown>>
+
+/** What can stand in a filter. */
+export type Scalar = string | number | boolean | bigint | null
+
+export interface Column {
+  /** In the values of the program. */
+  readonly name: string
+  /** In the database. */
+  readonly column: string
+  readonly encode: (values: Values) => Effect.Effect<Values, ParseResult.ParseError>
+}
+
+export const isValues = (u: unknown): u is Values => typeof u === "object" && u !== null && !Array.isArray(u)
+
+const isScalar = (u: unknown): u is Scalar =>
+  u === null || !["object", "function", "symbol", "undefined"].includes(typeof u)
+
+/** Words for whoever reads a list: PostgREST's names in double quotes may hold anything. */
+export const quoted = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`
+
+/** Bare where nobody could take it for syntax: that is how logs show it. */
+const named = (column: string): string => (/^[A-Za-z_]\w*$/.test(column) ? column : quoted(column))
+
+const encodedNames = (schema: Schema.Schema.AnyNoContext): ReadonlyArray<string> => {
+  const { ast } = Schema.encodedSchema(schema)
+  return ast._tag === "TypeLiteral" ? ast.propertySignatures.map(({ name }) => String(name)) : []
+}
+
+const columnOf = (name: string, field: Schema.Struct.Field): Column => {
+  const alone = Schema.Struct({ [name]: field })
+  const { ast } = Schema.encodedSchema(alone)
+  const [signature] = ast._tag === "TypeLiteral" ? ast.propertySignatures : []
+  const encode: (u: unknown) => Effect.Effect<Values, ParseResult.ParseError> = Schema.encodeUnknown(
+    Schema.make<Values, Values>(alone.ast)
+  )
+  return { name, column: String(signature?.name ?? name), encode }
+}
+
+const wordsOf = (error: ParseResult.ParseError): { readonly path: string; readonly issue: string } => {
+  const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
+  return {
+    path: (issue?.path ?? []).map(String).join("."),
+    issue: withoutSecrets(issue?.message ?? error.message)
+  }
+}
+
+export interface ColumnsOptions {
+  readonly key: string
+  readonly generated: ReadonlyArray<string>
+  readonly search: ReadonlyArray<string>
+  readonly cast: Readonly<Record<string, string | undefined>>
+}
+
+export class Columns {
+  readonly table: string
+  readonly key: Column
+  /** For `select`: every column of the schema and no other. */
+  readonly selected: string
+  readonly searched: ReadonlyArray<string>
+  private readonly all: ReadonlyMap<string, Column>
+  private readonly generated: ReadonlySet<string>
+  private readonly decode: (u: unknown) => Effect.Effect<unknown, ParseResult.ParseError>
+
+  constructor(table: string, schema: TableSchema, options: ColumnsOptions) {
+    this.table = table
+    this.all = new Map(Object.entries(schema.fields).map(([name, field]) => [name, columnOf(name, field)]))
+    this.generated = new Set(options.generated)
+    this.decode = Schema.decodeUnknown(schema)
+    this.key = this.known(options.key, "key")
+    for (const name of options.generated) this.known(name, "generated")
+    this.searched = options.search.map((name) => this.known(name, "search").column)
+    const own = [...this.all.values()].map(({ column }) => column)
+    const whole = encodedNames(schema)
+    if (own.length !== whole.length || !own.every((column) => whole.includes(column))) {
+      throw new TypeError(
+        `Db.table("${table}"): the schema as a whole has other columns than its fields. Transform single fields instead.`
+      )
+    }
+    const casts = new Map(Object.entries(options.cast).map(([name, type]) => [this.known(name, "cast").column, type]))
+    this.selected = own
+      .map((column) => {
+        const type = casts.get(column)
+        return type === undefined ? named(column) : `${named(column)}::${type}`
+      })
+      .join(",")
+  }
+
+  private known(name: string, option: string): Column {
+    const column = this.all.get(name)
+    if (column !== undefined) return column
+    throw new TypeError(
+      `Db.table("${this.table}"): ${option} names "${name}", which the schema lacks. It has ${[...this.all.keys()].join(", ")}.`
+    )
+  }
+
+  /** Of a column that a caller names; the compiler has looked, unless there was none. */
+  column(name: string): Effect.Effect<Column, DecodeError> {
+    const column = this.all.get(name)
+    return column === undefined ? this.refuse("filter", name, this.unknown(name)) : Effect.succeed(column)
+  }
+
+  private unknown(name: string): string {
+    return `the table's schema has no column ${name}; it has ${[...this.all.keys()].join(", ")}`
+  }
+
+  refuse(stage: Stage, path: string, issue: string, id = ""): Effect.Effect<never, DecodeError> {
+    return Effect.fail(new DecodeError({ table: this.table, id, path, issue, stage }))
+  }
+
+  private encodeOne(column: Column, values: Values, stage: Stage, id: string): Effect.Effect<Values, DecodeError> {
+    return Effect.matchEffect(column.encode(values), {
+      onFailure: (error) => {
+        const { issue, path } = wordsOf(error)
+        return this.refuse(stage, path === "" ? column.name : path, issue, id)
+      },
+      onSuccess: (encoded) => {
+        const found = unsendable(encoded)
+        return found === undefined ? Effect.succeed(encoded) : this.refuse(stage, found.path, found.issue, id)
+      }
+    })
+  }
+
+  /** Columns and values as they are sent; a column that is left out is left to the database. */
+  private encodeColumns(
+    values: unknown,
+    columns: (values: Values) => ReadonlyArray<Column>,
+    id: string
+  ): Effect.Effect<Values, DecodeError> {
+    if (!isValues(values)) return this.refuse("encode", "", "the row is not an object", id)
+    const stranger = Object.keys(values).find((name) => !this.all.has(name))
+    if (stranger !== undefined) return this.refuse("encode", stranger, this.unknown(stranger), id)
+    return Effect.map(
+      Effect.forEach(columns(values), (column) =>
+        this.encodeOne(column, given(values, column.name) ? { [column.name]: values[column.name] } : {}, "encode", id)
+      ),
+      (parts) => Object.assign({}, ...parts)
+    )
+  }
+
+  encodeInsert(row: unknown): Effect.Effect<Values, DecodeError> {
+    const columns = (values: Values) =>
+      [...this.all.values()].filter(({ name }) => given(values, name) || !this.generated.has(name))
+    return this.encodeColumns(row, columns, isValues(row) ? String(row[this.key.name] ?? "") : "")
+  }
+
+  encodeChanges(changes: unknown, id: string): Effect.Effect<Values, DecodeError> {
+    return this.encodeColumns(changes, (values) => [...this.all.values()].filter(({ name }) => given(values, name)), id)
+  }
+
+  /** One value of a column, for a filter. */
+  encodeScalar(column: Column, value: unknown): Effect.Effect<Scalar, DecodeError> {
+    return Effect.flatMap(this.encodeOne(column, { [column.name]: value }, "filter", ""), (encoded) => {
+      const scalar = encoded[column.column]
+      return isScalar(scalar)
+        ? Effect.succeed(scalar)
+        : this.refuse("filter", column.name, "an object or list is not compared here; use filter")
+    })
+  }
+
+  decodeRow(row: unknown, stage: Stage): Effect.Effect<unknown, DecodeError> {
+    return Effect.catchAll(this.decode(row), (error) => {
+      const { issue, path } = wordsOf(error)
+      return this.refuse(stage, path, issue, isValues(row) ? withoutSecrets(String(row[this.key.column] ?? "")) : "")
+    })
+  }
+
+  decodeRows(rows: unknown, stage: Stage): Effect.Effect<ReadonlyArray<unknown>, DecodeError> {
+    return Array.isArray(rows)
+      ? Effect.forEach(rows, (row: unknown) => this.decodeRow(row, stage))
+      : this.refuse(stage, "", "the answer is not a list of rows")
+  }
+
+  /** For a search that no column takes part in. */
+  get unsearchable(): QueryError {
+    return new QueryError({
+      code: "INVALID_REQUEST",
+      reason: `no column of ${this.table} is searched`,
+      details: "",
+      hint: `Name them: Db.table("${this.table}", schema, { search: ["…"] }).`,
+      status: 0
+    })
+  }
+}
+
+const given = (values: Values, name: string): boolean => values[name] !== undefined

@@ -1,0 +1,115 @@
+/** The reading half of a table, where the type of the rows is not known. */
+import type { SupabaseClient } from "@supabase/supabase-js"
+import { Effect, FiberRef, Option } from "effect"
+import type { DbError, RowNotFound } from "../../Errors.js"
+import type { Response } from "../answer.js"
+import * as Database from "../database.js"
+import { accessToken } from "../operations.js"
+import type { Columns, Scalar } from "./columns.js"
+import { Get, type Identity, Loader, resolver } from "./loader.js"
+import { type AnyOptions, chosen, listed, type TableQuery } from "./query.js"
+
+/** One per database, since batches are. */
+type Loaders = WeakMap<Database.Reader | Database.ReaderWriter, Loader>
+
+/** The database and the eyes that this fiber reads it with. */
+interface Reading {
+  readonly loader: Loader
+  readonly identity: Identity
+  readonly db: Database.Reader | Database.ReaderWriter
+}
+
+/** What a table reads. */
+export class Rows {
+  readonly columns: Columns
+  private readonly as: "service" | undefined
+  private readonly loaders: Loaders = new WeakMap()
+
+  constructor(columns: Columns, as: "service" | undefined) {
+    this.columns = columns
+    this.as = as
+  }
+
+  private loaderOf(db: Database.Reader | Database.ReaderWriter): Loader {
+    const known = this.loaders.get(db)
+    if (known !== undefined) return known
+    const loader = new Loader(this.columns, (query, as) => readAs(db, query, as))
+    this.loaders.set(db, loader)
+    return loader
+  }
+
+  /** A user's token stands above what the table says: who has one sees what that user sees. */
+  get reading(): Effect.Effect<Reading, never, Database.ReadDb | Database.Db> {
+    const tag: Effect.Effect<Database.Reader | Database.ReaderWriter, never, Database.ReadDb | Database.Db> =
+      this.as === "service" ? Database.Db : Database.ReadDb
+    return Effect.zipWith(tag, FiberRef.get(accessToken), (db, token) => ({
+      db,
+      loader: this.loaderOf(db),
+      identity: { token, as: Option.isSome(token) ? undefined : this.as }
+    }))
+  }
+
+  get(id: unknown): Effect.Effect<unknown, DbError, Database.ReadDb | Database.Db> {
+    return Effect.flatMap(this.keyed(id), (scalar) =>
+      Effect.flatMap(this.reading, ({ identity, loader }) =>
+        Effect.request(new Get({ ...identity, loader, id: scalar }), resolver)
+      )
+    )
+  }
+
+  getMany(ids: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<unknown>, DbError, Database.ReadDb | Database.Db> {
+    return Effect.gen(this, function* () {
+      const scalars = yield* Effect.forEach(ids, (id) => this.keyed(id))
+      const { identity, loader } = yield* this.reading
+      const found = yield* loader.load(identity, scalars)
+      const rows = yield* Effect.forEach(scalars, (id) => {
+        const row = found.get(String(id))
+        return row === undefined ? Effect.succeedNone : unlessMissing(row)
+      })
+      return rows.flatMap(Option.toArray)
+    })
+  }
+
+  /** The key as it is sent. */
+  keyed(id: unknown): Effect.Effect<NonNullable<Scalar>, DbError> {
+    const { columns } = this
+    return Effect.flatMap(columns.encodeScalar(columns.key, id), (scalar) =>
+      scalar === null ? columns.refuse("filter", columns.key.name, "a key is not null") : Effect.succeed(scalar)
+    )
+  }
+
+  list(options: AnyOptions): Effect.Effect<ReadonlyArray<unknown>, DbError, Database.ReadDb | Database.Db> {
+    const { columns } = this
+    return Effect.gen(this, function* () {
+      const refine = yield* listed(columns, options)
+      const { db, identity } = yield* this.reading
+      const query = (client: SupabaseClient) => refine(client.from(columns.table).select(columns.selected))
+      return yield* columns.decodeRows(yield* readAs(db, query, identity.as), "read")
+    })
+  }
+
+  count(options: AnyOptions): Effect.Effect<number, DbError, Database.ReadDb | Database.Db> {
+    const { columns } = this
+    return Effect.gen(this, function* () {
+      const refine = yield* chosen(columns, options)
+      const { db, identity } = yield* this.reading
+      const query = (client: SupabaseClient): TableQuery =>
+        refine(client.from(columns.table).select(columns.key.column, { count: "exact", head: true }))
+      const { count } = yield* "write" in db && identity.as === "service"
+        ? db.response(query, { as: "service" })
+        : db.response(query)
+      return count ?? 0
+    })
+  }
+}
+
+const unlessMissing = (row: Effect.Effect<unknown, DbError>): Effect.Effect<Option.Option<unknown>, DbError> =>
+  Effect.catchIf(Effect.asSome(row), isMissing, () => Effect.succeedNone)
+
+const isMissing = (error: DbError): error is RowNotFound => error._tag === "RowNotFound" && error.details === ""
+
+const readAs = (
+  db: Database.Reader | Database.ReaderWriter,
+  query: (client: SupabaseClient) => PromiseLike<Response>,
+  as: Identity["as"]
+): Effect.Effect<unknown, DbError> => (as === "service" && "write" in db ? db.read(query, { as }) : db.read(query))

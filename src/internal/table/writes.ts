@@ -1,0 +1,132 @@
+/** The writing half of a table, where the type of the rows is not known. */
+import type { SupabaseClient } from "@supabase/supabase-js"
+import { Effect } from "effect"
+import { type DbError, RowNotFound } from "../../Errors.js"
+import type { Response } from "../answer.js"
+import * as Database from "../database.js"
+import type { Columns, Values } from "./columns.js"
+import type { Rows } from "./rows.js"
+
+interface AnyUpsertOptions extends Database.WriteOptions {
+  readonly onConflict?: string | ReadonlyArray<string> | undefined
+}
+
+type Written<A> = Effect.Effect<A, DbError, Database.Db>
+
+export class Writes {
+  private readonly rows: Rows
+  private readonly columns: Columns
+
+  constructor(rows: Rows) {
+    this.rows = rows
+    this.columns = rows.columns
+  }
+
+  private one(
+    query: (client: SupabaseClient) => PromiseLike<Response>,
+    options?: Database.WriteOptions
+  ): Written<unknown> {
+    return Effect.flatMap(
+      Effect.flatMap(Database.Db, (db): Effect.Effect<unknown, DbError> => db.write(query, options)),
+      (row) => this.columns.decodeRow(row, "write")
+    )
+  }
+
+  create(row: unknown): Written<unknown> {
+    const { selected, table } = this.columns
+    return Effect.flatMap(this.columns.encodeInsert(row), (values) =>
+      this.one((client) => client.from(table).insert(values).select(selected).single())
+    )
+  }
+
+  createMany(rows: ReadonlyArray<unknown>): Written<ReadonlyArray<unknown>> {
+    return Effect.gen(this, function* () {
+      const values = yield* Effect.forEach(rows, (row) => this.columns.encodeInsert(row))
+      if (values.length === 0) return []
+      const written = yield* this.insertAll(values)
+      return yield* this.columns.decodeRows(written, "write")
+    })
+  }
+
+  /** PostgREST takes a column that some rows leave out for null in those, so each set of columns is an insert of its own. */
+  private insertAll(rows: ReadonlyArray<Values>): Written<unknown> {
+    const { selected, table } = this.columns
+    const inserting = (some: ReadonlyArray<Values>) => (client: SupabaseClient) =>
+      client
+        .from(table)
+        .insert([...some])
+        .select(selected)
+    const sets = new Map<string, Array<{ readonly at: number; readonly row: Values }>>()
+    for (const [at, row] of rows.entries()) {
+      const name = Object.keys(row).sort().join("\n")
+      const set = sets.get(name) ?? []
+      set.push({ at, row })
+      sets.set(name, set)
+    }
+    if (sets.size === 1) {
+      return Effect.flatMap(Database.Db, (db): Effect.Effect<unknown, DbError> => db.write(inserting(rows)))
+    }
+    const groups = [...sets.values()]
+    const steps = groups.map((group) => inserting(group.map(({ row }) => row)))
+    return Effect.map(Database.transaction(steps), (results): ReadonlyArray<unknown> => {
+      const inOrder = new Map(
+        groups.flatMap((group, n) => group.map(({ at }, nth) => [at, results[n]?.[nth]] as const))
+      )
+      return rows.map((_, at) => inOrder.get(at))
+    })
+  }
+
+  update(id: unknown, changes: unknown, options?: Database.WriteOptions): Written<unknown> {
+    const { key, selected, table } = this.columns
+    return this.byKey(id, (scalar) =>
+      Effect.flatMap(this.columns.encodeChanges(changes, String(id)), (values) => {
+        const nothing = Object.keys(values).length === 0
+        return this.one((client) => {
+          const query = client.from(table)
+          const chosen = nothing ? query.select(selected).eq(key.column, scalar) : undefined
+          return (chosen ?? query.update(values).eq(key.column, scalar).select(selected)).single()
+        }, options)
+      })
+    )
+  }
+
+  upsert(row: unknown, options: AnyUpsertOptions = {}): Written<unknown> {
+    const { selected, table } = this.columns
+    return Effect.gen(this, function* () {
+      const values = yield* this.columns.encodeInsert(row)
+      const names = options.onConflict === undefined ? [this.columns.key.name] : [options.onConflict].flat()
+      const conflict = yield* Effect.forEach(names, (name) => this.columns.column(name))
+      const onConflict = conflict.map(({ column }) => column)
+      // A row without what decides whether it is there would be another row each time.
+      const idempotent = options.idempotent ?? onConflict.every((column) => column in values)
+      return yield* this.one(
+        (client) =>
+          client
+            .from(table)
+            .upsert(values, { onConflict: onConflict.join(",") })
+            .select(selected)
+            .single(),
+        { idempotent }
+      )
+    })
+  }
+
+  remove(id: unknown): Written<unknown> {
+    const { key, selected, table } = this.columns
+    return this.byKey(id, (scalar) =>
+      this.one((client) => client.from(table).delete().eq(key.column, scalar).select(selected).single())
+    )
+  }
+
+  /** PostgREST counts rows; who asked by key is told which. */
+  private byKey(id: unknown, f: (scalar: string | number | boolean | bigint) => Written<unknown>): Written<unknown> {
+    const { table } = this.columns
+    return Effect.flatMap(this.rows.keyed(id), (scalar) =>
+      Effect.catchTag(f(scalar), "RowNotFound", (error) =>
+        Effect.fail(
+          /\b0 rows/.test(error.details) ? new RowNotFound({ table, details: "", id: String(scalar) }) : error
+        )
+      )
+    )
+  }
+}
