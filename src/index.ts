@@ -8,6 +8,7 @@
  * - `Metrics`, `Audit`: what happened.
  * - `Db`: what people call.
  * - `Transaction`: several steps, all or none, once.
+ * - `Marketplace`: the guide's users, shops, products, orders and reports, as tables of `Db`.
  * - `Health`: is the database there, and is the pool well?
  * - `Http`: the same over HTTP.
  * - `Alerts`: tells somebody when it is not.
@@ -21,6 +22,7 @@ export * as Connection from "./Connection.js"
 export * as Db from "./Db.js"
 export * as Health from "./Health.js"
 export * as Http from "./Http.js"
+export * as Marketplace from "./Marketplace.js"
 export * as Metrics from "./Metrics.js"
 export * as Pool from "./Pool.js"
 export * as Retry from "./Retry.js"

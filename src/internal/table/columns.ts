@@ -48,7 +48,8 @@ const columnOf = (name: string, field: Schema.Struct.Field): Column => {
   return { name, column: String(signature?.name ?? name), encode }
 }
 
-const wordsOf = (error: ParseResult.ParseError): { readonly path: string; readonly issue: string } => {
+/** The first of what is wrong, and where. */
+export const wordsOf = (error: ParseResult.ParseError): { readonly path: string; readonly issue: string } => {
   const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
   return {
     path: (issue?.path ?? []).map(String).join("."),

@@ -75,10 +75,16 @@ const unlimited = 1_000_000_000
 
 /**
  * A regular expression that matches this text and no other: unlike LIKE's, PostgREST gives its characters no meaning of
- * its own (`*` would be `%`). In brackets rather than behind backslashes, of which each reader on the way takes some.
+ * its own (`*` would be `%`). In brackets, and by name what would have to be escaped on the way there: not every reader
+ * of PostgREST's syntax takes as many backslashes away as the next.
  */
-const literally = (text: string): string =>
-  text.replace(/[\\^$.*+?()[{}|]/g, (sign) => (sign === "\\" ? "[\\\\]" : sign === "^" ? "[[.^.]]" : `[${sign}]`))
+const literally = (text: string): string => text.replace(/["\\^$.*+?()[{}|]/g, (sign) => `[${names.get(sign) ?? sign}]`)
+
+const names: ReadonlyMap<string, string> = new Map([
+  ['"', "[.quotation-mark.]"],
+  ["\\", "[.backslash.]"],
+  ["^", "[.circumflex.]"]
+])
 
 const listOf = (values: ReadonlyArray<Scalar>): string => `(${values.map((value) => quoted(String(value))).join(",")})`
 
