@@ -19,12 +19,22 @@ const unreachable = (cause: unknown): EmbeddedStartFailed =>
     ? new EmbeddedStartFailed({ stage: "server", reason: "the PostgreSQL connection string cannot be read" })
     : new EmbeddedStartFailed({ stage: "server", reason: `the PostgreSQL server said no (${wordsOf(cause)})`, cause })
 
-const types = Object.fromEntries(
+const parsers = Object.fromEntries(
   Object.entries(readers).map(([name, { oid, read }]) => [
     name,
     { to: oid, from: [oid], serialize: String, parse: read }
   ])
 )
+
+/** Lite hands JSON over as text already. PGlite takes a text as it is; lite's own setting would quote it once more. */
+const json = (oid: number) => ({
+  to: oid,
+  from: [oid],
+  serialize: (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value)),
+  parse: (text: string): unknown => JSON.parse(text)
+})
+
+const types = { ...parsers, json: json(114), jsonb: json(3802) }
 
 const connected = (
   lite: PostgresPackage,
