@@ -53,6 +53,13 @@ export default {
       to: { path: notInIndex, reachable: true }
     },
     {
+      name: "react-runs-in-browsers",
+      severity: "error",
+      comment: "The component may reach nothing of Node: neither its modules, nor what opens sockets or files.",
+      from: { path: "^(src/react[.]tsx|dashboard/(main|page|token)[.]tsx?)$" },
+      to: { path: "^node:|^node_modules/(undici|@effect/platform|@supabase)|^src/[A-Z]", reachable: true }
+    },
+    {
       name: "index-is-for-users",
       severity: "error",
       comment: "Inside src, import the module itself: the index imports everything.",

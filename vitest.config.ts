@@ -8,6 +8,7 @@ export default defineConfig({
     // Examples and the README import the package by its name; the tests run its source.
     alias: [
       { find: /^effect-supabase-pool$/, replacement: `${src}/index.ts` },
+      { find: /^effect-supabase-pool\/react$/, replacement: `${src}/react.tsx` },
       { find: /^effect-supabase-pool\/(.*)$/, replacement: `${src}/$1.ts` }
     ]
   },

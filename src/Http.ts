@@ -9,153 +9,29 @@
 import {
   HttpApi,
   HttpApiBuilder,
-  HttpApiEndpoint,
-  HttpApiGroup,
+  HttpApiSwagger,
   type HttpApp,
+  HttpLayerRouter,
   type HttpRouter,
   HttpServer,
   HttpServerError,
   HttpServerRequest,
   HttpServerResponse
 } from "@effect/platform"
-import { Cause, Context, Deferred, Duration, Effect, Layer, Option, Ref, Schema, type Scope } from "effect"
-import { ServerConfig } from "./Config.js"
-import * as Health from "./Health.js"
-import * as AdminToken from "./internal/adminToken.js"
-import { HealthJson, healthJson } from "./internal/healthJson.js"
-import * as Pool from "./Pool.js"
+import { Cause, Context, Deferred, Effect, Layer, Ref, type Scope } from "effect"
+import type { ServerConfig } from "./Config.js"
+import type * as Health from "./Health.js"
+import * as Admin from "./internal/http/admin.js"
+import { Api } from "./internal/http/api.js"
+import * as HealthRoutes from "./internal/http/health.js"
+import * as Page from "./internal/http/page.js"
+import { Readiness } from "./internal/http/readiness.js"
+import { pathOf, problem } from "./internal/http/responses.js"
+import type * as Metrics from "./Metrics.js"
+import type * as Pool from "./Pool.js"
 
-const Liveness = Schema.Struct({ status: Schema.Literal("alive") })
-
-const ReadinessJson = Schema.Struct({ status: Schema.Literal("ready", "starting", "draining", "unhealthy") })
-
-const Database = HttpApiGroup.make("health")
-  .add(
-    HttpApiEndpoint.get("database", "/api/health/database")
-      .addSuccess(HealthJson)
-      .addError(HealthJson.annotations({ identifier: "DatabaseUnhealthy" }), { status: 503 })
-  )
-  .add(HttpApiEndpoint.head("databaseHead", "/api/health/database").addSuccess(Schema.Void))
-  .add(HttpApiEndpoint.get("live", "/api/health/live").addSuccess(Liveness))
-  .add(
-    HttpApiEndpoint.get("ready", "/api/health/ready")
-      .addSuccess(ReadinessJson)
-      .addError(ReadinessJson.annotations({ identifier: "NotReady" }), { status: 503 })
-  )
-
-const Reset = Schema.Struct({ reset: Schema.NonNegativeInt })
-
-const Problem = Schema.Struct({ error: Schema.String })
-
-const Admin = HttpApiGroup.make("admin").add(
-  HttpApiEndpoint.post("reset", "/api/admin/database/reset-pool")
-    .addSuccess(Reset)
-    .addError(Problem.annotations({ identifier: "Unauthorized" }), { status: 401 })
-    .addError(Problem.annotations({ identifier: "NoAdminToken" }), { status: 404 })
-)
-
-/**
- * The definition of all routes.
- *
- * @since 0.1.0
- * @category models
- */
-export class Api extends HttpApi.make("effect-supabase-pool").add(Database).add(Admin) {}
-
-/**
- * Whether the process wants traffic, beside what the database's health says.
- *
- * @since 0.1.0
- * @category tags
- */
-export class Readiness extends Context.Tag("effect-supabase-pool/Readiness")<
-  Readiness,
-  Ref.Ref<"ready" | "starting" | "draining">
->() {
-  /** Starts as `starting`. */
-  static readonly layer: Layer.Layer<Readiness> = Layer.effect(
-    Readiness,
-    Ref.make<"ready" | "starting" | "draining">("starting")
-  )
-}
-
-const noStore = { "cache-control": "no-store" }
-
-const statusOf = (report: Health.HealthReport): number => (report.status === "unhealthy" ? 503 : 200)
-
-const headersOf = ({ details: { read, write }, responseTime, status }: Health.HealthReport) => ({
-  ...noStore,
-  "x-pool-health": status,
-  "x-active-connections": String(read.active + write.active),
-  "x-total-connections": String(read.total + write.total),
-  "x-health-check-time": String(Duration.toMillis(responseTime))
-})
-
-const database = Effect.gen(function* () {
-  const health = yield* Health.Health
-  const previous = yield* health.last
-  const report = yield* health.check
-  return HttpServerResponse.unsafeJson(healthJson(report, previous), {
-    status: statusOf(report),
-    headers: headersOf(report)
-  })
-})
-
-const databaseHead = Effect.map(Health.check, (report) =>
-  HttpServerResponse.empty({ status: statusOf(report), headers: headersOf(report) })
-)
-
-const readiness = Effect.gen(function* () {
-  const phase = yield* Effect.flatMap(Readiness, Ref.get)
-  if (phase !== "ready") return phase
-  const report = yield* Health.check
-  return report.status === "unhealthy" ? report.status : phase
-})
-
-const readinessResponse = (status: typeof ReadinessJson.Type.status): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.unsafeJson({ status }, { status: status === "ready" ? 200 : 503, headers: noStore })
-
-const ready = Effect.map(readiness, readinessResponse)
-
-const live = HttpServerResponse.unsafeJson({ status: "alive" }, { headers: noStore })
-
-const handlers = HttpApiBuilder.group(Api, "health", (group) =>
-  group
-    .handle("database", () => database)
-    .handle("databaseHead", () => databaseHead)
-    .handle("live", () => Effect.succeed(live))
-    .handle("ready", () => ready)
-)
-
-const problem = (status: number, error: string, headers: Record<string, string> = {}) =>
-  HttpServerResponse.unsafeJson({ error }, { status, headers: { ...noStore, ...headers } })
-
-/** Without a token in the configuration the admin routes do not exist: 404, not 401. */
-const asAdmin = <E, R>(
-  admitted: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
-): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | ServerConfig | HttpServerRequest.HttpServerRequest> =>
-  Effect.gen(function* () {
-    const { adminToken } = yield* ServerConfig
-    if (Option.isNone(adminToken)) return problem(404, "Not found. Set DB_POOL_ADMIN_TOKEN to open the admin routes.")
-    const { headers } = yield* HttpServerRequest.HttpServerRequest
-    const given = /^Bearer +(\S+)$/i.exec(headers["authorization"] ?? "")?.[1]
-    if (given === undefined || !AdminToken.matches(adminToken.value, given)) {
-      return problem(401, "Send the admin token as `Authorization: Bearer …`.", { "www-authenticate": "Bearer" })
-    }
-    return yield* admitted
-  })
-
-const reset = Effect.gen(function* () {
-  const pools = [yield* Pool.ReadPool, yield* Pool.WritePool]
-  const reports = yield* Effect.forEach(pools, (pool) => pool.reset)
-  const count = reports.reduce((sum, { closed, deferred }) => sum + closed + deferred, 0)
-  yield* Effect.logInfo("pools reset by an administrator").pipe(Effect.annotateLogs({ connections: count }))
-  return HttpServerResponse.unsafeJson({ reset: count }, { headers: noStore })
-})
-
-const admin = HttpApiBuilder.group(Api, "admin", (group) => group.handle("reset", () => asAdmin(reset)))
-
-const pathOf = (url: string): string => url.split("?", 1)[0] ?? url
+export { Api } from "./internal/http/api.js"
+export { Readiness } from "./internal/http/readiness.js"
 
 /** Which methods each path knows, from the definition. */
 const methodsOf: ReadonlyMap<string, ReadonlySet<string>> = (() => {
@@ -169,6 +45,7 @@ const methodsOf: ReadonlyMap<string, ReadonlySet<string>> = (() => {
       if (method === "GET") known.add("HEAD")
     }
   })
+  for (const path of Page.paths) methods.set(path, new Set(["GET", "HEAD"]))
   return methods
 })()
 
@@ -192,12 +69,37 @@ const answering = (app: HttpApp.Default): HttpApp.Default =>
     )
   )
 
-type Services = Health.Health | Readiness | ServerConfig | Pool.ReadPool | Pool.WritePool
+/**
+ * What the routes need: `Db.layer` and `Health.layer` provide the most. Where `Alerts` is provided too, the event stream
+ * and the dashboard show them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Services = Health.Health | Metrics.Metrics | Readiness | ServerConfig | Pool.ReadPool | Pool.WritePool
 
 /**
- * Every route as one app, for who serves it by hand.
+ * The page at `/docs` is somebody else's work and has its script and style in it; it may load and send nothing.
+ */
+const docsPolicy =
+  "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+const withDocsPolicy = (app: HttpApp.Default<never, HttpRouter.HttpRouter.DefaultServices>) =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
+    pathOf(url) === "/docs" ? Effect.map(app, HttpServerResponse.setHeader("content-security-policy", docsPolicy)) : app
+  )
+
+const pages = Layer.mergeAll(
+  HttpApiSwagger.layer({ path: "/docs" }),
+  HttpApiBuilder.middlewareOpenApi({ path: "/openapi.json" }),
+  Page.routes
+)
+
+/**
+ * Every route as one app, for a server that is put together by hand. What goes on in the background ends with the scope.
  *
- * @internal
+ * @since 0.1.0
+ * @category constructors
  */
 export const app: Effect.Effect<
   HttpApp.Default,
@@ -206,15 +108,16 @@ export const app: Effect.Effect<
 > = Effect.gen(function* () {
   const services = yield* Effect.context<HttpRouter.HttpRouter.DefaultServices>()
   const api = yield* Layer.build(
-    Layer.mergeAll(
-      HttpApiBuilder.api(Api).pipe(Layer.provide(Layer.mergeAll(handlers, admin))),
-      HttpApiBuilder.Router.Live,
-      HttpApiBuilder.Middleware.layer
+    pages.pipe(
+      Layer.provideMerge(HttpApiBuilder.api(Api)),
+      Layer.provide(Layer.mergeAll(HealthRoutes.handlers, HealthRoutes.prometheus, Admin.handlers)),
+      Layer.provideMerge(HttpApiBuilder.Router.Live),
+      Layer.provideMerge(HttpApiBuilder.Middleware.layer)
     )
   )
-  const routes = yield* Effect.provide(HttpApiBuilder.httpApp, api)
+  const whole = withDocsPolicy(yield* Effect.provide(HttpApiBuilder.httpApp, api))
   return answering(
-    Effect.mapInputContext(routes, (request: Context.Context<HttpServerRequest.HttpServerRequest>) =>
+    Effect.mapInputContext(whole, (request: Context.Context<HttpServerRequest.HttpServerRequest>) =>
       Context.merge(services, request)
     )
   )
@@ -236,11 +139,20 @@ export const unavailable: HttpApp.Default = Effect.succeed(problem(503, "Shuttin
 export const whileStarting = (whole: Deferred.Deferred<HttpApp.Default>): HttpApp.Default =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
     Effect.flatMap(Deferred.isDone(whole), (done) => {
-      if (!done && pathOf(url) === "/api/health/live") return Effect.succeed(live)
-      if (!done && pathOf(url) === "/api/health/ready") return Effect.succeed(readinessResponse("starting"))
+      if (!done && pathOf(url) === "/api/health/live") return Effect.succeed(HealthRoutes.live)
+      if (!done && pathOf(url) === "/api/health/ready")
+        return Effect.succeed(HealthRoutes.readinessResponse("starting"))
       return Effect.flatten(Deferred.await(whole))
     })
   )
+
+/** Ready from now on, and draining when the scope closes, unless somebody else has said otherwise. */
+const whileServing: Effect.Effect<void, never, Readiness | Scope.Scope> = Effect.flatMap(Readiness, (phase) =>
+  Effect.acquireRelease(
+    Ref.update(phase, (now) => (now === "starting" ? "ready" : now)),
+    () => Ref.set(phase, "draining")
+  )
+)
 
 /**
  * Serves every route on the `HttpServer` that it is given, until the scope closes.
@@ -266,4 +178,57 @@ export const layer: Layer.Layer<
   never,
   never,
   HttpServer.HttpServer | HttpRouter.HttpRouter.DefaultServices | Services
-> = Layer.unwrapScoped(Effect.map(app, (whole) => HttpServer.serve(whole)))
+> = Layer.scopedDiscard(
+  Effect.gen(function* () {
+    yield* HttpServer.serveEffect(yield* app)
+    yield* whileServing
+  })
+)
+
+/**
+ * Every route, mounted in a server of your own that is made with `HttpLayerRouter`.
+ *
+ * They keep their paths; `GET /` is the dashboard, so a page of yours goes elsewhere. Everything else is yours.
+ *
+ * @example
+ * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
+ * import { NodeHttpServer } from "@effect/platform-node"
+ * import { Config, Db, Health, Http } from "effect-supabase-pool"
+ * import { Effect, Layer } from "effect"
+ * import { createServer } from "node:http"
+ *
+ * const laptops = HttpLayerRouter.add(
+ *   "GET",
+ *   "/laptops",
+ *   Effect.flatMap(
+ *     Db.read((client) => client.from("products").select("title, price").eq("category", "laptops")),
+ *     HttpServerResponse.json
+ *   )
+ * )
+ *
+ * export const server = HttpLayerRouter.serve(Layer.merge(laptops, Http.routes)).pipe(
+ *   Layer.provide(Health.layer),
+ *   Layer.provide(Db.layer),
+ *   Layer.provide(Http.Readiness.layer),
+ *   Layer.provide(NodeHttpServer.layer(createServer, { port: 3000 })),
+ *   Layer.provide(Config.layer)
+ * )
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const routes: Layer.Layer<
+  never,
+  never,
+  HttpLayerRouter.HttpRouter | HttpRouter.HttpRouter.DefaultServices | Services
+> = Layer.scopedDiscard(
+  Effect.gen(function* () {
+    const router = yield* HttpLayerRouter.HttpRouter
+    const whole = yield* app
+    const paths = [...methodsOf.keys()].filter((path) => path.startsWith("/api/") || path === "/metrics")
+    for (const path of paths) yield* router.add("*", `/${path.slice(1)}`, whole)
+    // A server's own page may answer other methods at these.
+    for (const path of [...Page.paths, `/${Page.assets}/:name`]) yield* router.add("GET", `/${path.slice(1)}`, whole)
+    yield* whileServing
+  })
+)

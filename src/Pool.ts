@@ -95,6 +95,8 @@ export interface ConnectionPool {
   readonly metrics: Effect.Effect<PoolMetrics>
   /** From the moment of listening; a listener that is slower than the pool loses the oldest. */
   readonly events: Stream.Stream<Audit.ConnectionEvent>
+  /** The same without `acquired` and `released`, which come with every operation: cheap enough to listen always. */
+  readonly lifecycle: Stream.Stream<Audit.ConnectionEvent>
   /** Replaces every connection without failing an operation: idle ones now, busy ones when they come back. */
   readonly reset: Effect.Effect<ResetReport>
 }
@@ -143,13 +145,13 @@ export const metricsOf = <R extends Resource>(core: Core<R>): PoolMetrics => {
 
 const eventBuffer = 4_096
 
-const eventsOf = <R extends Resource>({ ledger }: Core<R>): Stream.Stream<Audit.ConnectionEvent> =>
+const heardBy = (listeners: Set<(event: Audit.ConnectionEvent) => void>): Stream.Stream<Audit.ConnectionEvent> =>
   Stream.asyncPush(
     (emit) => {
       const listener = (event: Audit.ConnectionEvent): void => void emit.single(event)
       return Effect.acquireRelease(
-        Effect.sync(() => ledger.listeners.add(listener)),
-        () => Effect.sync(() => ledger.listeners.delete(listener))
+        Effect.sync(() => listeners.add(listener)),
+        () => Effect.sync(() => listeners.delete(listener))
       )
     },
     { bufferSize: eventBuffer, strategy: "sliding" }
@@ -159,7 +161,8 @@ const fromCore = (core: Core<Connection.PooledConnection>): ConnectionPool => ({
   connection: core.scoped,
   use: (f) => core.use(f),
   metrics: Effect.sync(() => metricsOf(core)),
-  events: eventsOf(core),
+  events: heardBy(core.ledger.listeners),
+  lifecycle: heardBy(core.ledger.watchers),
   reset: core.reset
 })
 

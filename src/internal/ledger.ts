@@ -1,11 +1,12 @@
 import { type Clock, Duration, Effect } from "effect"
 import type { ConnectionEvent, ConnectionEventType } from "../Audit.js"
 import type { ConnectionFailed, Mode } from "../Errors.js"
-import type { Listener } from "./audit/listeners.js"
 import type { Lease, Resource } from "./lease.js"
 import type { Periods } from "./metrics/pool.js"
 import { monotonic } from "./time.js"
 import { period } from "./words.js"
+
+const isRoutine = (type: ConnectionEventType): boolean => type === "acquired" || type === "released"
 
 /** What a pool counts, and whom it tells. Events are built only where somebody listens. */
 export class Ledger {
@@ -18,7 +19,9 @@ export class Ledger {
   lastLeak = Number.NEGATIVE_INFINITY
   lateReturns = 0
   connectFailures = 0
-  readonly listeners: Set<Listener> = new Set()
+  readonly listeners: Set<(event: ConnectionEvent) => void> = new Set()
+  /** Told all but what comes with every operation, so that listening always costs nothing worth naming. */
+  readonly watchers: Set<(event: ConnectionEvent) => void> = new Set()
   private readonly mode: Mode
   private readonly clock: Clock.Clock
   private readonly periods: Periods | undefined
@@ -36,7 +39,7 @@ export class Ledger {
     else if (type === "leaked") this.leaked()
     else if (type !== "released") this.closed += 1
     if (this.periods !== undefined) this.measure(this.periods, type, lease, now)
-    if (this.listeners.size === 0) return
+    if (this.listeners.size === 0 && (this.watchers.size === 0 || isRoutine(type))) return
     const { holder, resource } = lease
     this.tell({
       type,
@@ -44,10 +47,7 @@ export class Ledger {
       connectionId: resource.id,
       at: this.clock.unsafeCurrentTimeMillis(),
       holder: holder === undefined ? "" : holder.span || holder.fiber,
-      held: holder === undefined ? 0 : now - lease.lentAt,
-      waited: type === "acquired" ? lease.waited : 0,
-      age: now - lease.openedAt,
-      reason: ""
+      held: holder === undefined ? 0 : now - lease.lentAt
     })
   }
 
@@ -69,14 +69,15 @@ export class Ledger {
 
   connectFailed(error: ConnectionFailed): void {
     this.connectFailures += 1
-    if (this.listeners.size === 0) return
+    if (this.listeners.size === 0 && this.watchers.size === 0) return
     const at = this.clock.unsafeCurrentTimeMillis()
-    const nobody = { connectionId: "", holder: "", held: 0, waited: 0, age: 0 }
-    this.tell({ type: "failed", pool: error.pool, at, ...nobody, reason: `${error.failure} ${error.code}`.trim() })
+    this.tell({ type: "failed", pool: error.pool, connectionId: "", at, holder: "", held: 0 })
   }
 
   private tell(event: ConnectionEvent): void {
     for (const listener of this.listeners) listener(event)
+    if (isRoutine(event.type)) return
+    for (const watcher of this.watchers) watcher(event)
   }
 
   /** Once when connecting begins to fail, not at each attempt. */

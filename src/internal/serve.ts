@@ -1,8 +1,8 @@
 /** The server of `npm start` and `supabase-pool serve`: reads the environment, wires the layers, says where things are. */
 
 import type { HttpApp } from "@effect/platform"
-import { HttpServer } from "@effect/platform"
-import { NodeHttpServer } from "@effect/platform-node"
+import { FetchHttpClient, HttpServer } from "@effect/platform"
+import { NodeContext, NodeHttpServer } from "@effect/platform-node"
 import {
   Console,
   Context,
@@ -17,6 +17,7 @@ import {
   Ref,
   Schedule
 } from "effect"
+import * as Alerts from "../Alerts.js"
 import * as Audit from "../Audit.js"
 import { type ConfigInvalid, type Loaded, load, PoolConfig, ServerConfig, SupabaseConfig } from "../Config.js"
 import * as Db from "../Db.js"
@@ -25,6 +26,9 @@ import * as Health from "../Health.js"
 import * as Http from "../Http.js"
 import * as Pool from "../Pool.js"
 import * as AdminToken from "./adminToken.js"
+import * as DashboardBuild from "./dashboard/build.js"
+import * as Demo from "./demo.js"
+import { Dashboard } from "./http/page.js"
 import * as HttpListener from "./httpListener.js"
 import { period } from "./words.js"
 
@@ -83,8 +87,13 @@ const connectionEvents: Layer.Layer<never, never, Pool.ReadPool | Pool.WritePool
   })
 )
 
+/** Each sample asks the database one small question, which whoever turned the checks off does not want. */
+const alerts = ({ pool }: Loaded) =>
+  pool.enableHealthChecks ? Layer.provide(Alerts.layerServer, FetchHttpClient.layer) : Layer.empty
+
 const services = (loaded: Loaded) =>
   Layer.effectDiscard(warmUp).pipe(
+    Layer.provideMerge(alerts(loaded)),
     Layer.provideMerge(Layer.merge(Health.layer, connectionEvents)),
     Layer.provideMerge(Db.layer),
     Layer.provideMerge(Layer.mergeAll(server(loaded), Layer.succeed(PoolConfig, loaded.pool))),
@@ -101,12 +110,21 @@ const announcement = (
   const token = Option.isSome(loaded.server.adminToken)
     ? Option.some("as in DB_POOL_ADMIN_TOKEN")
     : Option.map(adminToken, Redacted.value)
+  // The fragment of an address is sent to nobody.
+  const page =
+    Option.isNone(loaded.server.adminToken) && Option.isSome(adminToken)
+      ? `${address}/#token=${encodeURIComponent(Redacted.value(adminToken.value))}`
+      : `${address}/`
   return [
+    `dashboard   ${page}`,
     `database    ${url}${Option.isNone(loaded.supabase) ? " (embedded)" : ""}`,
     `health      ${address}/api/health/database`,
     `liveness    ${address}/api/health/live`,
     `readiness   ${address}/api/health/ready`,
+    `metrics     ${address}/metrics`,
+    `API         ${address}/docs`,
     `reset       POST ${address}/api/admin/database/reset-pool`,
+    ...(Option.isNone(loaded.supabase) ? [`try         ${address}/demo/search?query=laptop`] : []),
     Option.match(token, {
       onNone: () => "admin token not set (DB_POOL_ADMIN_TOKEN): the admin routes answer 404",
       onSome: (value) => `admin token ${value}`
@@ -132,9 +150,12 @@ const run = (loaded: Loaded) =>
       yield* Deferred.succeed(whole, Http.unavailable)
       yield* stop
     })
+    const dashboard = yield* DashboardBuild.make
     const context = yield* Layer.build(services(loaded)).pipe(Effect.onError(() => stopHttp))
     yield* Effect.addFinalizer(() => stopHttp)
-    yield* Http.app.pipe(
+    const app = Option.isNone(loaded.supabase) ? Effect.flatMap(Http.app, Demo.before) : Http.app
+    yield* app.pipe(
+      Effect.provideService(Dashboard, { state: Option.some(dashboard.state) }),
       Effect.provide(Context.add(context, Http.Readiness, readiness)),
       Effect.flatMap((app) => Deferred.succeed(whole, app))
     )
@@ -143,10 +164,14 @@ const run = (loaded: Loaded) =>
     yield* Console.log(
       announcement(address, loaded, Context.get(context, SupabaseConfig), Context.get(context, ServerConfig))
     )
+    // After everything else, so that the first start is no slower for it.
+    yield* dashboard.build
     return yield* Effect.never
   }).pipe(
     Effect.scoped,
-    Effect.provide(Layer.merge(NodeHttpServer.layerContext, Logger.minimumLogLevel(loaded.server.logLevel)))
+    Effect.provide(
+      Layer.mergeAll(NodeHttpServer.layerContext, NodeContext.layer, Logger.minimumLogLevel(loaded.server.logLevel))
+    )
   )
 
 /** Runs until interrupted. */

@@ -15,7 +15,6 @@ interface Kept {
   readonly url: string
   readonly method: string
   readonly headers: Headers
-  readonly abortable: boolean
 }
 
 const nobody = Redacted.make("nobody")
@@ -27,12 +26,7 @@ const nowhere = "http://recorded.invalid"
 class Recorder {
   private kept: Array<Kept> = []
   private readonly client: SupabaseClient = PooledClient.make(nowhere, nobody, nobody, (input, init) => {
-    this.kept.push({
-      url: String(input),
-      method: init?.method ?? "GET",
-      headers: new Headers(init?.headers),
-      abortable: (init?.signal ?? null) !== null
-    })
+    this.kept.push({ url: String(input), method: init?.method ?? "GET", headers: new Headers(init?.headers) })
     return Promise.resolve(new Response("[]", { status: 200 }))
   })
 

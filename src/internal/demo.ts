@@ -1,0 +1,63 @@
+/**
+ * Something to do for who has just started it: a search in the embedded marketplace, and a leak to order, so that the
+ * dashboard has something to show. Served only where the database is the embedded one.
+ */
+import { type HttpApp, HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { Context, Effect, Schema, type Scope } from "effect"
+import { PoolConfig, type ServerConfig } from "../Config.js"
+import * as Db from "../Db.js"
+import * as Pool from "../Pool.js"
+import { asAdmin } from "./http/admin.js"
+import { noStore, problem } from "./http/responses.js"
+import { period } from "./words.js"
+
+const Search = Schema.Struct({ query: Schema.optionalWith(Schema.String, { default: () => "laptop" }) })
+
+const search = HttpServerRequest.schemaSearchParams(Search).pipe(
+  Effect.flatMap(({ query }) =>
+    Db.read((client) =>
+      client
+        .from("products")
+        .select("title, price, stock")
+        .ilike("title", `%${query.replace(/[%_\\]/g, "")}%`)
+        .order("price")
+        .limit(10)
+    )
+  ),
+  Effect.map((products) => HttpServerResponse.unsafeJson(products, { headers: noStore })),
+  Effect.catchAll(({ message }) => Effect.succeed(problem(503, message)))
+)
+
+/** A connection that somebody forgets: it is held until the pool takes it back. */
+const forget = (scope: Scope.Scope) =>
+  Effect.gen(function* () {
+    const pool = yield* Pool.ReadPool
+    const { leakDetectionTimeout } = yield* PoolConfig
+    const holding = Effect.withSpan(
+      Effect.scoped(Effect.zipRight(pool.connection, Effect.never)),
+      "demo: a forgotten connection"
+    )
+    yield* Effect.forkIn(Effect.ignore(holding), scope)
+    return HttpServerResponse.unsafeJson(
+      { leaked: 1, reclaimedAfter: period(leakDetectionTimeout) },
+      { headers: noStore }
+    )
+  })
+
+type Services = Db.ReadDb | Pool.ReadPool | PoolConfig | ServerConfig
+
+/** Answers under /demo, and leaves everything else to the app. */
+export const before = (app: HttpApp.Default): Effect.Effect<HttpApp.Default, never, Services | Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    const services = yield* Effect.context<Services>()
+    const routes = HttpRouter.empty.pipe(
+      HttpRouter.get("/demo/search", search),
+      HttpRouter.post("/demo/leak", asAdmin(forget(scope)))
+    )
+    return Effect.catchAll(Effect.scoped(routes), () => app).pipe(
+      Effect.mapInputContext((request: Context.Context<HttpServerRequest.HttpServerRequest>) =>
+        Context.merge(services, request)
+      )
+    )
+  })

@@ -1,0 +1,149 @@
+/** What the event stream carries, one definition for the server that sends it and for everybody who reads it. */
+import { Schema } from "effect"
+
+const Count = Schema.NonNegativeInt
+
+const Mode = Schema.Literal("read", "write")
+
+const Status = Schema.Literal("healthy", "degraded", "unhealthy")
+
+/** One pool at one moment; what is counted is counted since the process started. */
+export const PoolSample = Schema.Struct({
+  min: Count,
+  max: Count,
+  active: Count,
+  idle: Count,
+  pending: Count,
+  connecting: Count,
+  reachable: Schema.Boolean,
+  created: Count,
+  closed: Count,
+  acquired: Count,
+  timeouts: Count,
+  overloaded: Count,
+  leaks: Count,
+  connectFailures: Count,
+  longestHeld: Schema.Number.annotations({ description: "ms" })
+}).annotations({ identifier: "PoolSample" })
+
+export type PoolSample = typeof PoolSample.Type
+
+const Percentile = Schema.NullOr(Schema.Number).annotations({ description: "ms; null without operations" })
+
+/** Operations of both pools. */
+const OperationsSample = Schema.Struct({
+  perSecond: Schema.Number.annotations({ description: "since the sample before" }),
+  total: Count,
+  failed: Count,
+  errorRate: Schema.Number.annotations({ description: "0 to 1, of the last minute" }),
+  mean: Schema.Number.annotations({ description: "ms, of the last minute" }),
+  p50: Percentile,
+  p95: Percentile,
+  p99: Percentile
+}).annotations({ identifier: "OperationsSample" })
+
+export const Alert = Schema.Struct({
+  rule: Schema.String,
+  severity: Schema.Literal("info", "warning", "critical"),
+  summary: Schema.String,
+  detail: Schema.String,
+  since: Schema.Number
+}).annotations({ identifier: "Alert" })
+
+export type Alert = typeof Alert.Type
+
+/** Everything of one moment. */
+export const Sample = Schema.Struct({
+  at: Schema.Number.annotations({ description: "ms since the epoch" }),
+  status: Status,
+  reasons: Schema.Array(Schema.String).annotations({ description: "why the status is not healthy" }),
+  uptime: Schema.Number.annotations({ description: "ms" }),
+  read: PoolSample,
+  write: PoolSample,
+  operations: OperationsSample,
+  alerts: Schema.Array(Alert).annotations({ description: "those that fire at the moment" })
+}).annotations({ identifier: "Sample" })
+
+export type Sample = typeof Sample.Type
+
+/** Something that happened to a connection. */
+export const Happened = Schema.Struct({
+  type: Schema.Literal(
+    "created",
+    "acquired",
+    "released",
+    "idle-closed",
+    "retired",
+    "leaked",
+    "reclaimed",
+    "reset",
+    "failed",
+    "closed"
+  ),
+  pool: Mode,
+  connectionId: Schema.String,
+  at: Schema.Number,
+  holder: Schema.String,
+  held: Schema.Number
+}).annotations({ identifier: "ConnectionEvent" })
+
+export type Happened = typeof Happened.Type
+
+export const AlertTold = Schema.Struct({
+  type: Schema.Literal("fired", "reminded", "resolved"),
+  at: Schema.Number,
+  alert: Alert
+}).annotations({ identifier: "AlertEvent" })
+
+export type AlertTold = typeof AlertTold.Type
+
+/** The first message of every connection. */
+export const Hello = Schema.Struct({
+  process: Schema.String.annotations({ description: "changes when the server was restarted" }),
+  resumed: Schema.Boolean.annotations({ description: "false: what follows begins with the history" })
+})
+
+export type Hello = typeof Hello.Type
+
+const Millis = Schema.Number.annotations({ description: "ms" })
+
+export const Window = Schema.Literal("minute", "hour", "day")
+
+export type Window = typeof Window.Type
+
+const figures = {
+  count: Count,
+  errors: Count,
+  failed: Count.annotations({ description: "those of the errors that speak against pool or database" }),
+  mean: Millis,
+  p50: Millis,
+  p95: Millis,
+  p99: Millis,
+  max: Millis
+}
+
+/** What operations were sent of late, without any of their values. */
+export const QueryReport = Schema.Struct({
+  window: Window,
+  covered: Millis.annotations({ description: "ms of the past that the figures cover" }),
+  total: Schema.Struct(figures).annotations({ identifier: "Latency" }),
+  queries: Schema.Array(
+    Schema.Struct({
+      query: Schema.String,
+      operation: Schema.String,
+      name: Schema.String.annotations({ description: "of the table, view or function" }),
+      pool: Mode,
+      ...figures
+    }).annotations({ identifier: "QueryStatistics" })
+  ).annotations({ description: "by normalised query; those that took most time first" }),
+  slow: Schema.Array(
+    Schema.Struct({
+      query: Schema.String,
+      duration: Millis,
+      at: Schema.Number.annotations({ description: "ms since the epoch" }),
+      error: Schema.String.annotations({ description: "name of the error; empty where there was none" })
+    }).annotations({ identifier: "SlowQuery" })
+  ).annotations({ description: "the slowest first" })
+}).annotations({ identifier: "QueryReport" })
+
+export type QueryReport = typeof QueryReport.Type

@@ -1,0 +1,60 @@
+import { HttpApiBuilder, HttpServerResponse } from "@effect/platform"
+import { Duration, Effect, Ref } from "effect"
+import * as Health from "../../Health.js"
+import * as Metrics from "../../Metrics.js"
+import { healthJson } from "../healthJson.js"
+import { Api, type ReadinessJson } from "./api.js"
+import { Readiness } from "./readiness.js"
+import { noStore } from "./responses.js"
+
+const statusOf = (report: Health.HealthReport): number => (report.status === "unhealthy" ? 503 : 200)
+
+const headersOf = ({ details: { read, write }, responseTime, status }: Health.HealthReport) => ({
+  ...noStore,
+  "x-pool-health": status,
+  "x-active-connections": String(read.active + write.active),
+  "x-total-connections": String(read.total + write.total),
+  "x-health-check-time": String(Duration.toMillis(responseTime))
+})
+
+const database = Effect.gen(function* () {
+  const health = yield* Health.Health
+  const previous = yield* health.last
+  const report = yield* health.check
+  return HttpServerResponse.unsafeJson(healthJson(report, previous), {
+    status: statusOf(report),
+    headers: headersOf(report)
+  })
+})
+
+const databaseHead = Effect.map(Health.check, (report) =>
+  HttpServerResponse.empty({ status: statusOf(report), headers: headersOf(report) })
+)
+
+const readiness = Effect.gen(function* () {
+  const phase = yield* Effect.flatMap(Readiness, Ref.get)
+  if (phase !== "ready") return phase
+  const report = yield* Health.check
+  return report.status === "unhealthy" ? report.status : phase
+})
+
+export const readinessResponse = (status: typeof ReadinessJson.Type.status): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.unsafeJson({ status }, { status: status === "ready" ? 200 : 503, headers: noStore })
+
+export const live = HttpServerResponse.unsafeJson({ status: "alive" }, { headers: noStore })
+
+export const handlers = HttpApiBuilder.group(Api, "health", (group) =>
+  group
+    .handle("database", () => database)
+    .handle("databaseHead", () => databaseHead)
+    .handle("live", () => Effect.succeed(live))
+    .handle("ready", () => Effect.map(readiness, readinessResponse))
+)
+
+export const prometheus = HttpApiBuilder.group(Api, "prometheus", (group) =>
+  group.handle("metrics", () =>
+    Effect.map(Metrics.prometheus, (text) =>
+      HttpServerResponse.text(text, { contentType: Metrics.prometheusContentType, headers: noStore })
+    )
+  )
+)

@@ -1,0 +1,140 @@
+/**
+ * The dashboard as static files, held in memory: it is built once, small, and read before it is asked for. Whoever
+ * serves it from a checkout says when it has been built; see `internal/dashboard`.
+ */
+import { FileSystem, HttpApiBuilder, HttpRouter, HttpServerResponse, Path } from "@effect/platform"
+import { Context, Effect, Option } from "effect"
+import { noStore, problem } from "./responses.js"
+
+interface File {
+  readonly body: Uint8Array
+  readonly type: string
+}
+
+/** By their paths below the page. */
+export type Files = ReadonlyMap<string, File>
+
+export type State =
+  | { readonly _tag: "Built"; readonly files: Files }
+  | { readonly _tag: "Building" }
+  | { readonly _tag: "Missing" }
+
+/** The folder of hashed files, which has a name of its own so that it can stand in somebody else's server. */
+export const assets = "supabase-pool"
+
+const types: Readonly<Record<string, string>> = {
+  ".css": "text/css; charset=utf-8",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".svg": "image/svg+xml"
+}
+
+/** `dist/dashboard` of the package, seen from src/internal/http and from dist/internal/http. */
+const folder = new URL("../../../dist/dashboard/", import.meta.url)
+
+/** Nothing when it has not been built. */
+export const read: Effect.Effect<Option.Option<Files>, never, FileSystem.FileSystem | Path.Path> = Effect.gen(
+  function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const root = yield* path.fromFileUrl(folder)
+    const names = (yield* fs.readDirectory(root, { recursive: true })).filter((name) => path.extname(name) in types)
+    const files = yield* Effect.forEach(names, (name) =>
+      Effect.map(fs.readFile(path.join(root, name)), (body): [string, File] => [
+        name.replaceAll(path.sep, "/"),
+        { body, type: types[path.extname(name)] ?? "application/octet-stream" }
+      ])
+    )
+    return files.some(([name]) => name === "index.html") ? Option.some<Files>(new Map(files)) : Option.none()
+  }
+).pipe(Effect.orElseSucceed(() => Option.none()))
+
+/** What there is of the dashboard at the moment; unless somebody builds it, what is in the package. */
+export class Dashboard extends Context.Reference<Dashboard>()("effect-supabase-pool/internal/Dashboard", {
+  defaultValue: (): { readonly state: Option.Option<Effect.Effect<State>> } => ({ state: Option.none() })
+}) {}
+
+/** Nothing from elsewhere, nothing inline, and no form or frame: what is on this page stays on it. */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'"
+].join("; ")
+
+const pageHeaders = {
+  "cache-control": "no-cache",
+  "content-security-policy": policy,
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff"
+}
+
+const text = (title: string, paragraph: string, head = ""): string => `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>${title}</title>${head}</head>
+<body><main><h1>${title}</h1><p>${paragraph}</p></main></body></html>
+`
+
+const waitingScript = "setTimeout(() => location.reload(), 1000)\n"
+
+const building = text(
+  "The dashboard is being built",
+  "This takes a few seconds, once. The page appears by itself.",
+  `<script src="${assets}/waiting.js"></script>`
+)
+
+const missing = text(
+  "The dashboard is not built",
+  "Everything else works. Build it with <code>npm run build:dashboard</code>."
+)
+
+const html = (body: string | Uint8Array, status: number): HttpServerResponse.HttpServerResponse =>
+  typeof body === "string"
+    ? HttpServerResponse.text(body, { status, headers: { ...pageHeaders, ...noStore }, contentType: types[".html"] })
+    : HttpServerResponse.uint8Array(body, { status, headers: pageHeaders, contentType: types[".html"] })
+
+const index = (state: State): HttpServerResponse.HttpServerResponse => {
+  if (state._tag === "Building") return html(building, 503)
+  const file = state._tag === "Built" ? state.files.get("index.html") : undefined
+  return file === undefined ? html(missing, 503) : html(file.body, 200)
+}
+
+/** The names have a hash of what is in them, so what was fetched once is good for ever. */
+const asset = (state: State, name: string): HttpServerResponse.HttpServerResponse => {
+  const headers = { "x-content-type-options": "nosniff" }
+  if (state._tag === "Building" && name === "waiting.js") {
+    return HttpServerResponse.text(waitingScript, { headers: { ...headers, ...noStore }, contentType: types[".js"] })
+  }
+  const file = state._tag === "Built" ? state.files.get(`${assets}/${name}`) : undefined
+  if (file === undefined) return problem(404, "Not found.")
+  return HttpServerResponse.uint8Array(file.body, {
+    contentType: file.type,
+    headers: { ...headers, "cache-control": "public, max-age=31536000, immutable" }
+  })
+}
+
+const packaged: Effect.Effect<State, never, FileSystem.FileSystem | Path.Path> = Effect.map(
+  read,
+  Option.match({ onNone: (): State => ({ _tag: "Missing" }), onSome: (files): State => ({ _tag: "Built", files }) })
+)
+
+/** Adds the page and its files. */
+export const routes = HttpApiBuilder.Router.use((router) =>
+  Effect.gen(function* () {
+    const { state } = yield* Dashboard
+    const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
+    const current = Option.isSome(state) ? state.value : yield* Effect.cached(Effect.provide(packaged, context))
+    yield* router.get("/", Effect.map(current, index))
+    yield* router.get(
+      `/${assets}/:name`,
+      Effect.flatMap(HttpRouter.params, ({ name = "" }) => Effect.map(current, (now) => asset(now, name)))
+    )
+  })
+)
+
+/** The pages that are not in the definition, and what they answer. */
+export const paths: ReadonlyArray<string> = ["/", "/docs", "/openapi.json"]

@@ -1,0 +1,9 @@
+import { HttpServerResponse } from "@effect/platform"
+
+export const noStore = { "cache-control": "no-store" }
+
+/** What is wrong, as JSON. */
+export const problem = (status: number, error: string, headers: Record<string, string> = {}) =>
+  HttpServerResponse.unsafeJson({ error }, { status, headers: { ...noStore, ...headers } })
+
+export const pathOf = (url: string): string => url.split("?", 1)[0] ?? url

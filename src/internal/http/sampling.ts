@@ -1,0 +1,95 @@
+/** One sample for the event stream, from what the services say at the moment. Asks the database nothing. */
+import { Duration, Effect, Option } from "effect"
+import type * as Alerts from "../../Alerts.js"
+import * as Health from "../../Health.js"
+import * as Metrics from "../../Metrics.js"
+import type * as Pool from "../../Pool.js"
+import type * as Wire from "../feed/wire.js"
+
+export interface Sources {
+  readonly read: Pool.ConnectionPool
+  readonly write: Pool.ConnectionPool
+  readonly metrics: Metrics.OperationMetrics
+  readonly health: Health.HealthService
+  readonly alerts: Option.Option<Alerts.AlertsService>
+}
+
+const poolSample = (metrics: Pool.PoolMetrics): Wire.PoolSample => ({
+  min: metrics.min,
+  max: metrics.max,
+  active: metrics.active,
+  idle: metrics.idle,
+  pending: metrics.pending,
+  connecting: metrics.connecting,
+  reachable: metrics.reachable,
+  created: metrics.created,
+  closed: metrics.closed,
+  acquired: metrics.acquired,
+  timeouts: metrics.timeouts,
+  overloaded: metrics.overloaded,
+  leaks: metrics.leaks,
+  connectFailures: metrics.connectFailures,
+  longestHeld: Math.round(Duration.toMillis(metrics.longestHeld))
+})
+
+export const alertOf = ({ detail, rule, severity, since, summary }: Alerts.Alert): Wire.Alert => ({
+  detail,
+  rule,
+  severity,
+  since,
+  summary
+})
+
+const leakedOfLate = (pool: Pool.PoolMetrics, now: number): number =>
+  now - pool.lastLeak < Metrics.windowSeconds * 1_000 ? 1 : 0
+
+const round = (value: number, digits: number): number => Number(value.toFixed(digits))
+
+/** Between two samples, per second; a clock that was set back gives none. */
+const rate = (before: Option.Option<Wire.Sample>, total: number, now: number): number =>
+  Option.match(before, {
+    onNone: () => 0,
+    onSome: ({ at, operations }) => (now > at ? round(((total - operations.total) / (now - at)) * 1_000, 1) : 0)
+  })
+
+const percentiles = ({ count, p50, p95, p99 }: Metrics.Latency) =>
+  count === 0 ? { p50: null, p95: null, p99: null } : { p50: round(p50, 1), p95: round(p95, 1), p99: round(p99, 1) }
+
+/** The last check's word on the database, unless a pool knows better by now. */
+const canConnect = (last: Option.Option<Health.HealthReport>, pools: ReadonlyArray<Pool.PoolMetrics>): boolean =>
+  pools.every(({ reachable }) => reachable) &&
+  Option.match(last, { onNone: () => true, onSome: ({ details }) => details.canConnect })
+
+export const take = (sources: Sources, before: Option.Option<Wire.Sample>, at: number): Effect.Effect<Wire.Sample> =>
+  Effect.gen(function* () {
+    const read = yield* sources.read.metrics
+    const write = yield* sources.write.metrics
+    const recent = yield* sources.metrics.recent
+    const totals = yield* sources.metrics.totals
+    const errorRate = recent.count === 0 ? 0 : recent.failed / recent.count
+    const { reasons, status } = Health.assess({
+      canConnect: canConnect(yield* sources.health.last, [read, write]),
+      utilization: Math.max(read.active / read.max, write.active / write.max),
+      errorRate,
+      averageResponseTime: Duration.millis(recent.mean),
+      leaks: leakedOfLate(read, at) + leakedOfLate(write, at)
+    })
+    const active = yield* Option.match(sources.alerts, { onNone: () => Effect.succeed([]), onSome: (_) => _.active })
+    return {
+      at,
+      status,
+      reasons,
+      uptime: at - sources.metrics.since,
+      read: poolSample(read),
+      write: poolSample(write),
+      operations: {
+        perSecond: rate(before, totals.requests, at),
+        total: totals.requests,
+        failed: totals.failed,
+        errorRate: round(errorRate, 4),
+        mean: round(recent.mean, 1),
+        ...percentiles(yield* sources.metrics.latency("minute"))
+      },
+      alerts: active.map(alertOf)
+    }
+  })

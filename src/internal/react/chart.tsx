@@ -1,0 +1,153 @@
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react"
+import uPlot from "uplot"
+import type * as Wire from "../feed/wire.js"
+import * as format from "./format.js"
+import { type ChartSpec, type Colour, describe, type Line, shownSeconds, table } from "./series.js"
+
+const colourOf = (element: Element, name: string): string =>
+  getComputedStyle(element).getPropertyValue(`--spm-${name}`).trim()
+
+/** What is added up is drawn from the top down, so that each area covers what is below it. */
+const order = (lines: ReadonlyArray<Line>): ReadonlyArray<number> => {
+  const indices = lines.map((_, index) => index)
+  const isStacked = (index: number): boolean => lines[index]?.stacked === true
+  return [...indices.filter(isStacked).reverse(), ...indices.filter((index) => !isStacked(index))]
+}
+
+const seriesOf = (line: Line, root: Element): uPlot.Series => {
+  const stroke = colourOf(root, line.colour)
+  const series: uPlot.Series = {
+    label: line.label,
+    stroke,
+    width: line.stacked === true ? 1 : 1.75,
+    spanGaps: false,
+    points: { show: false }
+  }
+  if (line.dashed === true) series.dash = [4, 4]
+  if (line.stacked === true) series.fill = colourOf(root, `${line.colour}-area`)
+  if (line.filled === true) series.fill = `${stroke}22`
+  return series
+}
+
+const minutes = (at: number): string => format.clock(at * 1_000).slice(0, 5)
+
+const optionsOf = (
+  spec: ChartSpec,
+  root: HTMLElement,
+  width: number,
+  show: (index: number | null) => void
+): uPlot.Options => {
+  const axis = { stroke: colourOf(root, "muted"), font: "11px system-ui, sans-serif" }
+  const grid = { stroke: colourOf(root, "grid"), width: 1 }
+  return {
+    width,
+    height: 148,
+    legend: { show: false },
+    padding: [8, 4, 0, 0],
+    cursor: {
+      sync: { key: "supabase-pool" },
+      drag: { x: false, y: false },
+      y: false,
+      points: { size: 6 }
+    },
+    scales: {
+      x: { time: true, range: (_, __, max) => [max - shownSeconds, max] },
+      y: { range: (_, __, max) => [0, Math.max(spec.atLeast, max * 1.08)] }
+    },
+    axes: [
+      {
+        ...axis,
+        grid: { show: false },
+        ticks: { show: false },
+        space: 64,
+        size: 24,
+        values: (_, at) => at.map(minutes)
+      },
+      {
+        ...axis,
+        grid,
+        ticks: { show: false },
+        space: 36,
+        size: 52,
+        gap: 6,
+        values: (_, marks) => marks.map((mark) => spec.unit(mark))
+      }
+    ],
+    series: [
+      {},
+      ...order(spec.lines)
+        .flatMap((index) => spec.lines[index] ?? [])
+        .map((line) => seriesOf(line, root))
+    ],
+    hooks: { setCursor: [(plot) => show(plot.cursor.idx ?? null)] }
+  }
+}
+
+interface Props {
+  readonly spec: ChartSpec
+  readonly samples: ReadonlyArray<Wire.Sample>
+}
+
+export const Chart = ({ samples, spec }: Props): ReactNode => {
+  const frame = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot | null>(null)
+  const [hovered, setHovered] = useState<number | null>(null)
+  const data = useMemo(() => table(samples, spec.lines), [samples, spec])
+  const aligned = useMemo(
+    (): uPlot.AlignedData => [
+      data.times,
+      ...order(spec.lines).flatMap((index) => (data.drawn[index] ? [data.drawn[index]] : []))
+    ],
+    [data, spec]
+  )
+  const newest = useRef(aligned)
+  newest.current = aligned
+
+  useEffect(() => {
+    const root = frame.current
+    if (root === null) return
+    const drawing = new uPlot(optionsOf(spec, root, root.clientWidth || 300, setHovered), newest.current, root)
+    plot.current = drawing
+    const observer = new ResizeObserver(() => drawing.setSize({ width: root.clientWidth, height: drawing.height }))
+    observer.observe(root)
+    return () => {
+      observer.disconnect()
+      drawing.destroy()
+      plot.current = null
+    }
+  }, [spec])
+
+  useEffect(() => plot.current?.setData(aligned), [aligned])
+
+  const shown = hovered === null || hovered >= data.times.length ? data.times.length - 1 : hovered
+  return (
+    <figure className="spm-card spm-chart">
+      <figcaption>
+        <span className="spm-chart-title">{spec.title}</span>
+        <Legend spec={spec} shownOf={(index) => data.values[index]?.[shown] ?? null} />
+      </figcaption>
+      <div ref={frame} className="spm-plot" role="img" aria-label={describe(spec, data)} />
+    </figure>
+  )
+}
+
+const Legend = ({
+  spec,
+  shownOf
+}: {
+  readonly spec: ChartSpec
+  readonly shownOf: (index: number) => number | null
+}) => (
+  <ul className="spm-legend">
+    {spec.lines.map(({ colour, dashed, label }, index) => (
+      <li key={label}>
+        <Swatch colour={colour} dashed={dashed === true} />
+        {label} <b>{spec.unit(shownOf(index))}</b>
+      </li>
+    ))}
+  </ul>
+)
+
+const Swatch = ({ colour, dashed }: { readonly colour: Colour; readonly dashed: boolean }) => (
+  <span className={`spm-swatch spm-swatch-${colour}${dashed ? " spm-dashed" : ""}`} aria-hidden="true" />
+)

@@ -1,0 +1,101 @@
+import { type ReactNode, useId, useState } from "react"
+import type { View } from "../feed/view.js"
+import type * as Wire from "../feed/wire.js"
+import * as format from "./format.js"
+
+type Kind = Wire.Happened["type"]
+
+const words: Readonly<Record<Kind, string>> = {
+  created: "opened",
+  acquired: "lent",
+  released: "returned",
+  "idle-closed": "closed: idle",
+  retired: "closed: old",
+  leaked: "held too long",
+  reclaimed: "taken back",
+  reset: "closed: reset",
+  failed: "failed",
+  closed: "closed: shutdown"
+}
+
+const tones: Readonly<Record<Kind, "bad" | "warn" | "plain">> = {
+  created: "plain",
+  acquired: "plain",
+  released: "plain",
+  "idle-closed": "plain",
+  retired: "plain",
+  leaked: "bad",
+  reclaimed: "warn",
+  reset: "plain",
+  failed: "bad",
+  closed: "plain"
+}
+
+const filters: Readonly<Record<string, (kind: Kind) => boolean>> = {
+  everything: () => true,
+  leaks: (kind) => kind === "leaked" || kind === "reclaimed",
+  failures: (kind) => kind === "failed"
+}
+
+const shown = 40
+
+/** The newest first. */
+export const EventLog = ({ happened }: { readonly happened: View["happened"] }): ReactNode => {
+  const [filter, setFilter] = useState("everything")
+  const heading = useId()
+  const wanted = happened.filter(({ type }) => filters[filter]?.(type) ?? true).slice(0, shown)
+  return (
+    <section className="spm-card" aria-labelledby={heading}>
+      <div className="spm-card-head">
+        <h3 id={heading}>Connections, as it happened</h3>
+        <label className="spm-select">
+          Show{" "}
+          <select value={filter} onChange={({ currentTarget }) => setFilter(currentTarget.value)}>
+            {Object.keys(filters).map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </label>
+      </div>
+      {wanted.length === 0 ? (
+        <p className="spm-empty">
+          {filter === "leaks"
+            ? "No connection was held longer than it may be."
+            : filter === "failures"
+              ? "No connection failed."
+              : "Nothing has happened yet. Connections that are opened or closed appear here."}
+        </p>
+      ) : (
+        // What scrolls must be reachable by keyboard.
+        <section className="spm-scroll" tabIndex={0} aria-label="Table of events">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Time</th>
+                <th scope="col">Pool</th>
+                <th scope="col">Event</th>
+                <th scope="col">Held for</th>
+                <th scope="col">By</th>
+                <th scope="col">Connection</th>
+              </tr>
+            </thead>
+            <tbody>
+              {wanted.map((event) => (
+                <tr key={event.id}>
+                  <td className="spm-number">{format.clock(event.at)}</td>
+                  <td>{event.pool}</td>
+                  <td>
+                    <span className={`spm-tag spm-tag-${tones[event.type]}`}>{words[event.type]}</span>
+                  </td>
+                  <td className="spm-number">{event.held > 0 ? format.millis(event.held) : "–"}</td>
+                  <td className="spm-wrap">{event.holder === "" ? "–" : event.holder}</td>
+                  <td className="spm-code">{event.connectionId === "" ? "–" : event.connectionId}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+      )}
+    </section>
+  )
+}

@@ -1,0 +1,112 @@
+import { type ReactNode, useId } from "react"
+import type * as Wire from "../feed/wire.js"
+import * as format from "./format.js"
+
+const windows: ReadonlyArray<Wire.Window> = ["minute", "hour", "day"]
+
+const shown = 15
+
+interface Props {
+  readonly report: Wire.QueryReport | undefined
+  readonly window: Wire.Window
+  readonly onWindow: (window: Wire.Window) => void
+}
+
+/** Where the time goes, and what was slow. */
+export const Queries = ({ onWindow, report, window }: Props): ReactNode => {
+  const heading = useId()
+  const name = useId()
+  return (
+    <section className="spm-card" aria-labelledby={heading}>
+      <div className="spm-card-head">
+        <h3 id={heading}>Queries</h3>
+        <fieldset className="spm-segments">
+          <legend className="spm-unseen">How far back</legend>
+          {windows.map((each) => (
+            <label key={each} className={each === window ? "spm-chosen" : undefined}>
+              <input
+                type="radio"
+                name={name}
+                value={each}
+                checked={each === window}
+                onChange={() => onWindow(each)}
+                className="spm-unseen"
+              />
+              last {each}
+            </label>
+          ))}
+        </fieldset>
+      </div>
+      {report === undefined || report.queries.length === 0 ? (
+        <p className="spm-empty">
+          {report === undefined ? "Asking for the figures." : `No operation in the last ${report.window}.`}
+        </p>
+      ) : (
+        <Figures report={report} />
+      )}
+      {report !== undefined && report.slow.length > 0 ? <Slow slow={report.slow} /> : null}
+    </section>
+  )
+}
+
+const Figures = ({ report }: { readonly report: Wire.QueryReport }) => (
+  // What scrolls must be reachable by keyboard.
+  <section className="spm-scroll" tabIndex={0} aria-label="Table of queries">
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">Query</th>
+          <th scope="col" className="spm-number">
+            Count
+          </th>
+          <th scope="col" className="spm-number">
+            Errors
+          </th>
+          <th scope="col" className="spm-number">
+            Mean
+          </th>
+          <th scope="col" className="spm-number">
+            p95
+          </th>
+          <th scope="col" className="spm-number">
+            p99
+          </th>
+          <th scope="col" className="spm-number">
+            Longest
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {report.queries.slice(0, shown).map(({ count, errors, max, mean, p95, p99, pool, query }) => (
+          <tr key={`${pool} ${query}`}>
+            <td className="spm-code spm-wrap">{query}</td>
+            <td className="spm-number">{format.number(count)}</td>
+            <td className={errors > 0 ? "spm-number spm-bad" : "spm-number"}>{format.number(errors)}</td>
+            <td className="spm-number">{format.millis(mean)}</td>
+            <td className="spm-number">{format.millis(p95)}</td>
+            <td className="spm-number">{format.millis(p99)}</td>
+            <td className="spm-number">{format.millis(max)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </section>
+)
+
+const Slow = ({ slow }: { readonly slow: Wire.QueryReport["slow"] }) => (
+  <>
+    <h4>Slowest</h4>
+    <ol className="spm-slow">
+      {slow.slice(0, 5).map(({ at, duration, error, query }) => (
+        <li key={`${at} ${query} ${duration}`}>
+          <b className="spm-number">{format.millis(duration)}</b>
+          <span className="spm-code spm-wrap">{query}</span>
+          <span className="spm-muted">
+            {format.clock(at)}
+            {error === "" ? "" : ` · ${error}`}
+          </span>
+        </li>
+      ))}
+    </ol>
+  </>
+)

@@ -1,0 +1,56 @@
+"use client"
+
+/**
+ * The dashboard as a React component, for an admin page of your own.
+ *
+ * It follows the event stream of a server that has `Http.routes` or `Http.layer`, and asks for the admin token where it
+ * is not given one. Needs React 18 or newer; nothing of Node gets into the browser.
+ *
+ * @since 0.1.0
+ */
+import type { Duration } from "effect"
+import type { ReactNode } from "react"
+import { Monitor } from "./internal/react/monitor.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface DatabasePoolMonitorProps {
+  /**
+   * Where the pool's routes are, without a slash at the end; the page's own origin unless said otherwise. Browsers refuse
+   * another origin, so let your server pass `/api/health`, `/api/admin/database` on (in Next.js, `rewrites`).
+   */
+  readonly url?: string
+  /** The admin token. Without one the monitor shows what everybody may see, and asks for it. */
+  readonly token?: string
+  /** How often query figures are asked for; 5 seconds unless said otherwise. Everything else is live. */
+  readonly refresh?: Duration.DurationInput
+  /** Called with a token that was typed in, to keep it for the session. */
+  readonly onToken?: (token: string) => void
+}
+
+/**
+ * Connections, waiting, latency, errors, throughput, queries, leaks, events and alerts of both pools, live.
+ *
+ * @example
+ * import { DatabasePoolMonitor } from "effect-supabase-pool/react"
+ *
+ * export default function AdminDashboard() {
+ *   return (
+ *     <div>
+ *       <h1>Admin Dashboard</h1>
+ *       <DatabasePoolMonitor />
+ *     </div>
+ *   )
+ * }
+ *
+ * @since 0.1.0
+ * @category components
+ */
+export const DatabasePoolMonitor = ({
+  onToken,
+  refresh = "5 seconds",
+  token,
+  url = ""
+}: DatabasePoolMonitorProps): ReactNode => <Monitor url={url} token={token} refresh={refresh} onToken={onToken} />
