@@ -1,13 +1,20 @@
 /**
  * What happens to each connection, as values: made, lent, returned, closed, and why.
  *
- * A pool tells its events to whoever listens (`Pool.events`, the log at debug level); where nobody does, they are not
- * even built. No event holds a key, a token, or anything of a row.
+ * A pool tells its events to whoever listens: `Pool.events` and `Audit.events` are streams, `log` is the log at debug
+ * level, `layerFile` a file of JSON lines. Where nobody listens, events are not even built. No event holds a key, a token,
+ * or anything of a row.
  *
  * @since 0.1.0
  */
-import { Effect, type Scope, Stream } from "effect"
+import type { FileSystem } from "@effect/platform"
+import { Effect, Layer, Schema, type Scope, Stream } from "effect"
 import type { Mode } from "./Errors.js"
+import * as AuditFile from "./internal/audit/file.js"
+import { Listeners } from "./internal/audit/listeners.js"
+import * as Pool from "./Pool.js"
+
+export { Listeners } from "./internal/audit/listeners.js"
 
 /**
  * - `created`: its socket is open; `acquired`, `released`: lent and returned.
@@ -46,7 +53,56 @@ export interface ConnectionEvent {
   readonly holder: string
   /** How long it was held, where it was held, in ms. */
   readonly held: number
+  /** How long its borrower had waited, where it was acquired, in ms. */
+  readonly waited: number
+  /** How long it has been open, in ms. */
+  readonly age: number
+  /** Why it could not be opened: `refused ECONNREFUSED`; empty otherwise. */
+  readonly reason: string
 }
+
+/**
+ * The same as a schema, to send events somewhere.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ConnectionEvent: Schema.Schema<ConnectionEvent> = Schema.Struct({
+  type: Schema.Literal(
+    "created",
+    "acquired",
+    "released",
+    "idle-closed",
+    "retired",
+    "leaked",
+    "reclaimed",
+    "reset",
+    "failed",
+    "closed"
+  ),
+  pool: Schema.Literal("read", "write"),
+  connectionId: Schema.String,
+  at: Schema.Number,
+  holder: Schema.String,
+  held: Schema.Number,
+  waited: Schema.Number,
+  age: Schema.Number,
+  reason: Schema.String
+})
+
+/**
+ * Of both pools, from the moment of listening; a listener that is slower than the pools loses the oldest.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const events: Stream.Stream<ConnectionEvent, never, Pool.ReadPool | Pool.WritePool> = Stream.unwrap(
+  Effect.gen(function* () {
+    const read = yield* Pool.ReadPool
+    const write = yield* Pool.WritePool
+    return Stream.merge(read.events, write.events)
+  })
+)
 
 /**
  * One line per event at debug level, until the scope closes.
@@ -61,4 +117,63 @@ export const log = (events: Stream.Stream<ConnectionEvent>): Effect.Effect<void,
     ),
     Effect.forkScoped,
     Effect.asVoid
+  )
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface FileOptions {
+  /** Its folder is made when it is missing. */
+  readonly path: string
+  /** A file that would become larger is set aside as `path.1`, that as `path.2`, and so on; 10 MiB unless said otherwise. */
+  readonly maxBytes?: number | undefined
+  /** So many files are kept beside the current one; 5 unless said otherwise. */
+  readonly keep?: number | undefined
+}
+
+/**
+ * Writes every event of the pools that are built with it as one line of JSON, once a second and when it closes. Provide
+ * it *to* the layer of the pools, so that it is there before the first connection and after the last.
+ *
+ * It never fails and never slows a pool: when the disk is full or cannot be written to, the log says so once, lines wait
+ * in memory (10,000; then the oldest are given up and a line `lost` says how many), and are written when it can be.
+ *
+ * @example
+ * import { NodeFileSystem } from "@effect/platform-node"
+ * import { Audit, Db } from "effect-supabase-pool"
+ * import { Layer } from "effect"
+ *
+ * export const DbLive = Db.layerFromEnv.pipe(
+ *   Layer.provide(Audit.layerFile({ path: "log/connections.jsonl", maxBytes: 10_000_000, keep: 5 })),
+ *   Layer.provide(NodeFileSystem.layer)
+ * )
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerFile = (options: FileOptions): Layer.Layer<Listeners, never, FileSystem.FileSystem> =>
+  Layer.scoped(
+    Listeners,
+    Effect.gen(function* () {
+      const listener = yield* AuditFile.open({
+        path: options.path,
+        maxBytes: options.maxBytes ?? 10 * 1_024 * 1_024,
+        keep: options.keep ?? 5
+      })
+      return [...(yield* Listeners), listener]
+    })
+  )
+
+/**
+ * Calls a function for every event of the pools that are built with it, synchronously and on the pool's own time: it
+ * must be quick. What it throws is logged once, and the pool goes on.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerListener = (listener: (event: ConnectionEvent) => void): Layer.Layer<Listeners> =>
+  Layer.effect(
+    Listeners,
+    Effect.map(Listeners, (before) => [...before, listener])
   )

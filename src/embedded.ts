@@ -6,8 +6,9 @@
  * project's migrations and loads the marketplace that `npm start` shows.
  *
  * What surprises: it has one PostgreSQL session, so requests take turns. It is right for trying out and testing what a
- * pool does, never for measuring how fast a database is. It needs the optional packages `@supabase/lite` and
- * `@hono/node-server`.
+ * pool does, never for measuring how fast a database is; with the option `postgres` the same stands on a PostgreSQL
+ * server, where requests run at the same time. It needs the optional packages `@supabase/lite` and `@hono/node-server`,
+ * and for a server `postgres`.
  *
  * @since 0.1.0
  */
@@ -22,9 +23,12 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { SupabaseConfig } from "./Config.js"
-import { openDatabase } from "./internal/embedded/database.js"
-import { makeGate } from "./internal/embedded/gate.js"
-import { packages } from "./internal/embedded/packages.js"
+import { prepareDatabase } from "./internal/embedded/database.js"
+import type { Engine } from "./internal/embedded/engine.js"
+import { makeGate, openGate } from "./internal/embedded/gate.js"
+import { type Packages, packages } from "./internal/embedded/packages.js"
+import { pglite } from "./internal/embedded/pglite.js"
+import { postgres } from "./internal/embedded/postgres.js"
 import { quietConsole } from "./internal/embedded/quiet.js"
 import { listen, type ServerCounts } from "./internal/embedded/server.js"
 import { migrationsFrom, seedFrom } from "./internal/embedded/sources.js"
@@ -63,6 +67,14 @@ export interface EmbeddedOptions {
    * marketplace data set (`seedFile`) with the project's own migrations, nothing with others.
    */
   readonly seed?: string | false | undefined
+  /**
+   * The same over a PostgreSQL server: its connection string, of a superuser. The data go to a database of their own,
+   * made for the purpose and dropped at the end; the roles `anon`, `authenticated` and `service_role` stay. Needs the
+   * package `postgres`. Default: PostgreSQL in this process.
+   */
+  readonly postgres?: string | Redacted.Redacted | undefined
+  /** With `postgres`, how many sessions requests share, as PostgREST's `db-pool`. Default: 10, as there. */
+  readonly postgresConnections?: number | undefined
   /** Port to listen on; 0, the default, takes any free one. */
   readonly port?: number | undefined
   /** Which loopback address to listen on; there is no way to listen on others. Default: `127.0.0.1`. */
@@ -194,20 +206,32 @@ const withRootHead =
     return new Response(null, { status, headers })
   }
 
+const engineOf = (
+  lite: Packages,
+  { postgres: url, postgresConnections }: EmbeddedOptions
+): Effect.Effect<Engine, EmbeddedStartFailed, Scope.Scope> =>
+  url === undefined
+    ? pglite(lite)
+    : postgres({
+        url: Redacted.isRedacted(url) ? url : Redacted.make(url),
+        connections: postgresConnections ?? 10
+      })
+
 const start = (options: EmbeddedOptions): Effect.Effect<EmbeddedDatabase, EmbeddedStartFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const lite = yield* packages
     const migrations = yield* migrationsFrom(options.migrations ?? migrationsDirectory)
     const seed = yield* seedFrom(options.seed ?? (options.migrations === undefined ? seedFile : false))
     yield* quietConsole
-    const connection = yield* openDatabase(lite, migrations, seed)
+    const engine = yield* engineOf(lite, options)
+    yield* prepareDatabase(lite, engine, migrations, seed)
     const keys = {
       anonKey: options.keys?.anonKey ?? Redacted.make(`sb_publishable_${randomSecret()}`),
       serviceRoleKey: options.keys?.serviceRoleKey ?? Redacted.make(`sb_secret_${randomSecret()}`),
       jwtSecret: randomSecret()
     }
     const app = new lite.App({
-      connection,
+      connection: engine.connection,
       auth: {
         // Without it lite knows no access tokens at all.
         enabled: true,
@@ -222,7 +246,8 @@ const start = (options: EmbeddedOptions): Effect.Effect<EmbeddedDatabase, Embedd
       try: () => app.init(),
       catch: (cause) => new EmbeddedStartFailed({ stage: "database", reason: "the API did not come up", cause })
     })
-    const gate = yield* makeGate(withRootHead(async (request) => app.fetch(request)))
+    const answer = withRootHead(async (request) => app.fetch(request))
+    const gate = options.postgres === undefined ? yield* makeGate(answer) : openGate(answer)
     const host = options.host ?? "127.0.0.1"
     const server = yield* listen(lite, gate, {
       host,

@@ -484,9 +484,11 @@ describe("taking turns", () => {
       const id = "50000000-0000-4000-8000-000000000002"
       const { requests } = yield* counts
       const standing = yield* Effect.fork(call("standstill", { ms: 2_000 }))
+      // Two sockets: who is first is for the network to say, unless one has a start.
+      yield* Effect.sleep("300 millis")
       const waiting = yield* Effect.fork(ask("/rest/v1/notes", { ...service, method: "POST", body: { id } }))
       // Sent, and surely behind the other; the server itself cannot be asked while it stands still.
-      yield* Effect.sleep("200 millis")
+      yield* Effect.sleep("500 millis")
       yield* waiting.interruptAsFork(waiting.id())
       yield* standing.await
       expect((yield* counts).requests).toBeGreaterThan(requests)

@@ -7,6 +7,7 @@
  */
 import { Clock, Duration, Effect, Exit, type Fiber, FiberSet, Pool, Scope } from "effect"
 import { type AcquireError, AcquireTimeout, type Mode, PoolClosed, PoolOverloaded } from "../Errors.js"
+import type { Listener } from "./audit/listeners.js"
 import { Bag } from "./bag.js"
 import * as Deadlines from "./deadlines.js"
 import { reclaim } from "./leakWatch.js"
@@ -32,6 +33,8 @@ export interface CoreOptions<R extends Resource> {
   readonly shutdownTimeout: Duration.Duration
   /** Told of each period where it ends; nobody where metrics are off. */
   readonly periods?: Periods | undefined
+  /** Told of every event, from the first to the last. */
+  readonly listeners?: ReadonlyArray<Listener> | undefined
   readonly acquire: (onClose: (resource: R) => void) => Effect.Effect<R, never, Scope.Scope>
 }
 
@@ -85,6 +88,7 @@ export class Core<R extends Resource> {
     this.leaks = services.leaks
     this.fork = services.fork
     this.ledger = new Ledger(options.mode, services.clock, options.periods)
+    for (const listener of options.listeners ?? []) this.ledger.listeners.add(listener)
     this.opener = services.opener(this)
   }
 

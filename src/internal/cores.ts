@@ -1,7 +1,8 @@
-import { Context, Duration, Effect, Layer, type Redacted, type Scope } from "effect"
+import { Cause, Context, Duration, Effect, Layer, type Redacted, Runtime, type Scope } from "effect"
 import { PoolConfig, type PoolOptions, type PoolSize, poolSizes, SupabaseConfig } from "../Config.js"
 import * as Connection from "../Connection.js"
 import type { Mode } from "../Errors.js"
+import { type Listener, Listeners } from "./audit/listeners.js"
 import { Core } from "./core.js"
 import * as Deadlines from "./deadlines.js"
 import * as Housekeeper from "./housekeeper.js"
@@ -37,6 +38,7 @@ const sockets: Carrier = (mode, url, { requestTimeout }) =>
 const coreOf = (
   size: PoolSize,
   options: PoolOptions,
+  listeners: ReadonlyArray<Listener>,
   connection: Omit<Connection.ConnectionOptions, "onClose">
 ): Effect.Effect<PoolCore, never, Scope.Scope> =>
   Effect.tap(
@@ -53,19 +55,44 @@ const coreOf = (
       keepaliveInterval: Duration.toMillis(options.keepaliveInterval),
       shutdownTimeout: options.shutdownTimeout,
       periods: options.enableMetrics ? PoolFigures.periods(connection.mode, new URL(connection.url).origin) : undefined,
+      listeners,
       acquire: (onClose: (resource: Connection.PooledConnection) => void) => Connection.make({ ...connection, onClose })
     }),
     Housekeeper.run
   )
+
+/** One that throws is not felt by the pool, and is heard of once. */
+const guarded =
+  (listener: Listener, report: (thrown: unknown) => void): Listener =>
+  (event) => {
+    try {
+      listener(event)
+    } catch (thrown) {
+      report(thrown)
+    }
+  }
+
+const listenersOf: Effect.Effect<ReadonlyArray<Listener>> = Effect.gen(function* () {
+  const runtime = yield* Effect.runtime<never>()
+  return (yield* Listeners).map((listener) => {
+    let reported = false
+    return guarded(listener, (thrown) => {
+      if (reported) return
+      reported = true
+      Runtime.runFork(runtime)(Effect.logError("a listener to connection events failed", Cause.die(thrown)))
+    })
+  })
+})
 
 const make = (carrier: Carrier) =>
   Effect.gen(function* () {
     const options = yield* PoolConfig
     const { anonKey, serviceRoleKey, url } = yield* SupabaseConfig
     const sizes = poolSizes(options)
+    const listeners = yield* listenersOf
     const build = (mode: Mode, size: PoolSize, key: Redacted.Redacted) =>
       Effect.flatMap(carrier(mode, new URL(url), options), (makeTransport) =>
-        coreOf(size, options, { mode, url, credentials: { key, token: key }, makeTransport })
+        coreOf(size, options, listeners, { mode, url, credentials: { key, token: key }, makeTransport })
       )
     // Closed side by side, so that shutting down takes the longer of the two drains and not their sum.
     const [read, write] = yield* Effect.parallelFinalizers(

@@ -1,6 +1,7 @@
 import { type Clock, Duration, Effect } from "effect"
 import type { ConnectionEvent, ConnectionEventType } from "../Audit.js"
 import type { ConnectionFailed, Mode } from "../Errors.js"
+import type { Listener } from "./audit/listeners.js"
 import type { Lease, Resource } from "./lease.js"
 import type { Periods } from "./metrics/pool.js"
 import { monotonic } from "./time.js"
@@ -19,7 +20,7 @@ export class Ledger {
   lastLeak = Number.NEGATIVE_INFINITY
   lateReturns = 0
   connectFailures = 0
-  readonly listeners: Set<(event: ConnectionEvent) => void> = new Set()
+  readonly listeners: Set<Listener> = new Set()
   /** Told all but what comes with every operation, so that listening always costs nothing worth naming. */
   readonly watchers: Set<(event: ConnectionEvent) => void> = new Set()
   private readonly mode: Mode
@@ -47,7 +48,10 @@ export class Ledger {
       connectionId: resource.id,
       at: this.clock.unsafeCurrentTimeMillis(),
       holder: holder === undefined ? "" : holder.span || holder.fiber,
-      held: holder === undefined ? 0 : now - lease.lentAt
+      held: holder === undefined ? 0 : now - lease.lentAt,
+      waited: type === "acquired" ? lease.waited : 0,
+      age: now - lease.openedAt,
+      reason: ""
     })
   }
 
@@ -71,7 +75,8 @@ export class Ledger {
     this.connectFailures += 1
     if (this.listeners.size === 0 && this.watchers.size === 0) return
     const at = this.clock.unsafeCurrentTimeMillis()
-    this.tell({ type: "failed", pool: error.pool, connectionId: "", at, holder: "", held: 0 })
+    const nobody = { connectionId: "", holder: "", held: 0, waited: 0, age: 0 }
+    this.tell({ type: "failed", pool: error.pool, at, ...nobody, reason: `${error.failure} ${error.code}`.trim() })
   }
 
   private tell(event: ConnectionEvent): void {

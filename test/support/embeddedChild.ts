@@ -3,11 +3,9 @@
  * works no test's clock stands still. Prints one line of JSON when it is ready, and ends with its standard input.
  */
 import { createHook } from "node:async_hooks"
-import { readdir, readFile } from "node:fs/promises"
 import { createServer } from "node:http"
-import { join } from "node:path"
-import { fileURLToPath } from "node:url"
-import { migrationsDirectory, seedFile, startEmbedded } from "../../src/embedded.js"
+import { seedFile, startEmbedded } from "../../src/embedded.js"
+import { allMigrations } from "./migrations.js"
 
 const outward = new Set(["TCPCONNECTWRAP", "GETADDRINFOREQWRAP", "GETNAMEINFOREQWRAP", "QUERYWRAP", "UDPSENDWRAP"])
 const attempts: Array<string> = []
@@ -19,16 +17,8 @@ createHook({
   }
 }).enable()
 
-const texts = async (directory: string): Promise<ReadonlyArray<string>> => {
-  const names = (await readdir(directory)).filter((name) => name.endsWith(".sql")).sort()
-  return Promise.all(names.map((name) => readFile(join(directory, name), "utf8")))
-}
-
 const database = await startEmbedded({
-  migrations: [
-    ...(await texts(migrationsDirectory)),
-    ...(await texts(fileURLToPath(new URL("./sql", import.meta.url))))
-  ],
+  migrations: await allMigrations(),
   seed: seedFile
 })
 

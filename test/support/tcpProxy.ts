@@ -15,6 +15,12 @@ export type Fault =
   | { readonly kind: "resetOnAccept" }
   /** Reset when so many bytes of the request have come; they are not passed on. */
   | { readonly kind: "resetAfterRequest"; readonly bytes: number }
+  /** So many bytes of the request are passed on, then both sides are reset. */
+  | { readonly kind: "cutRequest"; readonly bytes: number }
+  /** The request is kept until `release`, and passed on then, whether or not the client is still there. */
+  | { readonly kind: "holdRequest" }
+  /** The request passes, the answer does not: `answered` tells when it has come. */
+  | { readonly kind: "keepAnswer" }
   /** The answer ends after so many bytes, by FIN or by RST. */
   | { readonly kind: "cutAnswer"; readonly bytes: number; readonly how: "end" | "reset" }
   /** The answer comes one byte at a time. */
@@ -25,8 +31,14 @@ export type Fault =
 export interface TcpProxy {
   readonly url: string
   fault: Fault
+  /** What the next connections take before `fault`, one each. */
+  readonly script: Array<Fault>
   /** Bytes of requests that arrived, over all connections. */
   readonly received: () => number
+  /** Bytes of answers that arrived, over all connections. */
+  readonly answered: () => number
+  /** Passes on what `holdRequest` kept, and resumes when it has been answered. */
+  readonly release: () => Effect.Effect<void>
   readonly open: () => number
   readonly opened: () => number
   readonly until: (condition: () => boolean) => Effect.Effect<void>
@@ -67,14 +79,49 @@ const answerThrough = (client: Net.Socket, fault: Fault): ((chunk: Buffer) => vo
   }
 }
 
-const connect = (client: Net.Socket, upstream: number, fault: Fault): void => {
+interface Passage {
+  readonly client: Net.Socket
+  readonly upstream: number
+  readonly fault: Fault
+  readonly answered: (bytes: number) => void
+}
+
+const connect = ({ answered, client, fault, upstream }: Passage): void => {
   const server = Net.connect({ host: "127.0.0.1", port: upstream, noDelay: true })
+  const pass = answerThrough(client, fault)
   server.on("error", () => client.destroy())
   server.on("close", () => client.end())
   client.on("close", () => server.destroy())
-  onData(client, (chunk) => void server.write(chunk))
-  onData(server, answerThrough(client, fault))
+  let passed = 0
+  onData(client, (chunk) => {
+    const part = fault.kind === "cutRequest" ? chunk.subarray(0, Math.max(0, fault.bytes - passed)) : chunk
+    passed += part.length
+    server.write(part, () => {
+      if (part.length < chunk.length) {
+        server.resetAndDestroy()
+        client.resetAndDestroy()
+      }
+    })
+  })
+  onData(server, (chunk) => {
+    if (fault.kind !== "keepAnswer") pass(chunk)
+    answered(chunk.length)
+  })
 }
+
+/** A request on its way while its client has long gone. */
+const deliver = (chunks: ReadonlyArray<Buffer>, upstream: number): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    const server = Net.connect({ host: "127.0.0.1", port: upstream, noDelay: true })
+    server.once("data", () => {
+      server.destroy()
+      resume(Effect.void)
+    })
+    server.once("error", (error) => resume(Effect.die(error)))
+    for (const chunk of chunks) server.write(chunk)
+  })
+
+const passing = new Set<Fault["kind"]>(["none", "byteByByte", "cutAnswer", "cutRequest", "keepAnswer"])
 
 export const make = (upstream: number): Effect.Effect<TcpProxy, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -82,8 +129,10 @@ export const make = (upstream: number): Effect.Effect<TcpProxy, never, Scope.Sco
     const clients = new Set<Net.Socket>()
     let received = 0
     let opened = 0
+    let answered = 0
+    const held: Array<Buffer> = []
     const server = Net.createServer({ noDelay: true }, (client) => {
-      const { fault } = proxy
+      const fault = proxy.script.shift() ?? proxy.fault
       opened += 1
       clients.add(client)
       client.on("error", () => {})
@@ -97,11 +146,20 @@ export const make = (upstream: number): Effect.Effect<TcpProxy, never, Scope.Sco
         here += chunk.length
         if (fault.kind === "resetAfterRequest" && here >= fault.bytes) client.resetAndDestroy()
         if (fault.kind === "garbage") client.write(fault.text)
+        if (fault.kind === "holdRequest") held.push(chunk)
         events.happened()
       })
       if (fault.kind === "resetOnAccept") client.resetAndDestroy()
-      if (fault.kind === "none" || fault.kind === "byteByByte" || fault.kind === "cutAnswer") {
-        connect(client, upstream, fault)
+      if (passing.has(fault.kind)) {
+        connect({
+          client,
+          upstream,
+          fault,
+          answered: (bytes) => {
+            answered += bytes
+            events.happened()
+          }
+        })
       }
       events.happened()
     })
@@ -114,7 +172,10 @@ export const make = (upstream: number): Effect.Effect<TcpProxy, never, Scope.Sco
     const proxy: TcpProxy = {
       url: `http://127.0.0.1:${port}`,
       fault: { kind: "none" },
+      script: [],
       received: () => received,
+      answered: () => answered,
+      release: () => Effect.suspend(() => deliver(held.splice(0), upstream)),
       open: () => clients.size,
       opened: () => opened,
       until: events.until

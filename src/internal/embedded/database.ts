@@ -1,29 +1,29 @@
-import type { PgliteConnection } from "@supabase/lite/pglite"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import type { Engine } from "./engine.js"
 import type { Packages } from "./packages.js"
 import type { Sql } from "./sources.js"
 import { asPostgrest } from "./sqlstate.js"
-import { EmbeddedStartFailed, wordsOf } from "./startFailed.js"
-
-/**
- * PostgREST lets PostgreSQL write the JSON; lite writes it from the rows. These two make the values come out alike:
- * numeric as a number (`19.90` was the string "19.90"), timestamps with a `T` and a whole offset.
- */
-const parsers: Readonly<Record<number, (value: string) => string | number>> = {
-  1700: Number,
-  1114: (value) => value.replace(" ", "T"),
-  1184: (value) => value.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00")
-}
+import { databaseBroken, EmbeddedStartFailed, wordsOf } from "./startFailed.js"
 
 /**
  * What a Supabase project has before its first migration. The roles, the default privileges and the functions in `auth`
  * are those that migrations rely on; migrations that take privileges away find them given, as on a real project.
  */
 const roles = `
-  create role anon nologin noinherit;
-  create role authenticated nologin noinherit;
-  create role service_role nologin noinherit bypassrls;
+  do $$
+  declare
+    wanted text;
+  begin
+    -- A server has its roles for all its databases: another start, also at this moment, may have made them.
+    foreach wanted in array '{anon,authenticated,service_role bypassrls}'::text[] loop
+      begin
+        execute 'create role ' || wanted || ' nologin noinherit';
+      exception when duplicate_object or unique_violation then
+        null;
+      end;
+    end loop;
+  end
+  $$;
   create schema extensions;
   grant usage on schema public, extensions to anon, authenticated, service_role;
   alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
@@ -38,34 +38,25 @@ const authGrants = `
   drop schema embedded cascade;
 `
 
-const broken = (cause: unknown): EmbeddedStartFailed =>
-  new EmbeddedStartFailed({ stage: "database", reason: `PostgreSQL did not come up (${wordsOf(cause)})`, cause })
-
-const opened = (lite: Packages): Effect.Effect<PgliteConnection, EmbeddedStartFailed, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.tryPromise({ try: () => lite.createPgliteConnection({ pgliteOptions: { parsers } }), catch: broken }),
-    (connection) => Effect.ignore(Effect.tryPromise(() => connection.close()))
-  )
-
 /**
  * The first request that meets a table with row level security makes lite grant *everything* on *all* tables there are
  * to the request roles. Letting it do so on a table made for the purpose, before the first migration, keeps the
  * privileges as the migrations leave them.
  */
-const grantEarly = (connection: PgliteConnection): Effect.Effect<void, EmbeddedStartFailed> =>
+const grantEarly = ({ connection }: Engine): Effect.Effect<void, EmbeddedStartFailed> =>
   Effect.tryPromise({
     try: () => connection.withContext({ auth: { role: "anon" } }, () => Promise.resolve()),
-    catch: broken
+    catch: databaseBroken
   })
 
 const execute = (
-  connection: PgliteConnection,
+  engine: Engine,
   stage: "migration" | "seed"
 ): ((sql: Sql) => Effect.Effect<void, EmbeddedStartFailed>) => {
   return (sql) =>
     Effect.asVoid(
       Effect.tryPromise({
-        try: () => connection.driver.transaction((transaction) => transaction.exec(sql.text)),
+        try: () => engine.runAtomically(sql.text),
         catch: (cause) =>
           new EmbeddedStartFailed({
             stage,
@@ -77,23 +68,23 @@ const execute = (
 }
 
 /**
- * PostgreSQL in this process with the migrations and then the seed applied, each in a transaction of its own.
+ * Makes an empty database what a Supabase project is, then applies the migrations and the seed, each in a transaction of
+ * its own.
  *
  * Lite's migrator is not used: it compares with a second database, which doubles the start, and ignores data.
  */
-export const openDatabase = (
+export const prepareDatabase = (
   lite: Packages,
+  engine: Engine,
   migrations: ReadonlyArray<Sql>,
   seed: ReadonlyArray<Sql>
-): Effect.Effect<PgliteConnection, EmbeddedStartFailed, Scope.Scope> =>
+): Effect.Effect<void, EmbeddedStartFailed> =>
   Effect.gen(function* () {
-    const connection = yield* opened(lite)
-    connection.normalizeDbError = asPostgrest
-    const prepare = (sql: string) => Effect.tryPromise({ try: () => connection.driver.exec(sql), catch: broken })
+    engine.connection.normalizeDbError = asPostgrest
+    const prepare = (sql: string) => Effect.tryPromise({ try: () => engine.run(sql), catch: databaseBroken })
     yield* prepare(roles + lite.getAuthSchemaSql() + lite.helpersSql)
-    yield* grantEarly(connection)
+    yield* grantEarly(engine)
     yield* prepare(authGrants)
-    yield* Effect.forEach(migrations, execute(connection, "migration"), { discard: true })
-    yield* Effect.forEach(seed, execute(connection, "seed"), { discard: true })
-    return connection
+    yield* Effect.forEach(migrations, execute(engine, "migration"), { discard: true })
+    yield* Effect.forEach(seed, execute(engine, "seed"), { discard: true })
   })

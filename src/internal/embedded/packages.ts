@@ -1,6 +1,7 @@
 import type { getRequestListener } from "@hono/node-server"
 import type { App, getAuthSchemaSql, SUPABASE_AUTH_HELPERS_SQL } from "@supabase/lite"
 import type { createPgliteConnection } from "@supabase/lite/pglite"
+import type { createPostgresConnection } from "@supabase/lite/postgres"
 import * as Effect from "effect/Effect"
 import { EmbeddedStartFailed, wordsOf } from "./startFailed.js"
 
@@ -39,11 +40,23 @@ const missing = (cause: unknown): EmbeddedStartFailed =>
  * Loading lite replaces `process.emitWarning` for good by a version that throws when it is given an Error, as Node
  * itself does. The original is put back.
  */
-export const packages: Effect.Effect<Packages, EmbeddedStartFailed> = Effect.acquireUseRelease(
-  Effect.sync(() => process.emitWarning),
-  () => Effect.tryPromise({ try: load, catch: missing }),
-  (original) =>
-    Effect.sync(() => {
-      process.emitWarning = original
-    })
+const loaded = <A>(load: () => Promise<A>): Effect.Effect<A, EmbeddedStartFailed> =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => process.emitWarning),
+    () => Effect.tryPromise({ try: load, catch: missing }),
+    (original) =>
+      Effect.sync(() => {
+        process.emitWarning = original
+      })
+  )
+
+export const packages: Effect.Effect<Packages, EmbeddedStartFailed> = loaded(load)
+
+/** What a PostgreSQL server needs beside them. */
+export interface PostgresPackage {
+  readonly createPostgresConnection: typeof createPostgresConnection
+}
+
+export const postgresPackage: Effect.Effect<PostgresPackage, EmbeddedStartFailed> = loaded(
+  () => import("@supabase/lite/postgres")
 )

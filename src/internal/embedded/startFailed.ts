@@ -5,11 +5,14 @@ import * as Schema from "effect/Schema"
  *
  * @internal
  */
-const StartStage = Schema.Literal("package", "files", "database", "migration", "seed", "listen")
+const StartStage = Schema.Literal("package", "files", "binaries", "server", "database", "migration", "seed", "listen")
 
 const remedies: Readonly<Record<typeof StartStage.Type, string>> = {
-  package: "Run: npm install --save-dev @supabase/lite@0.10.0 @hono/node-server@1",
+  package:
+    "Run: npm install --save-dev @supabase/lite@0.10.0 @hono/node-server@1 (and postgres@3 for a PostgreSQL server)",
   files: "Look at the paths given as `migrations` and `seed`.",
+  binaries: "Install it (Debian: `apt-get install postgresql`), or put its programs on the PATH.",
+  server: "Look at the connection string; its role must be a superuser, and the server PostgreSQL 14 or newer.",
   database: "Run it again; if it stays, `npm ls @supabase/lite @electric-sql/pglite` shows whether the versions fit.",
   migration: "Mend that migration; those before it were fine.",
   seed: "Mend the seed; every migration was applied.",
@@ -35,3 +38,7 @@ export class EmbeddedStartFailed extends Schema.TaggedError<EmbeddedStartFailed>
 
 /** @internal */
 export const wordsOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+/** @internal */
+export const databaseBroken = (cause: unknown): EmbeddedStartFailed =>
+  new EmbeddedStartFailed({ stage: "database", reason: `PostgreSQL did not come up (${wordsOf(cause)})`, cause })

@@ -10,3 +10,6 @@ export const signed = (secret: string, claims: Readonly<Record<string, unknown>>
 
 /** 192 bits: one start's secret is of no use to the next. */
 export const randomSecret = (): string => randomBytes(24).toString("base64url")
+
+/** Fit for a name in SQL, without quotes. */
+export const randomName = (): string => randomBytes(8).toString("hex")

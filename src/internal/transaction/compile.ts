@@ -11,6 +11,7 @@ export interface Recorded {
   /** The columns that rows in an array have before JSON drops those that are undefined. */
   readonly columns?: ReadonlyArray<string>
   readonly maybeSingle: boolean
+  readonly abortable: boolean
 }
 
 const reserved = new Set(["select", "order", "limit", "offset", "columns", "on_conflict"])
@@ -19,6 +20,9 @@ export const compile = (request: Recorded): Step => {
   const path = request.url.pathname.replace(/^.*\/rest\/v1\//, "")
   const schema = request.headers.get("content-profile") ?? request.headers.get("accept-profile") ?? "public"
   const wishes = preferences(request.headers)
+  if (request.abortable) throw new Unsupported("abortSignal(); interrupt the transaction instead")
+  if (request.url.href.includes("%00")) throw new Unsupported(nul)
+  refuseUnknown(request.headers, wishes)
   refuseFormats(request.headers, wishes)
   const common = { schema, ...singleOf(request), ...affected(wishes) }
   if (path.startsWith("rpc/")) return { ...common, ...call(request, decodeURIComponent(path.slice(4))) }
@@ -34,6 +38,23 @@ const preferences = (headers: Headers): ReadonlyMap<string, string> =>
       .map((wish) => wish.trim().split("="))
       .map(([name = "", value = ""]) => [name, value] as const)
   )
+
+const nul = "text with NUL, which PostgreSQL cannot hold"
+
+/** Those that the builder sets itself. Of any other nobody would hear: the steps share one request. */
+const headers = new Set([
+  ...["accept", "accept-profile", "apikey", "authorization", "content-profile", "content-type", "prefer"],
+  "x-client-info"
+])
+
+const preferred = new Set(["count", "handling", "max-affected", "missing", "resolution", "return", "tx"])
+
+const refuseUnknown = (given: Headers, wishes: ReadonlyMap<string, string>): void => {
+  for (const name of given.keys()) if (!headers.has(name)) throw new Unsupported(`the header ${name}`)
+  for (const name of wishes.keys()) {
+    if (name !== "" && !preferred.has(name)) throw new Unsupported(`the preference ${name}`)
+  }
+}
 
 const refuseFormats = (headers: Headers, wishes: ReadonlyMap<string, string>): void => {
   const accept = headers.get("accept") ?? ""
@@ -87,12 +108,15 @@ const payload = (rows: ReadonlyArray<unknown>): Pick<Step, "rows" | "refs"> => {
   const refs: Record<string, ReadonlyArray<Ref>> = {}
   const walk = (value: unknown, row: number, path: ReadonlyArray<string>): void => {
     if (typeof value === "string") {
-      if (value.includes("\u0000")) throw new Unsupported("text with NUL, which PostgreSQL cannot hold")
+      if (value.includes("\u0000")) throw new Unsupported(nul)
       if (Reference.isWithin(value)) throw new Unsupported("a reference inside a longer text")
       const target = Reference.parse(value)
       if (target !== undefined) refs[row] = [...(refs[row] ?? []), [path, target.step, target.column]]
     } else if (typeof value === "object" && value !== null) {
-      for (const [key, inner] of Object.entries(value)) walk(inner, row, [...path, key])
+      for (const [key, inner] of Object.entries(value)) {
+        if (key.includes("\u0000")) throw new Unsupported(nul)
+        walk(inner, row, [...path, key])
+      }
     }
   }
   for (const [index, row] of rows.entries()) walk(row, index, [])
@@ -114,9 +138,15 @@ const insertion = (request: Recorded, wishes: ReadonlyMap<string, string>): Omit
     columns,
     ...payload(rows),
     ...(wishes.get("missing") === "default" ? { missing: "default" } : {}),
-    ...(conflict === null ? {} : { onConflict: outsideQuotes(conflict, ",").map((name) => unquoted(name.trim())) }),
+    ...(conflict === null ? {} : { onConflict: conflictOf(conflict) }),
     ...(resolution === "ignore-duplicates" ? { ignoreDuplicates: true } : {})
   }
+}
+
+const conflictOf = (text: string): ReadonlyArray<string> => {
+  const names = outsideQuotes(text, ",").map((name) => unquoted(name.trim()))
+  if (names.includes("")) throw new Unsupported("an empty name in onConflict")
+  return names
 }
 
 const changes = (body: unknown): Pick<Step, "columns" | "rows" | "refs"> => {
@@ -152,6 +182,7 @@ const filtered = (params: URLSearchParams): Pick<Step, "filter"> => {
   const parts: Array<Filter> = []
   for (const [name, value] of params) {
     if (reserved.has(name)) continue
+    if (/[.](order|limit|offset|and|or)$/.test(name)) throw new Unsupported(`the embedded resource in "${name}"`)
     const group = /^(not\.)?(and|or)$/.exec(name)
     if (group === null) parts.push(conditionOf(name, value))
     else {

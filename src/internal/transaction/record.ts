@@ -15,6 +15,7 @@ interface Kept {
   readonly url: string
   readonly method: string
   readonly headers: Headers
+  readonly abortable: boolean
 }
 
 const nobody = Redacted.make("nobody")
@@ -26,7 +27,12 @@ const nowhere = "http://recorded.invalid"
 class Recorder {
   private kept: Array<Kept> = []
   private readonly client: SupabaseClient = PooledClient.make(nowhere, nobody, nobody, (input, init) => {
-    this.kept.push({ url: String(input), method: init?.method ?? "GET", headers: new Headers(init?.headers) })
+    this.kept.push({
+      url: String(input),
+      method: init?.method ?? "GET",
+      headers: new Headers(init?.headers),
+      abortable: (init?.signal ?? null) !== null
+    })
     return Promise.resolve(new Response("[]", { status: 200 }))
   })
 

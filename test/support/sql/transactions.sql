@@ -47,6 +47,9 @@ create table public.tx_names (
 
 create table public.tx_pairs (a integer, b integer, c integer, primary key (a, b) include (c));
 create table public.tx_keyless (a integer);
+-- What attempts at SQL try to drop.
+create table public.tx_guard (id integer primary key);
+insert into public.tx_guard values (1);
 create domain public.tx_required as text not null;
 create table public.tx_domains (id integer primary key, must public.tx_required default 'given', n integer);
 create table public.tx_parts (id integer primary key, body text) partition by range (id);
@@ -86,7 +89,7 @@ create function public.tx_table(n integer) returns table (x integer) language sq
 create function public.tx_out(n integer, out x integer) language sql as 'select n';
 create function public.tx_inout(out a integer, inout b integer, c integer default 5) language sql as 'select b + c, b';
 create function public.tx_rows() returns setof public.tx_kinds language sql as 'select * from public.tx_kinds order by id';
-create function public.tx_row(n integer) returns public.tx_kinds language sql as 'select * from public.tx_kinds where id = n';
+create function public.tx_row(n integer) returns public.tx_kinds language sql as 'select * from public.tx_kinds where id = $1';
 create function public.tx_array(items text[]) returns text[] language sql as $$select items || 'last'::text$$;
 create function public.tx_json(value jsonb) returns jsonb language sql as 'select value';
 create function public.tx_variadic(variadic items integer[]) returns integer language sql as 'select sum(i)::integer from unnest(items) i';
@@ -106,7 +109,8 @@ revoke all on table public.tx_mine from anon, authenticated;
 grant usage on schema tx to anon, authenticated, service_role;
 grant all on all tables in schema tx to anon, authenticated, service_role;
 grant all on public.tx_kinds, public.tx_names, public.tx_pairs, public.tx_keyless, public.tx_domains, public.tx_parts,
-  public.tx_parts_low, public.tx_parts_high, public.tx_view, public.tx_bytes, public.tx_always, public.tx_fuzz
+  public.tx_parts_low, public.tx_parts_high, public.tx_view, public.tx_bytes, public.tx_always, public.tx_fuzz,
+  public.tx_guard
   to anon, authenticated, service_role;
 grant all on all sequences in schema public to anon, authenticated, service_role;
 grant all on public.tx_mine to service_role;
