@@ -30,6 +30,7 @@ export type {
   Transact
 } from "./internal/promise/facade.js"
 export type { PoolInput } from "./internal/promise/layers.js"
+export type { Get, MarketplaceMembers, Repository } from "./internal/promise/marketplace.js"
 export { SupabaseConnectionPool } from "./internal/promise/pool.js"
 export type { DatabaseHealth, PoolStatus, QueryFigures, QueryMetrics, SlowQuery } from "./internal/promise/status.js"
 
@@ -42,6 +43,9 @@ const shared: Members = globalValue(Symbol.for("effect-supabase-pool/promise"), 
  *
  * @example
  * import { db } from "effect-supabase-pool/promise"
+ *
+ * const laptops = await db.products.search({ query: "laptop", inStock: true, limit: 20 })
+ * for (const { price, title } of laptops) console.log(title, price)
  *
  * const health = await db.health.check()
  * console.log(health.status, db.health.getMetrics().activeConnections)

@@ -129,7 +129,7 @@ layer(Real)("the marketplace", (it) => {
         const one = { title: `${mark} one`, price: 5, stock: 0, category: "lamps" }
         const two = { title: `${mark} two`, price: 10, stock: 2, category: "lamps" }
         const three = { title: "three", description: `in words: ${mark}`, price: 15, stock: 1, category: "chairs" }
-        yield* shopOf([one, two, three])
+        const { shop } = yield* shopOf([one, two, three])
         const find = (filters: Parameters<typeof products.search>[0]) =>
           Effect.map(products.search({ query: mark, ...filters }), (found) => titles(found).map((it) => it.slice(-3)))
         assert.deepStrictEqual(yield* find({}), ["one", "two", "ree"])
@@ -140,6 +140,8 @@ layer(Real)("the marketplace", (it) => {
         assert.deepStrictEqual(yield* find({ inStock: true }), ["two", "ree"])
         assert.deepStrictEqual(yield* find({ inStock: false }), ["one"])
         assert.deepStrictEqual(yield* find({ category: "lamps", inStock: true, minPrice: 1, maxPrice: 99 }), ["two"])
+        assert.deepStrictEqual(yield* find({ shopId: shop.id }), ["one", "two", "ree"])
+        assert.deepStrictEqual(yield* find({ shopId: ids.shop(1) }), [])
         assert.deepStrictEqual(yield* find({ category: "no such" }), [])
         assert.deepStrictEqual(yield* find({ limit: 0 }), [])
         assert.strictEqual((yield* find({ offset: 1, limit: 5 })).length, 2)
@@ -192,6 +194,7 @@ layer(Real)("the marketplace", (it) => {
           ["limit", { limit: -1 }],
           ["limit", { limit: 1.5 }],
           ["offset", { offset: -3 }],
+          ["shopId", { shopId: "shop-1" }],
           ["qeury", { qeury: "laptop" }],
           ["", "laptop"],
           ["", null]

@@ -10,9 +10,10 @@
  * - `'user-id'`, `'product-id'`, `'table'`, `'table1'` and `'table2'` stand for the reader's own; here they are ids and
  *   tables of the marketplace.
  */
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest"
 import {
   checkDatabaseHealth,
+  db,
   executeWithPool,
   getConnectionPool,
   getDatabaseConnectionService,
@@ -20,7 +21,7 @@ import {
   getPooledClient,
   SupabaseConnectionPool
 } from "../src/promise.js"
-import { embedded, ids } from "./support/embedded.js"
+import { as, embedded, ids } from "./support/embedded.js"
 
 const environment = {
   SUPABASE_URL: embedded.url,
@@ -38,6 +39,82 @@ afterAll(async () => {
 })
 
 const unique = (what: string): string => `${what}-${crypto.randomUUID()}`
+
+/** Data that can be inserted as often as a snippet does so: each reading of `email` or `name` gives another one. */
+const made = { users: new Set<string>(), shops: new Set<string>() }
+
+const userData = {
+  name: "Guide",
+  get email() {
+    const email = `${unique("guide")}@example.com`
+    made.users.add(email)
+    return email
+  }
+}
+
+const shopData = {
+  owner_id: ids.user(2),
+  get name() {
+    const name = unique("Guide")
+    made.shops.add(name)
+    return name
+  }
+}
+
+afterEach(async () => {
+  await executeWithPool(
+    (client) =>
+      client
+        .from("shops")
+        .delete()
+        .in("name", [...made.shops]),
+    "write"
+  )
+  await executeWithPool(
+    (client) =>
+      client
+        .from("users")
+        .delete()
+        .in("email", [...made.users]),
+    "write"
+  )
+  made.users.clear()
+  made.shops.clear()
+})
+
+describe("Installation & Setup", () => {
+  it("2. Basic Usage", async () => {
+    // User operations
+    const user = await db.users.get(ids.user(1))
+    const newUser = await db.users.create(userData)
+
+    // Product operations
+    const products = await db.products.search({ query: "laptop" })
+    const product = await db.products.get(ids.product(1))
+
+    // Transaction support
+    const results = await db.transaction([
+      (client) => client.from("users").insert(userData),
+      (client) => client.from("shops").insert(shopData)
+    ])
+
+    expect(user).toMatchObject({ id: ids.user(1), role: "admin" })
+    expect(newUser).toMatchObject({ name: "Guide", role: "buyer" })
+    expect(products.length).toBeGreaterThan(0)
+    expect(products.every(({ description, title }) => /laptop/i.test(`${title} ${description}`))).toBe(true)
+    expect(product.id).toBe(ids.product(1))
+    expect(results).toEqual([null, null])
+    const inserted = await executeWithPool(
+      (client) =>
+        client
+          .from("users")
+          .select("name")
+          .in("email", [...made.users]),
+      "write"
+    )
+    expect(inserted.data).toEqual([{ name: "Guide" }, { name: "Guide" }])
+  })
+})
 
 describe("Advanced Usage", () => {
   it("1. Direct Pool Access", async () => {
@@ -129,6 +206,35 @@ describe("Health Monitoring", () => {
     expect(queryMetrics.window).toBe("hour")
     expect(queryMetrics.averageExecutionTime).toBeGreaterThan(0)
     expect(Array.isArray(queryMetrics.slowQueries)).toBe(true)
+  })
+})
+
+describe("Performance Optimization", () => {
+  it("2. Read/Write Optimization", async () => {
+    const filters = { category: "laptops", inStock: true, minPrice: 500, limit: 5 }
+    const data = { shop_id: ids.shop(1), seller_id: ids.user(2), title: unique("Guide"), price: 12.5 }
+    const profileData = { user_id: (await db.users.create(userData)).id, bio: "reads guides" }
+
+    // Use read pool for queries
+    const products = await db.products.search(filters) // Uses read pool
+
+    // Use write pool for modifications
+    const newProduct = await db.products.create(data) // Uses write pool
+
+    // Transactions always use write pool
+    const result = await db.transaction([
+      (client) => client.from("users").insert(userData),
+      (client) => client.from("profiles").insert(profileData)
+    ])
+
+    expect(products).toHaveLength(5)
+    expect(products.every(({ category, price, stock }) => category === "laptops" && price >= 500 && stock > 0)).toBe(
+      true
+    )
+    expect(newProduct).toMatchObject(data)
+    expect(result).toEqual([null, null])
+    expect(await db.profiles.get(profileData.user_id)).toEqual(profileData)
+    expect(await db.products.remove(newProduct.id)).toEqual(newProduct)
   })
 })
 
@@ -300,6 +406,20 @@ describe("Troubleshooting", () => {
     expect(metrics.connectionLeaks).toBe(0)
   })
 
+  it("2. Connection Leaks", async () => {
+    const id = ids.product(7)
+
+    // Enable leak detection logging
+    const pool = getConnectionPool()
+    // Check logs for leak warnings
+
+    // Use high-level API instead of direct pool access
+    const result = await db.products.get(id) // Automatic connection management
+
+    expect(result.id).toBe(id)
+    expect(pool.getMetrics().activeConnections).toBe(0)
+  })
+
   it("3. High Error Rates", async () => {
     // Check database connectivity
     const health = await checkDatabaseHealth()
@@ -337,6 +457,37 @@ describe("API Reference", () => {
     expect(connection.isActive).toBe(false)
     expect(metrics.totalConnections).toBeGreaterThan(0)
     expect(pool.getMetrics().totalConnections).toBe(0)
+  })
+
+  it("Database Operations", async () => {
+    const id = ids.user(40)
+    const data = userData
+    const changes = { name: (await db.users.get(id)).name }
+    const filters = { query: "laptop", shopId: ids.shop(2), from: "2025-06-01", to: "2025-09-01" }
+
+    // CRUD operations
+    const user = await db.users.get(id)
+    const users = await db.users.create(data)
+    const updated = await db.users.update(id, changes)
+
+    // Search operations
+    const products = await db.products.search(filters)
+
+    // Analytics
+    const analytics = await db.analytics.get("sales", filters)
+
+    // Health checks
+    const health = await db.health.check()
+    const metrics = db.health.getMetrics()
+
+    expect(updated).toEqual(user)
+    expect(users.id).not.toBe(id)
+    expect(products.length).toBeGreaterThan(0)
+    expect(products.every(({ shop_id }) => shop_id === ids.shop(2))).toBe(true)
+    expect(analytics.length).toBeGreaterThan(0)
+    expect(analytics.every(({ day, revenue }) => day >= "2025-06-01" && day < "2025-09-01" && revenue > 0)).toBe(true)
+    expect(health.status).toBe("healthy")
+    expect(metrics.activeConnections).toBe(0)
   })
 })
 
@@ -398,5 +549,26 @@ describe("Emergency Procedures", () => {
     }
 
     expect(health.details.error).toBeNull()
+  })
+})
+
+describe("Migration Guide", () => {
+  it("From Direct Supabase Client", async () => {
+    const createServiceClient = as.service
+
+    // BEFORE: Direct client usage
+    const supabase = createServiceClient()
+    const { data } = await supabase.from("products").select("*")
+
+    // AFTER: Pooled client usage
+    const products = await db.products.get()
+
+    const own = (rows: ReadonlyArray<{ readonly id: string; readonly title: string }>) =>
+      rows
+        .filter(({ id }) => id.startsWith("30000000-"))
+        .map(({ id, title }) => `${id} ${title}`)
+        .sort()
+    expect(own(products)).toEqual(own(data ?? []))
+    expect(own(products)).toHaveLength(500)
   })
 })

@@ -70,7 +70,8 @@ export interface ReportRows {
 }
 
 /**
- * What a report covers; what is left out does not filter.
+ * What a report covers; what is left out does not filter. The other filters of `products.search` are no report's and are
+ * passed over, so that one object may serve both.
  *
  * @since 0.1.0
  * @category models
@@ -105,10 +106,13 @@ const Moment = Schema.Union(Schema.ValidDateFromSelf, Schema.String.pipe(Schema.
 
 const instant = (moment: Date | string): Date => (typeof moment === "string" ? new Date(moment) : moment)
 
+const ofProducts = ["query", "category", "minPrice", "maxPrice", "inStock", "limit", "offset"]
+
 const Filters: Schema.Schema<ReportFilters> = Schema.Struct({
   from: Schema.optional(Moment),
   to: Schema.optional(Moment),
-  shopId: Schema.optional(Schema.UUID)
+  shopId: Schema.optional(Schema.UUID),
+  ...Object.fromEntries(ofProducts.map((name) => [name, Schema.optional(Schema.Unknown)]))
 }).pipe(
   Schema.filter(({ from, to }) =>
     from !== undefined && to !== undefined && instant(from) >= instant(to)

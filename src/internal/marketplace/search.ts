@@ -16,6 +16,7 @@ export interface ProductFilters {
   readonly category?: string | undefined
   readonly minPrice?: number | undefined
   readonly maxPrice?: number | undefined
+  readonly shopId?: string | undefined
   /** `true`: what can be bought now. `false`: what is sold out. */
   readonly inStock?: boolean | undefined
   readonly limit?: number | undefined
@@ -31,7 +32,11 @@ const Filters: Schema.Schema<ProductFilters> = Schema.Struct({
   maxPrice: Schema.optional(Price),
   inStock: Schema.optional(Schema.Boolean),
   limit: Schema.optional(Schema.NonNegativeInt),
-  offset: Schema.optional(Schema.NonNegativeInt)
+  offset: Schema.optional(Schema.NonNegativeInt),
+  shopId: Schema.optional(Schema.UUID),
+  // A report's, so that one object may serve both.
+  from: Schema.optional(Schema.Unknown),
+  to: Schema.optional(Schema.Unknown)
 }).pipe(
   Schema.filter(({ maxPrice, minPrice }) =>
     minPrice !== undefined && maxPrice !== undefined && minPrice > maxPrice
@@ -61,9 +66,13 @@ export const products =
       table.list({ query, limit, offset, orderBy, filter: (rows) => restricted(rows, rest) })
     )
 
-const restricted = (rows: TableQuery, { category, inStock, maxPrice, minPrice }: ProductFilters): TableQuery => {
+const restricted = (
+  rows: TableQuery,
+  { category, inStock, maxPrice, minPrice, shopId }: ProductFilters
+): TableQuery => {
   let query = rows
   if (category !== undefined) query = query.eq("category", category)
+  if (shopId !== undefined) query = query.eq("shop_id", shopId)
   if (minPrice !== undefined) query = query.gte("price", minPrice)
   if (maxPrice !== undefined) query = query.lte("price", maxPrice)
   if (inStock !== undefined) query = inStock ? query.gt("stock", 0) : query.eq("stock", 0)

@@ -7,6 +7,7 @@ import type { TransactionOptions } from "../../Transaction.js"
 import type { Outcome } from "../answer.js"
 import { type ExecuteOptions, execute, type Operation } from "./execute.js"
 import type { Host } from "./host.js"
+import { type MarketplaceMembers, marketplaceOn } from "./marketplace.js"
 import { SupabaseConnectionPool } from "./pool.js"
 import {
   type DatabaseHealth,
@@ -65,7 +66,7 @@ export interface DatabaseConnectionService {
  * @since 0.1.0
  * @category models
  */
-export interface PromiseDb {
+export interface PromiseDb extends MarketplaceMembers {
   readonly transaction: Transact
   readonly health: {
     /** Asks the database now. Rejects only when the pool could not be made; what is wrong is in the answer. */
@@ -121,7 +122,7 @@ export const membersOf = (host: Host): Members => {
     shutdown: pool.gracefulShutdown
   }
   return {
-    db: { transaction, health: { check, getMetrics: pool.getMetrics } },
+    db: { ...marketplaceOn(host), transaction, health: { check, getMetrics: pool.getMetrics } },
     executeWithPool,
     getConnectionPool: () => pool,
     getPooledClient: () => client,
