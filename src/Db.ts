@@ -54,6 +54,7 @@ export {
   type TableOptions,
   table,
   type Update,
+  type UpdateOptions,
   type UpsertOptions
 } from "./internal/table/table.js"
 export { type Typed, typed } from "./internal/typed.js"

@@ -2,7 +2,9 @@
 import { Effect } from "effect"
 import { type DbError, isDbError, QueryError, RowNotFound } from "../Errors.js"
 import { parseRetryAfter } from "../Retry.js"
-import { tableOf } from "./asked.js"
+import { bodyOf, tableOf } from "./asked.js"
+import { unsendable } from "./jsonable.js"
+import { limitTo } from "./maxAffected.js"
 import { returned } from "./spans.js"
 import type { Transport } from "./transport.js"
 import { withoutSecrets } from "./words.js"
@@ -75,14 +77,33 @@ export const thrownError = (thrown: unknown, transport: Transport, now: number, 
 /** JSON `null` as the body of a failure: supabase-js takes it for "no error". */
 const isGood = (answer: Response): boolean => answer.error === null && answer.status < 400
 
+/** What must not be sent as it is: JSON makes `null` of an infinite number, and nobody would know. */
+const refusalOf = (query: unknown, maxAffected: number | undefined): QueryError | undefined => {
+  const body = bodyOf(query)
+  const found = body === undefined ? undefined : unsendable(body)
+  if (found !== undefined) {
+    return new QueryError({
+      code: "INVALID_REQUEST",
+      reason: `${found.path === "" ? "the value" : found.path} cannot be sent: ${found.issue}`,
+      details: "",
+      hint: "Mend the value, or write null if that is what you mean.",
+      status: 0
+    })
+  }
+  return maxAffected === undefined ? undefined : limitTo(query, maxAffected)
+}
+
 /** Runs a builder. Interruption is the connection's business: what is under way when it goes back is aborted. */
 export const ask = <A extends Response>(
   query: PromiseLike<A>,
   transport: Transport,
-  now: () => number
+  now: () => number,
+  maxAffected?: number
 ): Effect.Effect<A, DbError> =>
   Effect.withFiberRuntime((fiber) => {
     const span = fiber.currentSpan
+    const refused = refusalOf(query, maxAffected)
+    if (refused !== undefined) return Effect.fail(refused)
     return Effect.async((resume) => {
       query.then(
         (answer) => {

@@ -14,3 +14,7 @@ const decoded = (name: string): string => {
     return name
   }
 }
+
+/** What a builder is about to send as JSON; undefined where it only reads. */
+export const bodyOf = (query: unknown): unknown =>
+  typeof query === "object" && query !== null && "body" in query ? query.body : undefined

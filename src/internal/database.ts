@@ -3,6 +3,7 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import { Context, Effect, Option, Redacted } from "effect"
 import type { DbError, Mode } from "../Errors.js"
 import { ask, type Outcome, type Response } from "./answer.js"
+import { limitTo } from "./maxAffected.js"
 import { accessToken, type Body, type Operations } from "./operations.js"
 import type { TransactionOptions } from "./transaction/options.js"
 import type { StepFunction } from "./transaction/record.js"
@@ -68,6 +69,11 @@ export interface ReadOptions {
 export interface WriteOptions {
   /** Executing it twice is the same as once, so it may be retried even when its answer was lost. */
   readonly idempotent?: boolean | undefined
+  /**
+   * The most rows that an update, a delete or a function may change: more, and nothing is changed (`QueryError` with
+   * code `PGRST124`). Needs PostgREST 12.1; an older one refuses what it does not know.
+   */
+  readonly maxAffected?: number | undefined
 }
 
 /**
@@ -189,7 +195,7 @@ export class Service implements ReaderWriter {
     options?: WriteOptions
   ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q>>
   write(f: AnyQuery, options?: WriteOptions): Effect.Effect<unknown, unknown, unknown> {
-    return this.operations.run(this.dataOf(f), { mode: "write", idempotent: options?.idempotent })
+    return this.operations.run(this.dataOf(f, options?.maxAffected), { mode: "write", idempotent: options?.idempotent })
   }
 
   response<Q extends PromiseLike<Response>>(
@@ -197,9 +203,9 @@ export class Service implements ReaderWriter {
     options?: ResponseOptions
   ): Effect.Effect<Success<Q>, DbError>
   response(f: AnyAnswer, options?: ResponseOptions): Effect.Effect<unknown, unknown> {
-    const { as, idempotent, pool = "read" } = options ?? {}
+    const { as, idempotent, maxAffected, pool = "read" } = options ?? {}
     const { now } = this.operations
-    return this.operations.run((client, connection) => ask(f(client), connection.transport, now), {
+    return this.operations.run((client, connection) => ask(f(client), connection.transport, now, maxAffected), {
       mode: pool,
       as,
       idempotent
@@ -219,11 +225,15 @@ export class Service implements ReaderWriter {
     )
   }
 
-  private dataOf(f: AnyQuery): Body<unknown, unknown, unknown> {
+  private dataOf(f: AnyQuery, maxAffected?: number): Body<unknown, unknown, unknown> {
     const { now } = this.operations
     return (client, connection) => {
       const query = f(client)
-      return Effect.isEffect(query) ? query : Effect.map(ask(query, connection.transport, now), ({ data }) => data)
+      if (!Effect.isEffect(query)) {
+        return Effect.map(ask(query, connection.transport, now, maxAffected), ({ data }) => data)
+      }
+      const refused = maxAffected === undefined ? undefined : limitTo(query, maxAffected)
+      return refused === undefined ? query : Effect.fail(refused)
     }
   }
 }

@@ -20,7 +20,7 @@ const reason = (value: unknown): string | undefined => {
 export const unsendable = (value: unknown, path = "", depth = 0): Unsendable | undefined => {
   const issue = reason(value)
   if (issue !== undefined) return { path, issue }
-  if (typeof value !== "object" || value === null || depth > deepest) return undefined
+  if (typeof value !== "object" || value === null || depth > deepest || "toJSON" in value) return undefined
   for (const [name, member] of Object.entries(value)) {
     if (typeof member === "string") continue
     const found = unsendable(member, path === "" ? name : `${path}.${name}`, depth + 1)

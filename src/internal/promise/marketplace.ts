@@ -25,7 +25,7 @@ export interface Repository<Row, New, Changes, Search extends ReadonlyArray<unkn
   readonly create: (row: New) => Promise<Row>
   /** All or none, in their order. */
   readonly createMany: (rows: ReadonlyArray<New>) => Promise<ReadonlyArray<Row>>
-  readonly update: (id: string, changes: Changes, options?: Db.WriteOptions) => Promise<Row>
+  readonly update: (id: string, changes: Changes, options?: Db.UpdateOptions) => Promise<Row>
   readonly upsert: (row: New, options?: Db.UpsertOptions<Row>) => Promise<Row>
   /** Gives the row as it was. */
   readonly remove: (id: string) => Promise<Row>

@@ -5,7 +5,7 @@ import type * as Database from "../database.js"
 import { Columns, type TableSchema } from "./columns.js"
 import type { CountOptions, ListOptions } from "./query.js"
 import { Rows } from "./rows.js"
-import { Writes } from "./writes.js"
+import { type UpdateOptions, Writes } from "./writes.js"
 
 type Fields<S extends TableSchema> = Schema.Struct.Type<S["fields"]>
 
@@ -53,11 +53,13 @@ export type Update<S extends TableSchema> = Types.Simplify<{
   readonly [K in keyof Fields<S>]?: Fields<S>[K] | undefined
 }>
 
+export type { UpdateOptions }
+
 /**
  * @since 0.1.0
  * @category models
  */
-export interface UpsertOptions<Row> extends Database.WriteOptions {
+export interface UpsertOptions<Row> extends UpdateOptions {
   /** The columns whose unique constraint decides that the row is there; the key unless said otherwise. */
   readonly onConflict?: (keyof Row & string) | ReadonlyArray<keyof Row & string> | undefined
 }
@@ -89,11 +91,7 @@ export interface Table<Row, New, Changes, Id, Needs> {
   /** All or none, in the order given. Rows that leave out different columns are sent as one transaction. */
   readonly createMany: (rows: ReadonlyArray<New>) => Effect.Effect<ReadonlyArray<Row>, DbError, Database.Db>
   /** Gives the row as it is now; `RowNotFound` when no row has this key. Without changes nothing is written. */
-  readonly update: (
-    id: Id,
-    changes: Changes,
-    options?: Database.WriteOptions
-  ) => Effect.Effect<Row, DbError, Database.Db>
+  readonly update: (id: Id, changes: Changes, options?: UpdateOptions) => Effect.Effect<Row, DbError, Database.Db>
   /** Inserts, or changes the row that is there. Retried as idempotent where the row names what decides that. */
   readonly upsert: (row: New, options?: UpsertOptions<Row>) => Effect.Effect<Row, DbError, Database.Db>
   /** Gives the row as it was; `RowNotFound` when no row has this key. */

@@ -7,7 +7,13 @@ import * as Database from "../database.js"
 import type { Columns, Values } from "./columns.js"
 import type { Rows } from "./rows.js"
 
-interface AnyUpsertOptions extends Database.WriteOptions {
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type UpdateOptions = Pick<Database.WriteOptions, "idempotent">
+
+interface AnyUpsertOptions extends UpdateOptions {
   readonly onConflict?: string | ReadonlyArray<string> | undefined
 }
 
@@ -22,10 +28,7 @@ export class Writes {
     this.columns = rows.columns
   }
 
-  private one(
-    query: (client: SupabaseClient) => PromiseLike<Response>,
-    options?: Database.WriteOptions
-  ): Written<unknown> {
+  private one(query: (client: SupabaseClient) => PromiseLike<Response>, options?: UpdateOptions): Written<unknown> {
     return Effect.flatMap(
       Effect.flatMap(Database.Db, (db): Effect.Effect<unknown, DbError> => db.write(query, options)),
       (row) => this.columns.decodeRow(row, "write")
@@ -76,7 +79,7 @@ export class Writes {
     })
   }
 
-  update(id: unknown, changes: unknown, options?: Database.WriteOptions): Written<unknown> {
+  update(id: unknown, changes: unknown, options?: UpdateOptions): Written<unknown> {
     const { key, selected, table } = this.columns
     return this.byKey(id, (scalar) =>
       Effect.flatMap(this.columns.encodeChanges(changes, String(id)), (values) => {
