@@ -6,6 +6,7 @@ import { serve as server } from "../serve.js"
 import { check } from "./check.js"
 import { embedded } from "./embedded.js"
 import { migration } from "./migration.js"
+import { top } from "./top/command.js"
 
 const serve = Command.make("serve", {}, () => server).pipe(
   Command.withDescription(
@@ -15,7 +16,7 @@ const serve = Command.make("serve", {}, () => server).pipe(
 
 const command = Command.make("supabase-pool").pipe(
   Command.withDescription("A connection pool for Supabase. Configured by environment variables; see the README."),
-  Command.withSubcommands([serve, check, migration, embedded])
+  Command.withSubcommands([serve, check, migration, embedded, top])
 )
 
 const Manifest = Schema.parseJson(Schema.Struct({ version: Schema.String }))

@@ -10,6 +10,8 @@ export interface Server {
   /** Without a slash at its end; empty for the page's own origin. */
   readonly url: string
   readonly token: string
+  /** Whether to begin with the last minutes; it does unless said otherwise. */
+  readonly history?: boolean
 }
 
 export type Told = Data.TaggedEnum<{
@@ -38,10 +40,10 @@ const path = "/api/admin/database/events"
 
 export const authorization = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` })
 
-const open = ({ token, url }: Server, lastId: Option.Option<string>): Effect.Effect<Response, Broken> =>
+const open = ({ history = true, token, url }: Server, lastId: Option.Option<string>): Effect.Effect<Response, Broken> =>
   Effect.tryPromise({
     try: (signal) =>
-      fetch(`${url}${path}`, {
+      fetch(`${url}${path}${history ? "" : "?history=false"}`, {
         signal,
         cache: "no-store",
         headers: {

@@ -54,9 +54,9 @@ class Events extends Context.Tag("effect-supabase-pool/internal/Events")<Events,
 
 const heartbeats = Stream.as(Stream.fromSchedule(Schedule.spaced("15 seconds")), heartbeat)
 
-const events = (lastId: Option.Option<string>) =>
+const events = (lastId: Option.Option<string>, withHistory: boolean) =>
   Effect.map(Events, ({ follow }) => {
-    const messages = Stream.map(follow(lastId), encode)
+    const messages = Stream.map(follow(lastId, withHistory), encode)
     return HttpServerResponse.stream(Stream.encodeText(Stream.merge(messages, heartbeats, { haltStrategy: "left" })), {
       contentType: "text/event-stream",
       // The stream ends only when the server does, and its socket must not outlive it. Nginx is not to hold it back.
@@ -68,5 +68,7 @@ export const handlers = HttpApiBuilder.group(Api, "admin", (group) =>
   group
     .handle("reset", () => asAdmin(reset))
     .handle("metrics", ({ urlParams }) => asAdmin(queries(urlParams.window)))
-    .handle("events", ({ headers }) => asAdmin(events(Option.fromNullable(headers["last-event-id"]))))
+    .handle("events", ({ headers, urlParams }) =>
+      asAdmin(events(Option.fromNullable(headers["last-event-id"]), urlParams.history === "true"))
+    )
 ).pipe(Layer.provide(Events.layer))

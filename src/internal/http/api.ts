@@ -103,6 +103,13 @@ const Admin = HttpApiGroup.make("admin")
           })
         })
       )
+      .setUrlParams(
+        Schema.Struct({
+          history: Schema.optionalWith(Schema.Literal("true", "false"), { default: () => "true" }).annotations({
+            description: "false: begin with what happens now."
+          })
+        })
+      )
       .addSuccess(HttpApiSchema.Text({ contentType: "text/event-stream" }))
       .annotateContext(
         describe(

@@ -20,8 +20,11 @@ const limits = { sample: 300, connection: 200, alert: 50 }
 const backlog = 256
 
 export interface Hub {
-  /** History first, or what came after `lastId` where that is known; then what comes. Ends when the hub closes. */
-  readonly follow: (lastId: Option.Option<string>) => Stream.Stream<Message>
+  /**
+   * History first (none where that is not wanted), or what came after `lastId` where that is known; then what comes. Ends
+   * when the hub closes.
+   */
+  readonly follow: (lastId: Option.Option<string>, withHistory: boolean) => Stream.Stream<Message>
 }
 
 const toJson = {
@@ -59,7 +62,7 @@ export const make = (sources: Sampling.Sources): Effect.Effect<Hub, never, Scope
     for (const pool of [sources.read, sources.write]) yield* background(Stream.runForEach(pool.lifecycle, happened))
     if (Option.isSome(sources.alerts)) yield* background(Stream.runForEach(sources.alerts.value.events, alerted))
 
-    const follow = (lastId: Option.Option<string>): Stream.Stream<Message> =>
+    const follow = (lastId: Option.Option<string>, withHistory: boolean): Stream.Stream<Message> =>
       Stream.unwrapScoped(
         Effect.map(PubSub.subscribe(told), (queue) => {
           const seen = Option.flatMapNullable(lastId, (id) => history.numberOf(id))
@@ -68,7 +71,7 @@ export const make = (sources: Sampling.Sources): Effect.Effect<Hub, never, Scope
           return Stream.concat(
             Stream.fromIterable([
               { id: "", event: "hello", data: toJson.hello(hello) },
-              ...history.after(Option.getOrElse(seen, () => 0))
+              ...history.after(Option.getOrElse(seen, () => (withHistory ? 0 : newest)))
             ]),
             Stream.fromQueue(queue).pipe(
               Stream.filter(({ nth }) => nth > newest),

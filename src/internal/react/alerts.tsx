@@ -1,7 +1,7 @@
 import { type ReactNode, useId } from "react"
+import * as format from "../feed/format.js"
 import type { View } from "../feed/view.js"
 import type * as Wire from "../feed/wire.js"
-import * as format from "./format.js"
 
 /** What fires now, in words; read aloud when it changes. */
 export const Firing = ({ sample }: { readonly sample: Wire.Sample }): ReactNode => (

@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react"
 import uPlot from "uplot"
+import * as format from "../feed/format.js"
 import type * as Wire from "../feed/wire.js"
-import * as format from "./format.js"
 import { type ChartSpec, type Colour, describe, type Line, shownSeconds, table } from "./series.js"
 
 const colourOf = (element: Element, name: string): string =>

@@ -1,6 +1,6 @@
 import { type FormEvent, type ReactNode, useId, useState } from "react"
+import * as format from "../feed/format.js"
 import type { HealthJson } from "../feed/health.js"
-import * as format from "./format.js"
 
 interface Props {
   readonly health: HealthJson | undefined

@@ -1,6 +1,6 @@
 import { type ReactNode, useId } from "react"
+import * as format from "../feed/format.js"
 import type * as Wire from "../feed/wire.js"
-import * as format from "./format.js"
 
 const windows: ReadonlyArray<Wire.Window> = ["minute", "hour", "day"]
 

@@ -1,6 +1,7 @@
 /** What each chart draws, from the samples. Pure. */
+
+import * as format from "../feed/format.js"
 import type * as Wire from "../feed/wire.js"
-import * as format from "./format.js"
 
 /** Roles, to which the style gives colours. */
 export type Colour =

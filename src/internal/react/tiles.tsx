@@ -1,6 +1,6 @@
 import type { ReactNode } from "react"
+import * as format from "../feed/format.js"
 import type * as Wire from "../feed/wire.js"
-import * as format from "./format.js"
 
 type Tone = "good" | "warn" | "bad" | "plain"
 

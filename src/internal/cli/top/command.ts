@@ -1,0 +1,122 @@
+import { Command, Options } from "@effect/cli"
+import { Terminal } from "@effect/platform"
+import { Clock, Config, Console, Effect, Option, Redacted, Ref, Schedule, Schema, Stream } from "effect"
+import { follow, type Server, type Told } from "../../feed/client.js"
+import { empty, next } from "../../feed/view.js"
+import { Sample } from "../../feed/wire.js"
+import { Failed } from "../failed.js"
+import { frame, line } from "./frame.js"
+
+const url = Options.text("url").pipe(
+  Options.withDefault("http://127.0.0.1:3000"),
+  Options.withDescription("the server; the dashboard's address with its token will do")
+)
+
+const token = Options.redacted("token").pipe(
+  Options.withFallbackConfig(Config.redacted("DB_POOL_ADMIN_TOKEN")),
+  Options.optional,
+  Options.withDescription("the admin token; DB_POOL_ADMIN_TOKEN unless given")
+)
+
+const json = Options.boolean("json").pipe(Options.withDescription("one line of JSON for each sample"))
+
+const once = Options.boolean("once").pipe(Options.withDescription("one sample, then end"))
+
+const serverOf = (address: string, given: Option.Option<Redacted.Redacted>): Effect.Effect<Server, Failed> =>
+  Effect.gen(function* () {
+    const parsed = yield* Effect.try({
+      try: () => new URL(address),
+      catch: () => new Failed({ reason: `${address} is no address. Give --url http://127.0.0.1:3000, for example.` })
+    })
+    const inAddress = new URLSearchParams(parsed.hash.slice(1)).get("token")
+    const found = Option.orElse(Option.map(given, Redacted.value), () => Option.fromNullable(inAddress))
+    if (Option.isNone(found)) {
+      return yield* new Failed({
+        reason:
+          "The admin token is missing. Give --token, set DB_POOL_ADMIN_TOKEN, or give the dashboard's address as --url."
+      })
+    }
+    return { url: parsed.origin + parsed.pathname.replace(/\/+$/, ""), token: found.value }
+  })
+
+const refused = ({ url: address }: Server, status: number): Failed =>
+  new Failed({
+    reason:
+      status === 401
+        ? `${address} refuses the token. It has a new one after each start unless DB_POOL_ADMIN_TOKEN is set.`
+        : `${address} has no admin routes (404): start it with DB_POOL_ADMIN_TOKEN.`
+  })
+
+/** What cannot be waited for ends the command: a refusal always, a server that is away where one sample is wanted. */
+const failing =
+  (server: Server, patient: boolean) =>
+  (told: Told): Effect.Effect<Told, Failed> => {
+    if (told._tag === "Refused") return Effect.fail(refused(server, told.status))
+    if (told._tag === "Lost" && !patient) return Effect.fail(new Failed({ reason: `${server.url}: ${told.reason}.` }))
+    return Effect.succeed(told)
+  }
+
+const encode = Schema.encodeSync(Schema.parseJson(Sample))
+
+/** For a file, a pipe or another program. */
+const lines = (server: Server, options: { readonly json: boolean; readonly once: boolean }) =>
+  follow({ ...server, history: false }).pipe(
+    Stream.mapEffect(failing(server, !options.once)),
+    Stream.tap((told) =>
+      told._tag === "Lost" ? Console.error(`${server.url}: ${told.reason}; trying again`) : Effect.void
+    ),
+    Stream.filter((told) => told._tag === "Sample"),
+    (samples) => (options.once ? Stream.take(samples, 1) : samples),
+    Stream.runForEach(({ sample }) => Console.log(options.json ? encode(sample) : line(sample)))
+  )
+
+const noColour = Effect.map(
+  Effect.orElseSucceed(Config.string("NO_COLOR"), () => ""),
+  (value) => value !== ""
+)
+
+/** A screen of its own, which leaves what was there before as it was. */
+const ownScreen = Effect.flatMap(Terminal.Terminal, ({ display }) =>
+  Effect.acquireRelease(Effect.ignore(display("\u001B[?1049h\u001B[?25l")), () =>
+    Effect.ignore(display("\u001B[?25h\u001B[?1049l"))
+  )
+)
+
+const live = (server: Server) =>
+  Effect.gen(function* () {
+    const terminal = yield* Terminal.Terminal
+    const colour = !(yield* noColour)
+    const view = yield* Ref.make(empty)
+    yield* ownScreen
+    const draw = Effect.gen(function* () {
+      const lines = frame(yield* Ref.get(view), {
+        columns: yield* terminal.columns,
+        rows: yield* terminal.rows,
+        colour,
+        url: server.url,
+        now: yield* Clock.currentTimeMillis
+      })
+      // Line by line over what was there, which flickers less than a screen that is cleared first.
+      yield* terminal.display(`\u001B[H${lines.map((text) => `${text}\u001B[K`).join("\n")}\u001B[J`)
+    })
+    const listening = follow(server).pipe(
+      Stream.mapEffect(failing(server, true)),
+      Stream.runForEach((told) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => Ref.update(view, (known) => next(known, told, now)))
+      )
+    )
+    // By the clock and not at each message: the history comes in hundreds.
+    yield* Effect.raceFirst(listening, Effect.repeat(draw, Schedule.spaced("500 millis")))
+  }).pipe(Effect.scoped)
+
+export const top = Command.make("top", { url, token, json, once }, (options) =>
+  Effect.gen(function* () {
+    const server = yield* serverOf(options.url, options.token)
+    const { isTTY } = yield* Terminal.Terminal
+    return yield* options.json || options.once || !(yield* isTTY) ? lines(server, options) : live(server)
+  })
+).pipe(
+  Command.withDescription(
+    "The pools of a running server, live: connections, waiting, throughput, latency, alerts, events. Ends with Ctrl-C. Exit code 1 when the server refuses, or with --once when it is away."
+  )
+)
