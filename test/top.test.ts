@@ -44,7 +44,16 @@ describe("the screen of supabase-pool top", () => {
       ...Array.from({ length: 50 }, (_, index) =>
         Told.Happened({
           id: String(index),
-          event: { type: "leaked", pool: "read", connectionId: "read-1", at: 0, holder: "x".repeat(200), held: 1 }
+          event: {
+            type: "leaked",
+            pool: "read",
+            connectionId: "read-1",
+            at: 0,
+            holder: "x".repeat(200),
+            held: 1,
+            age: 1,
+            reason: ""
+          }
         })
       )
     ])

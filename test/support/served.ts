@@ -2,6 +2,7 @@
 import { createServer } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Layer } from "effect"
+import type * as Alerts from "../../src/Alerts.js"
 import * as Config from "../../src/Config.js"
 import * as Db from "../../src/Db.js"
 import * as Health from "../../src/Health.js"
@@ -15,9 +16,11 @@ export interface ServedOptions extends Config.PoolOptionsInput {
 
 export const served = (
   database: Layer.Layer<Config.SupabaseConfig, Config.ConfigInvalid>,
-  { adminToken, port = 0, ...pool }: ServedOptions = {}
+  { adminToken, port = 0, ...pool }: ServedOptions = {},
+  alerts: Layer.Layer<Alerts.Alerts, never, Health.Health> | Layer.Layer<never> = Layer.empty
 ) =>
   Http.layer.pipe(
+    Layer.provide(alerts),
     Layer.provideMerge(Layer.mergeAll(Health.layer, Http.Readiness.layer)),
     Layer.provideMerge(Db.layer),
     Layer.provideMerge(NodeHttpServer.layer(createServer, { port, host: "127.0.0.1" })),

@@ -83,8 +83,12 @@ export const Happened = Schema.Struct({
   pool: Mode,
   connectionId: Schema.String,
   at: Schema.Number,
-  holder: Schema.String,
-  held: Schema.Number
+  holder: Schema.String.annotations({
+    description: "the span, or the fiber, that holds or held it; empty when nobody did"
+  }),
+  held: Schema.Number.annotations({ description: "ms" }),
+  age: Schema.Number.annotations({ description: "ms since it was opened" }),
+  reason: Schema.String.annotations({ description: "why it could not be opened; empty otherwise" })
 }).annotations({ identifier: "ConnectionEvent" })
 
 export type Happened = typeof Happened.Type

@@ -39,6 +39,11 @@ const filters: Readonly<Record<string, (kind: Kind) => boolean>> = {
 
 const shown = 40
 
+const whoOrWhy = ({ holder, reason }: Wire.Happened): string => {
+  if (reason !== "") return reason
+  return holder === "" ? "–" : holder
+}
+
 /** The newest first. */
 export const EventLog = ({ happened }: { readonly happened: View["happened"] }): ReactNode => {
   const [filter, setFilter] = useState("everything")
@@ -74,8 +79,10 @@ export const EventLog = ({ happened }: { readonly happened: View["happened"] }):
                 <th scope="col">Time</th>
                 <th scope="col">Pool</th>
                 <th scope="col">Event</th>
-                <th scope="col">Held for</th>
-                <th scope="col">By</th>
+                <th scope="col" className="spm-number">
+                  Held for
+                </th>
+                <th scope="col">By, or why</th>
                 <th scope="col">Connection</th>
               </tr>
             </thead>
@@ -88,7 +95,7 @@ export const EventLog = ({ happened }: { readonly happened: View["happened"] }):
                     <span className={`spm-tag spm-tag-${tones[event.type]}`}>{words[event.type]}</span>
                   </td>
                   <td className="spm-number">{event.held > 0 ? format.millis(event.held) : "–"}</td>
-                  <td className="spm-wrap">{event.holder === "" ? "–" : event.holder}</td>
+                  <td className="spm-wrap">{whoOrWhy(event)}</td>
                   <td className="spm-code">{event.connectionId === "" ? "–" : event.connectionId}</td>
                 </tr>
               ))}

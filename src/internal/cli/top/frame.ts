@@ -85,11 +85,11 @@ const alerts = (paint: Paint, { alerts: active }: Wire.Sample): ReadonlyArray<st
   )
 
 const events = (paint: Paint, view: View, room: number): ReadonlyArray<string> =>
-  view.happened.slice(0, Math.max(0, room)).map(({ at, connectionId, held, holder, pool: name, type }) => {
+  view.happened.slice(0, Math.max(0, room)).map(({ at, connectionId, held, holder, pool: name, reason, type }) => {
     const bad = type === "leaked" || type === "failed"
     const by = holder === "" ? "" : ` by ${holder}`
     const duration = held > 0 ? ` after ${format.millis(held)}` : ""
-    return `${format.clock(at)}  ${name.padEnd(6)} ${bad ? paint("bad", type.padEnd(12)) : type.padEnd(12)} ${connectionId}${duration}${by}`
+    return `${format.clock(at)}  ${name.padEnd(6)} ${bad ? paint("bad", type.padEnd(12)) : type.padEnd(12)} ${connectionId}${duration}${by}${reason}`
   })
 
 const control = /(\u001B\[\d*m)/
