@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises"
-import { createRequire } from "node:module"
 import { HttpServer } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { afterAll, beforeAll, expect, it } from "@effect/vitest"
+import axe from "axe-core"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import type { Browser, Page } from "playwright-core"
 import * as Alerts from "../../src/Alerts.js"
@@ -16,8 +15,6 @@ import { server as countingServer } from "../support/countingServer.js"
 import { type ServedOptions, served } from "../support/served.js"
 
 const token = "token-of-the-browser"
-
-const axe = readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
 
 /** The page as it is built from these sources. */
 const built = Effect.gen(function* () {
@@ -201,7 +198,7 @@ describeBrowser("the dashboard in a browser", () => {
 
   const violations = (page: Page): Effect.Effect<ReadonlyArray<string>> =>
     Effect.promise(async () => {
-      await page.evaluate(await axe)
+      await page.evaluate(axe.source)
       const found = await page.evaluate(
         "axe.run().then(({ violations }) => violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.html).join(' ')))"
       )
