@@ -5,6 +5,10 @@ import { runProgram } from "./support/program.js"
 /** What each prints when it did its work. */
 const examples: ReadonlyArray<readonly [path: string, output: RegExp]> = [
   ["examples/worker/main.ts", /^500 prices reduced by 10 %$/m],
+  [
+    "examples/opentelemetry/main.ts",
+    /^received:\n {2}db\.client\.connection\.count\n[\s\S]*^ {2}span GET \/cheapest$/m
+  ],
   ["examples/nextjs/main.ts", /^200 20\n400 .*\?q=laptop/m]
 ]
 
