@@ -44,7 +44,7 @@ export {
   withAccessToken,
   write
 } from "./internal/database.js"
-export { type Ranged, type Row, type StreamOptions, stream } from "./internal/stream.js"
+export { type Ranged, type Row, type ServiceStreamOptions, type StreamOptions, stream } from "./internal/stream.js"
 export type { TableSchema } from "./internal/table/columns.js"
 export type { CountOptions, ListOptions, OrderBy, TableQuery, Where } from "./internal/table/query.js"
 export {

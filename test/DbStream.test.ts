@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Effect, Ref, Stream } from "effect"
+import { Chunk, Deferred, Effect, Fiber, Layer, Ref, Stream } from "effect"
+import { PoolConfig } from "../src/Config.js"
 import * as Db from "../src/Db.js"
+import * as Pool from "../src/Pool.js"
+import { SharedSupabase } from "./support/embedded.js"
 
 const rows = Array.from({ length: 25 }, (_, id) => ({ id }))
 
@@ -51,5 +54,98 @@ describe("Db.stream", () => {
       assert.strictEqual(Chunk.size(read), 12)
       assert.deepStrictEqual(yield* Ref.get(asked), [0, 10])
     })
+  )
+
+  it.effect("holds no connection and asks for nothing while its consumer is busy", () =>
+    Effect.gen(function* () {
+      const asked = yield* Ref.make<ReadonlyArray<number>>([])
+      const busy = yield* Effect.makeLatch()
+      const taken = yield* Deferred.make<void>()
+      yield* Effect.gen(function* () {
+        const consuming = yield* Effect.fork(
+          Stream.runForEach(all, ({ id }) =>
+            id === 3 ? Effect.zipRight(Deferred.succeed(taken, undefined), busy.await) : Effect.void
+          )
+        )
+        yield* Deferred.await(taken)
+        yield* Effect.repeatN(Effect.yieldNow(), 100)
+        assert.deepStrictEqual(yield* Ref.get(asked), [0])
+        const { active } = yield* Effect.flatMap(Pool.ReadPool, ({ metrics }) => metrics)
+        assert.strictEqual(active, 0)
+        yield* busy.open
+        yield* Fiber.join(consuming)
+        assert.deepStrictEqual(yield* Ref.get(asked), [0, 10, 20, 25])
+      }).pipe(Effect.provide(table(asked)))
+    })
+  )
+
+  it.effect("asks for nothing more when its consumer has failed or is interrupted", () =>
+    Effect.gen(function* () {
+      const asked = yield* Ref.make<ReadonlyArray<number>>([])
+      const failing = Stream.runForEach(all, ({ id }) => (id === 12 ? Effect.fail("enough" as const) : Effect.void))
+      assert.strictEqual(yield* Effect.flip(Effect.provide(failing, table(asked))), "enough")
+      assert.deepStrictEqual(yield* Ref.get(asked), [0, 10])
+    })
+  )
+
+  it.effect("fails with the error of the page that failed, after the rows before it", () =>
+    Effect.gen(function* () {
+      const seen: Array<number> = []
+      const broken = Db.layerTest((request) => {
+        const offset = Number(new URL(request.url).searchParams.get("offset") ?? 0)
+        if (offset < 20) return Response.json(rows.slice(offset, offset + 10))
+        return Response.json({ code: "42501", message: "no", details: null, hint: null }, { status: 403 })
+      })
+      const error = yield* all.pipe(
+        Stream.runForEach(({ id }) => Effect.sync(() => seen.push(id))),
+        Effect.provide(broken),
+        Effect.flip
+      )
+      assert.deepInclude(error, { _tag: "QueryError", code: "42501" })
+      assert.strictEqual(seen.length, 20)
+    })
+  )
+
+  it.effect("sends as the service where that is asked for, on a read connection", () =>
+    Effect.gen(function* () {
+      const authorised: Array<string | null> = []
+      const seeing = Db.layerTest((request) => {
+        authorised.push(request.headers.get("authorization"))
+        return Response.json([])
+      })
+      const hidden = Db.stream((client) => client.from("users").select("id").order("id"), { as: "service" })
+      yield* Effect.provide(Stream.runDrain(hidden), seeing)
+      yield* Effect.provide(Stream.runDrain(all).pipe(Db.withAccessToken("ann")), seeing)
+      assert.deepStrictEqual(authorised, ["Bearer test-service-role-key", "Bearer ann"])
+    })
+  )
+
+  it.effect.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])(
+    "refuses pages of %s rows, and sends nothing",
+    (pageSize) =>
+      Effect.gen(function* () {
+        const asked = yield* Ref.make<ReadonlyArray<number>>([])
+        const rows = Db.stream((client) => client.from("numbers").select("id").order("id"), { pageSize })
+        const error = yield* Effect.flip(Effect.provide(Stream.runDrain(rows), table(asked)))
+        assert.include(error.message, `pageSize is ${pageSize}`)
+        assert.deepStrictEqual(yield* Ref.get(asked), [])
+      })
+  )
+
+  it.effect("reads a whole table of the database, page by page", () =>
+    Effect.gen(function* () {
+      const products = Db.stream(
+        (client) => client.from("products").select("id").like("description", "%").order("id"),
+        { pageSize: 150 }
+      )
+      const read = yield* Stream.runFold(products, new Set<unknown>(), (seen, { id }) => seen.add(id))
+      assert.isAtLeast(read.size, 500)
+    }).pipe(
+      Effect.provide(
+        Db.layer.pipe(
+          Layer.provide(Layer.merge(SharedSupabase, PoolConfig.layerOf({ minConnections: 1, maxConnections: 2 })))
+        )
+      )
+    )
   )
 })

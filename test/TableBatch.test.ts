@@ -86,8 +86,8 @@ describe("get", () => {
       options
     )((server) =>
       Effect.gen(function* () {
-        yield* items.get("a,(b)")
-        expect(server.seen[0]?.url).toBe("/rest/v1/items?select=id%2CseenBy&id=eq.a%2C%28b%29")
+        yield* items.get("a.b")
+        expect(server.seen[0]?.url).toBe("/rest/v1/items?select=id%2CseenBy&id=eq.a.b")
       })
     )
   )

@@ -1,6 +1,6 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Chunk, Effect, Option, Stream } from "effect"
-import type { DbError } from "../Errors.js"
+import { type DbError, QueryError } from "../Errors.js"
 import type { Response } from "./answer.js"
 import * as Database from "./database.js"
 
@@ -17,6 +17,12 @@ export interface StreamOptions {
   /** Rows per request; 1000 unless said otherwise, which is the most that a Supabase project gives by default. */
   readonly pageSize?: number | undefined
 }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServiceStreamOptions extends StreamOptions, Database.ReadOptions {}
 
 /** One row of what the builder selects. */
 export type Row<Q> = Database.Result<Q> extends ReadonlyArray<infer A> ? A : never
@@ -45,18 +51,39 @@ export function stream<Q extends Ranged>(
   f: (client: SupabaseClient) => Q,
   options?: StreamOptions
 ): Stream.Stream<Row<Q>, DbError, Database.ReadDb>
+export function stream<Q extends Ranged>(
+  f: (client: SupabaseClient) => Q,
+  options: ServiceStreamOptions
+): Stream.Stream<Row<Q>, DbError, Database.Db>
 export function stream(
   f: (client: SupabaseClient) => Ranged,
-  options: StreamOptions = {}
-): Stream.Stream<unknown, DbError, Database.ReadDb> {
-  const size = Math.max(1, Math.floor(options.pageSize ?? defaultPageSize))
+  options: StreamOptions | ServiceStreamOptions = {}
+): Stream.Stream<unknown, DbError, Database.ReadDb | Database.Db> {
+  const { pageSize: size = defaultPageSize } = options
+  if (!Number.isSafeInteger(size) || size < 1) return Stream.fail(noPage(size))
   return Stream.paginateChunkEffect(0, (from) =>
-    Effect.map(
-      Database.read((client) => f(client).range(from, from + size - 1)),
-      (data) => {
-        const rows = Chunk.fromIterable(Array.isArray(data) ? data : [])
-        return [rows, Chunk.isEmpty(rows) ? Option.none() : Option.some(from + rows.length)]
-      }
-    )
+    Effect.map(page(f, from, size, options), (data) => {
+      const rows = Chunk.fromIterable(Array.isArray(data) ? data : [])
+      return [rows, Chunk.isEmpty(rows) ? Option.none() : Option.some(from + rows.length)]
+    })
   )
 }
+
+const page = (
+  f: (client: SupabaseClient) => Ranged,
+  from: number,
+  size: number,
+  options: StreamOptions | ServiceStreamOptions
+): Effect.Effect<unknown, DbError, Database.ReadDb | Database.Db> => {
+  const rows = (client: SupabaseClient): PromiseLike<Response> => f(client).range(from, from + size - 1)
+  return "as" in options ? Database.read(rows, options) : Database.read(rows)
+}
+
+const noPage = (size: number): QueryError =>
+  new QueryError({
+    code: "INVALID_REQUEST",
+    reason: `pageSize is ${size}`,
+    details: "",
+    hint: "Give a whole number from 1.",
+    status: 0
+  })

@@ -30,6 +30,17 @@ const isScalar = (u: unknown): u is Scalar =>
 /** Words for whoever reads a list: PostgREST's names in double quotes may hold anything. */
 export const quoted = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`
 
+/** For `in`, where everything in double quotes is text and nothing else. */
+export const listOf = (values: Iterable<Scalar>): string => `(${[...values].map((it) => quoted(String(it))).join(",")})`
+
+/** What could be read as other than itself: `eq.null`, spaces at the ends. */
+const ambiguous = (value: Scalar): boolean =>
+  typeof value === "string" && (/[\s"\\,()]/.test(value) || value === "null")
+
+/** Operator and value of a filter for what is this and nothing else. */
+export const equality = (value: NonNullable<Scalar>): readonly [operator: string, value: unknown] =>
+  ambiguous(value) ? ["in", listOf([value])] : ["eq", value]
+
 /** Bare where nobody could take it for syntax: that is how logs show it. */
 const named = (column: string): string => (/^[A-Za-z_]\w*$/.test(column) ? column : quoted(column))
 

@@ -10,7 +10,7 @@ import { Deferred, Effect, Either, Exit, Fiber, Option, Redacted, Request, Reque
 import { type DbError, RowNotFound } from "../../Errors.js"
 import type { Response } from "../answer.js"
 import { accessToken } from "../operations.js"
-import { type Columns, isValues, quoted, type Scalar } from "./columns.js"
+import { type Columns, equality, isValues, listOf, quoted, type Scalar } from "./columns.js"
 
 /** Whose eyes a row is read with. */
 export interface Identity {
@@ -146,7 +146,9 @@ export class Loader {
       onSend()
       const query = client.from(table).select(selected)
       const [[, only] = []] = ids.size === 1 ? ids : []
-      return only === undefined ? query.filter(key.column, "in", listOf(ids.keys())) : query.eq(key.column, only)
+      return only === undefined || only === null
+        ? query.filter(key.column, "in", listOf(ids.keys()))
+        : query.filter(key.column, ...equality(only))
     }, as)
   }
 
@@ -209,8 +211,6 @@ export class Loader {
     return Effect.fail(new RowNotFound({ table, details, id }))
   }
 }
-
-const listOf = (ids: Iterable<string>): string => `(${[...ids].map(quoted).join(",")})`
 
 /** One row. Equal requests are the same row to the same eyes, so that Effect's request cache may answer. */
 export class Get extends Request.TaggedClass("effect-supabase-pool/Get")<

@@ -2,7 +2,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import type { DbError, DecodeError } from "../../Errors.js"
-import { type Columns, quoted, type Scalar } from "./columns.js"
+import { type Columns, equality, listOf, quoted } from "./columns.js"
 
 /**
  * supabase-js's builder of a `select`, for what `where` cannot say.
@@ -86,8 +86,6 @@ const names: ReadonlyMap<string, string> = new Map([
   ["^", "[.circumflex.]"]
 ])
 
-const listOf = (values: ReadonlyArray<Scalar>): string => `(${values.map((value) => quoted(String(value))).join(",")})`
-
 const condition = (columns: Columns, name: string, value: unknown): Effect.Effect<Refine, DecodeError> =>
   Effect.gen(function* () {
     const column = yield* columns.column(name)
@@ -95,7 +93,7 @@ const condition = (columns: Columns, name: string, value: unknown): Effect.Effec
     if (value === null) return (query) => query.is(to, null)
     if (!Array.isArray(value)) {
       const scalar = yield* columns.encodeScalar(column, value)
-      return (query) => (scalar === null ? query.is(to, null) : query.eq(to, scalar))
+      return (query) => (scalar === null ? query.is(to, null) : query.filter(to, ...equality(scalar)))
     }
     const scalars = yield* Effect.forEach(value, (one: unknown) => columns.encodeScalar(column, one))
     return (query) => query.filter(to, "in", listOf(scalars))

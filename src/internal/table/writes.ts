@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { type DbError, RowNotFound } from "../../Errors.js"
 import type { Response } from "../answer.js"
 import * as Database from "../database.js"
-import type { Columns, Values } from "./columns.js"
+import { type Columns, equality, type Values } from "./columns.js"
 import type { Rows } from "./rows.js"
 
 /**
@@ -19,6 +19,9 @@ interface AnyUpsertOptions extends UpdateOptions {
 
 type Written<A> = Effect.Effect<A, DbError, Database.Db>
 
+/** The embedded database gives a list of one where columns are cast, although one row was asked for. */
+const only = (row: unknown): unknown => (Array.isArray(row) && row.length === 1 ? row[0] : row)
+
 export class Writes {
   private readonly rows: Rows
   private readonly columns: Columns
@@ -31,7 +34,7 @@ export class Writes {
   private one(query: (client: SupabaseClient) => PromiseLike<Response>, options?: UpdateOptions): Written<unknown> {
     return Effect.flatMap(
       Effect.flatMap(Database.Db, (db): Effect.Effect<unknown, DbError> => db.write(query, options)),
-      (row) => this.columns.decodeRow(row, "write")
+      (row) => this.columns.decodeRow(only(row), "write")
     )
   }
 
@@ -86,8 +89,14 @@ export class Writes {
         const nothing = Object.keys(values).length === 0
         return this.one((client) => {
           const query = client.from(table)
-          const chosen = nothing ? query.select(selected).eq(key.column, scalar) : undefined
-          return (chosen ?? query.update(values).eq(key.column, scalar).select(selected)).single()
+          const chosen = nothing ? query.select(selected).filter(key.column, ...equality(scalar)) : undefined
+          return (
+            chosen ??
+            query
+              .update(values)
+              .filter(key.column, ...equality(scalar))
+              .select(selected)
+          ).single()
         }, options)
       })
     )
@@ -117,7 +126,14 @@ export class Writes {
   remove(id: unknown): Written<unknown> {
     const { key, selected, table } = this.columns
     return this.byKey(id, (scalar) =>
-      this.one((client) => client.from(table).delete().eq(key.column, scalar).select(selected).single())
+      this.one((client) =>
+        client
+          .from(table)
+          .delete()
+          .filter(key.column, ...equality(scalar))
+          .select(selected)
+          .single()
+      )
     )
   }
 
