@@ -247,7 +247,7 @@ const start = (options: EmbeddedOptions): Effect.Effect<EmbeddedDatabase, Embedd
       catch: (cause) => new EmbeddedStartFailed({ stage: "database", reason: "the API did not come up", cause })
     })
     const answer = withRootHead(async (request) => app.fetch(request))
-    const gate = options.postgres === undefined ? yield* makeGate(answer) : openGate(answer)
+    const gate = options.postgres === undefined ? yield* makeGate(answer, engine) : openGate(answer)
     const host = options.host ?? "127.0.0.1"
     const server = yield* listen(lite, gate, {
       host,

@@ -497,6 +497,14 @@ describe("taking turns", () => {
   )
 })
 
+it.effect("a request that breaks the protocol with PostgreSQL leaves no transaction open for the next", () =>
+  Effect.gen(function* () {
+    const broken = yield* ask("/rest/v1/tx_fuzz?tags=cs.{}&id=eq.-1", { ...service, method: "PATCH", body: { n: 1 } })
+    expect(broken.body).toMatchObject({ code: "08P01" })
+    expect((yield* ask("/rest/v1/shops?limit=1")).status).toBe(200)
+  })
+)
+
 it.effect("the database's process connects to nothing and looks up no name", () =>
   Effect.gen(function* () {
     yield* ask("/rest/v1/shops?limit=1")

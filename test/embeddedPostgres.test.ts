@@ -2,14 +2,23 @@
 import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync } from "node:fs"
+import { readFile } from "node:fs/promises"
 import { connect } from "node:net"
-import { dirname } from "node:path"
+import { dirname, join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Redacted, Schedule, Schema, Scope } from "effect"
 import postgres from "postgres"
-import { Embedded, type EmbeddedDatabase, type EmbeddedStartFailed, seedFile } from "../src/embedded.js"
+import * as Db from "../src/Db.js"
+import {
+  Embedded,
+  type EmbeddedDatabase,
+  type EmbeddedStartFailed,
+  migrationsDirectory,
+  seedFile
+} from "../src/embedded.js"
+import { connection, expectedVersion } from "../src/internal/cli/findings.js"
 import { postgresServer } from "../src/internal/embedded/postgresServer.js"
 import { ids } from "./support/embedded.js"
 import { allMigrations } from "./support/migrations.js"
@@ -70,6 +79,17 @@ const query = (url: Redacted.Redacted, sql: string): Effect.Effect<ReadonlyArray
 
 const databases = (url: Redacted.Redacted) =>
   query(url, "select datname from pg_database where datname like 'embedded%' order by 1")
+
+const migrationFile = "20250918080000_supabase_pool.sql"
+
+/** What `supabase-pool check` says of transactions on a database with these migrations. */
+const verdict = (migrations: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const { anonKey, serviceRoleKey, url } = yield* Embedded.make({ postgres: yield* PostgresUrl, migrations })
+    const pool = Layer.orDie(Db.layerOf({ url, anonKey, serviceRoleKey, minConnections: 1, maxConnections: 2 }))
+    const found = (yield* Effect.provide(connection, pool)).find(({ name }) => name === "transaction function")
+    return [found?.ok, found?.detail] as const
+  }).pipe(Effect.scoped)
 
 const failure = (effect: Effect.Effect<unknown, EmbeddedStartFailed, Scope.Scope>) => Effect.scoped(Effect.flip(effect))
 
@@ -189,6 +209,24 @@ describePostgres("the embedded API over a PostgreSQL server", () => {
           const error = yield* failure(Embedded.make({ postgres: url, migrations: ["create tabel t ()"] }))
           assert.strictEqual(error.stage, "migration")
           assert.deepStrictEqual(yield* databases(url), before)
+        })
+      )
+
+      it.effect("is told by check what it lacks for transactions: all, what an old version had not, nothing", () =>
+        Effect.gen(function* () {
+          const mine = yield* Effect.promise(() => readFile(join(migrationsDirectory, migrationFile), "utf8"))
+          const version = (n: number) =>
+            `create or replace function public.supabase_pool_version() returns integer language sql as 'select ${n}'`
+          const verdicts = yield* Effect.forEach(
+            [[], [mine, version(0)], [mine, version(99)], [mine, version(0), mine]],
+            verdict
+          )
+          assert.deepStrictEqual(verdicts, [
+            [false, "is not installed"],
+            [false, `is old: version 0, and this package expects ${expectedVersion}`],
+            [false, `is version 99, newer than the ${expectedVersion} of this package`],
+            [true, `version ${expectedVersion}`]
+          ])
         })
       )
     }

@@ -380,12 +380,13 @@ stable
 set search_path = ''
 as $$
 declare
-  target jsonb := coalesce(step -> 'onConflict', supabase_pool.primary_key(relation::regclass));
+  target jsonb;
   action text;
 begin
   if step ->> 'op' <> 'upsert' then
     return '';
   end if;
+  target := coalesce(step -> 'onConflict', supabase_pool.primary_key(relation::regclass));
   if target is null then
     raise exception 'upsert into % needs onConflict: it has no primary key', relation using errcode = '42P10';
   end if;

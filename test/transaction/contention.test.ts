@@ -3,6 +3,7 @@
  * of them PostgreSQL ends is its choice; that both are done in the end, and once, is ours.
  */
 import { assert, layer } from "@effect/vitest"
+import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Layer } from "effect"
 import * as Db from "../../src/Db.js"
 import { Embedded } from "../../src/embedded.js"
@@ -135,6 +136,22 @@ describePostgres("transactions that get in each other's way", () => {
         assert.strictEqual(new Set(results.map((result) => JSON.stringify(result))).size, 1)
         assert.deepStrictEqual(yield* balances("key"), [1, 0])
         assert.deepStrictEqual(yield* journal("key"), ["key"])
+      })
+    )
+
+    it.effect("10,000 steps are one transaction: all are executed", () =>
+      Effect.gen(function* () {
+        const steps = Array.from(
+          { length: 10_000 },
+          (_, n) => (client: SupabaseClient) => client.from("journal").insert({ line: `many ${n}` })
+        )
+        const results = yield* Db.transaction(steps)
+        assert.strictEqual(results.length, 10_000)
+        const { count } = yield* Db.response(
+          (client) => client.from("journal").select("*", { count: "exact", head: true }).like("line", "many %"),
+          { as: "service" }
+        )
+        assert.strictEqual(count, 10_000)
       })
     )
   })
