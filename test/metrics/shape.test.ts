@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { createClient, type SupabaseClient, type WebSocketLike } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import * as fc from "effect/FastCheck"
+import { fingerprint, none } from "../../src/internal/metrics/fingerprint.js"
 import { keyOf, shapeOf } from "../../src/internal/metrics/shape.js"
 
 const transport = Object.assign(class {}, {}) as unknown as new () => WebSocketLike
@@ -128,6 +129,43 @@ describe("the shape of a query", () => {
         expect(shapeOf(key).text).not.toContain("s3cr3t")
       })
     )
+  })
+
+  it("has a fingerprint that is equal for equal shapes only, and the same whatever the values of filters are", () => {
+    const word = fc.constantFrom(
+      "a",
+      "b",
+      "price",
+      "select",
+      "order",
+      "limit",
+      "shops.order",
+      "columns",
+      "shops.or",
+      "or",
+      "data->x"
+    )
+    const operator = fc.constantFrom("eq", "not.eq", "in", "fts(english)", "nonsense", "not.nonsense", "is", "")
+    const part = fc.tuple(word, operator, fc.string({ maxLength: 4 }))
+    const pathOf = (parts: ReadonlyArray<readonly [string, string, string]>, value = ""): string => {
+      const query = new URLSearchParams()
+      for (const [name, filter, text] of parts) query.append(name, `${filter}.${text}${value}`)
+      return `/rest/v1/t?${query}`
+    }
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 3 }), fc.array(part, { maxLength: 3 }), (left, right) => {
+        const [one, other] = [pathOf(left), pathOf(right)]
+        const print = fingerprint("GET", one)
+        if (print !== none && print === fingerprint("GET", other)) expect(keyOf("GET", one)).toBe(keyOf("GET", other))
+        const isFilter = left.every(([name]) => !/select|order|columns|or$/.test(name))
+        if (isFilter) expect(fingerprint("GET", pathOf(left, "another"))).toBe(print)
+      }),
+      { numRuns: 2_000 }
+    )
+    expect(fingerprint("GET", "/rest/v1/t?a=eq.1")).not.toBe(fingerprint("HEAD", "/rest/v1/t?a=eq.1"))
+    expect(fingerprint("GET", "/rest/v1/t?a=eq.1")).not.toBe(fingerprint("GET", "/rest/v1/t?a=gt.1"))
+    expect(fingerprint("GET", "/rest/v1/t?a=eq.1")).not.toBe(fingerprint("GET", "/rest/v1/t?a=not.eq.1"))
+    expect(fingerprint("GET", "/rest/v1/t?select=a")).not.toBe(fingerprint("GET", "/rest/v1/t?select=b"))
   })
 
   it("is never longer than a few hundred characters", () => {

@@ -6,6 +6,7 @@
  */
 import type { MetricHook } from "effect"
 import type { Mode } from "../../Errors.js"
+import { fingerprint, none } from "./fingerprint.js"
 import * as Instruments from "./instruments.js"
 import { LatencyCell, type Slow, SlowCell } from "./latency.js"
 import { keyOf, type Shape, shapeOf } from "./shape.js"
@@ -43,6 +44,8 @@ const maxSeries = 200
 
 /** Error types and codes of one series; what is beyond has no code. */
 const maxFailures = 30
+
+const longestKnown = 1_000
 
 const dayMillis = 86_400_000
 
@@ -119,6 +122,8 @@ export class Queries {
   readonly overall: Windows<LatencyCell> = new Windows(() => new LatencyCell())
   readonly slow: Windows<SlowCell> = new Windows(() => new SlowCell())
   private readonly entries: Map<string, Entry> = new Map()
+  /** A shorter way to entries; thrown away when it has become long. */
+  private readonly known: Readonly<Record<Mode, Map<number, Entry>>> = { read: new Map(), write: new Map() }
   private readonly others: Readonly<Record<Mode, Entry>>
   private readonly series: Map<string, Series> = new Map()
   private readonly origin: string
@@ -149,7 +154,20 @@ export class Queries {
     return this.slow.sum(window, now).slowest
   }
 
-  private entryOf(pool: Mode, { method, path, requests }: Sent, now: number): Entry {
+  private entryOf(pool: Mode, sent: Sent, now: number): Entry {
+    if (sent.requests !== 1) return this.find(pool, sent, now)
+    const known = this.known[pool]
+    const print = fingerprint(sent.method, sent.path)
+    const entry = known.get(print)
+    if (entry !== undefined) return entry
+    const found = this.find(pool, sent, now)
+    if (print === none || found === this.others[pool]) return found
+    if (known.size >= longestKnown) known.clear()
+    known.set(print, found)
+    return found
+  }
+
+  private find(pool: Mode, { method, path, requests }: Sent, now: number): Entry {
     const shape = requests === 0 ? "" : keyOf(method, path)
     // Several requests in one operation: named after the first.
     const key = `${pool === "read" ? "r" : "w"}${requests > 1 ? "+" : " "}${shape}`
@@ -169,6 +187,8 @@ export class Queries {
   private sweep(now: number): void {
     if (now < this.nextSweep) return
     this.nextSweep = now + sweepInterval
+    this.known.read.clear()
+    this.known.write.clear()
     for (const [key, { windows }] of this.entries) {
       if (now - windows.lastUsed > dayMillis) this.entries.delete(key)
     }

@@ -16,11 +16,11 @@ export interface Shape {
 }
 
 /** Parameters whose values are names of columns and orders, and so belong to the shape. */
-const kept = new Set(["select", "order", "columns", "on_conflict"])
+export const kept: ReadonlySet<string> = new Set(["select", "order", "columns", "on_conflict"])
 
-const trees = new Set(["and", "or", "not.and", "not.or"])
+export const trees: ReadonlySet<string> = new Set(["and", "or", "not.and", "not.or"])
 
-const operators = new Set(
+export const operators: ReadonlySet<string> = new Set(
   "eq gt gte lt lte neq like ilike match imatch in is isdistinct fts plfts phfts wfts cs cd ov sl sr nxr nxl adj".split(
     " "
   )
@@ -29,7 +29,7 @@ const operators = new Set(
 /** A shape that is longer is told from another by its beginning. */
 const longest = 600
 
-const root = "/rest/v1/"
+export const root = "/rest/v1/"
 
 /** Where PostgREST's part of the path begins; -1 where the request is for another service of Supabase's. */
 const restAt = (path: string): number => {
