@@ -1,24 +1,13 @@
-import { readFile, rm, writeFile } from "node:fs/promises"
+import { readFile } from "node:fs/promises"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { variables } from "../src/Config.js"
-import { root, runProgram } from "./support/program.js"
+import { root, runCode } from "./support/program.js"
 
 const readme = Effect.promise(() => readFile(`${root}README.md`, "utf8"))
 
 /** The first block of TypeScript, less its imports and blank lines: what a reader counts. */
 const firstExample = Effect.map(readme, (text) => /```ts\n([\s\S]*?)```/.exec(text)?.[1] ?? "")
-
-/** Beside the sources, so that the package's own name resolves as the compiler's paths say. */
-const script = (code: string) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const path = `${root}examples/.readme-example.ts`
-      await writeFile(path, code)
-      return path
-    }),
-    (path) => Effect.promise(() => rm(path))
-  )
 
 describe("README", () => {
   it.live(
@@ -34,7 +23,7 @@ describe("README", () => {
               .filter((line) => line.trim() !== "").length,
             12
           )
-          const { failed, output } = yield* runProgram(yield* script(code))
+          const { failed, output } = yield* runCode(code)
           assert.isFalse(failed, output)
           assert.match(output, /\d+ laptops of 500 products; the first shop is \w+/)
         })

@@ -4,7 +4,12 @@ import { type DbError, QueryError } from "../Errors.js"
 import type { Response } from "./answer.js"
 import * as Database from "./database.js"
 
-/** A builder that a range can be asked of: one of `select`, ordered so that pages do not overlap. */
+/**
+ * A builder that a range can be asked of: one of `select`, ordered so that pages do not overlap.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Ranged extends PromiseLike<Response> {
   range(from: number, to: number): PromiseLike<Response>
 }
@@ -24,7 +29,12 @@ export interface StreamOptions {
  */
 export interface ServiceStreamOptions extends StreamOptions, Database.ReadOptions {}
 
-/** One row of what the builder selects. */
+/**
+ * One row of what the builder selects.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Row<Q> = Database.Result<Q> extends ReadonlyArray<infer A> ? A : never
 
 const defaultPageSize = 1_000

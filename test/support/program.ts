@@ -1,22 +1,37 @@
 import { execFile } from "node:child_process"
+import { rm, writeFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
-import { Effect } from "effect"
+import { Effect, type Scope } from "effect"
 
 export const root: string = fileURLToPath(new URL("../..", import.meta.url))
 
-export interface Outcome {
+interface Outcome {
   readonly failed: boolean
   readonly output: string
 }
 
 /** Runs a TypeScript file to its end, as a reader of the documentation would; ends with the fiber that waits for it. */
-export const runProgram = (path: string): Effect.Effect<Outcome> =>
+export const runProgram = (path: string, env: Readonly<Record<string, string>> = {}): Effect.Effect<Outcome> =>
   Effect.async((resume) => {
     const child = execFile(
       process.execPath,
       ["--import", "tsx", path],
-      { timeout: 60_000, cwd: root },
+      { timeout: 60_000, cwd: root, env: { ...process.env, ...env } },
       (error, out, err) => resume(Effect.succeed({ failed: error !== null, output: out + err }))
     )
     return Effect.sync(() => child.kill("SIGKILL"))
   })
+
+/** A program that a page shows. Beside the sources, so that the package's own name resolves as the compiler's paths say. */
+export const runCode = (
+  code: string,
+  env: Readonly<Record<string, string>> = {}
+): Effect.Effect<Outcome, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const path = `${root}examples/.shown-${crypto.randomUUID()}.ts`
+      await writeFile(path, code)
+      return path
+    }),
+    (path) => Effect.promise(() => rm(path))
+  ).pipe(Effect.flatMap((path) => runProgram(path, env)))

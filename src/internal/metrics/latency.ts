@@ -1,14 +1,5 @@
-import { DDSketch } from "@datadog/sketches-js"
+import { Sketch } from "./sketch.js"
 import type { Cell } from "./windows.js"
-
-/** Percentiles are within this share of the true value. */
-const relativeAccuracy = 0.02
-
-/**
- * The sketch counts in µs from 2 upwards: at 1 its bin has the number 0, which its `merge` takes for "not given" and then
- * counts into nowhere. The upper end bounds its memory.
- */
-const bounds = { least: 2, most: 1e10 } as const
 
 /** Durations of operations, in ms, and how many of them went wrong. */
 export class LatencyCell implements Cell<LatencyCell> {
@@ -18,7 +9,7 @@ export class LatencyCell implements Cell<LatencyCell> {
   failed = 0
   private millis = 0
   private most = 0
-  private sketch: DDSketch | undefined = undefined
+  private sketch: Sketch | undefined = undefined
 
   /** `failed`: health counts it; `error`: it ended in an error of any kind. */
   add(millis: number, error: boolean, failed: boolean): void {
@@ -27,8 +18,8 @@ export class LatencyCell implements Cell<LatencyCell> {
     if (millis > this.most) this.most = millis
     if (error) this.errors += 1
     if (failed) this.failed += 1
-    this.sketch ??= new DDSketch({ relativeAccuracy })
-    this.sketch.accept(Math.min(bounds.most, Math.max(bounds.least, millis * 1_000)))
+    this.sketch ??= new Sketch()
+    this.sketch.add(millis)
   }
 
   merge(other: LatencyCell): void {
@@ -38,7 +29,7 @@ export class LatencyCell implements Cell<LatencyCell> {
     this.failed += other.failed
     this.millis += other.millis
     this.most = Math.max(this.most, other.most)
-    this.sketch ??= new DDSketch({ relativeAccuracy })
+    this.sketch ??= new Sketch()
     this.sketch.merge(other.sketch)
   }
 
@@ -62,7 +53,7 @@ export class LatencyCell implements Cell<LatencyCell> {
   /** 0 without any. */
   percentile(share: number): number {
     if (this.sketch === undefined) return 0
-    return Math.min(this.most, this.sketch.getValueAtQuantile(share) / 1_000)
+    return Math.min(this.most, this.sketch.quantile(share))
   }
 }
 

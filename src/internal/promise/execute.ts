@@ -15,7 +15,12 @@ export interface ExecuteOptions {
   readonly idempotent?: boolean | undefined
 }
 
-/** What a caller does with a client; supabase-js's builders are `PromiseLike`, and so may be returned unawaited. */
+/**
+ * What a caller does with a client; supabase-js's builders are `PromiseLike`, and so may be returned unawaited.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Operation<A> = (client: SupabaseClient) => PromiseLike<A> | A
 
 interface FailedResponse {

@@ -4,7 +4,12 @@ import { DecodeError, QueryError } from "../../Errors.js"
 import { unsendable } from "../jsonable.js"
 import { withoutSecrets } from "../words.js"
 
-/** A schema whose columns can be told apart: `Schema.Struct` or `Schema.Class`. */
+/**
+ * A schema whose columns can be told apart: `Schema.Struct` or `Schema.Class`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type TableSchema = Schema.Schema.AnyNoContext & { readonly fields: Schema.Struct.Fields }
 
 export type Stage = DecodeError["stage"]

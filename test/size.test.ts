@@ -1,0 +1,102 @@
+/** What a bundler makes of a user's program: only what it uses. In bytes, minified; esbuild of package-lock.json. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { build } from "esbuild"
+import { root } from "./support/program.js"
+
+interface Bundle {
+  readonly bytes: number
+  /** Bytes by file, as far as something of it is left. */
+  readonly files: ReadonlyMap<string, number>
+}
+
+const bundle = (program: string): Effect.Effect<Bundle> =>
+  Effect.promise(async () => {
+    const { metafile } = await build({
+      stdin: { contents: program, resolveDir: root, sourcefile: "program.ts", loader: "ts" },
+      absWorkingDir: root,
+      bundle: true,
+      minify: true,
+      write: false,
+      metafile: true,
+      platform: "node",
+      format: "esm",
+      target: "node20",
+      logLevel: "error"
+    })
+    const [output] = Object.values(metafile.outputs)
+    const files = Object.entries(output?.inputs ?? {}).filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+    return {
+      bytes: output?.bytes ?? 0,
+      files: new Map(files.map(([path, { bytesInOutput }]) => [path, bytesInOutput]))
+    }
+  })
+
+const sum = ({ files }: Bundle, of: RegExp): number =>
+  [...files].reduce((bytes, [path, size]) => bytes + (of.test(path) ? size : 0), 0)
+
+const among = ({ files }: Bundle, of: RegExp): ReadonlyArray<string> =>
+  [...files.keys()].filter((path) => of.test(path))
+
+const reader = `
+  import { Effect } from "effect"
+  import { Db } from "effect-supabase-pool"
+  export const main = Effect.flatMap(Db.ReadDb, (db) => db.read((client) => client.from("products").select("title"))).pipe(
+    Effect.zipRight(Db.read((client) => client.from("shops").select("name"))),
+    Effect.provide(Db.layerFromEnv)
+  )`
+
+/** Made once for the tests that look at it. */
+const fromIndex = Effect.runSync(Effect.cached(bundle(reader)))
+
+/** 81 kB when this was written. */
+const oursLimit = 125_000
+/** 1.45 MB when this was written: undici and effect 0.54 MB each, supabase-js 0.23 MB. */
+const wholeLimit = 1_700_000
+
+describe("a bundle of a program that reads", () => {
+  it.effect("holds no HTTP server, no React, no embedded database, and undici once", () =>
+    Effect.gen(function* () {
+      const made = yield* fromIndex
+      assert.deepStrictEqual(
+        among(
+          made,
+          /node_modules\/(react|react-dom|redis|ws|@effect\/(platform|platform-node|cli|printer)|@supabase\/lite|@electric-sql|@hono)\//
+        ),
+        []
+      )
+      assert.deepStrictEqual(among(made, /^src\/(Http|Alerts|Health|promise|embedded|react|bin|main|RateLimit\/)/), [])
+      assert.strictEqual(among(made, /undici\/lib\/dispatcher\/client\.js$/).length, 1)
+    })
+  )
+
+  it.effect(`is at most ${oursLimit / 1_000} kB of ours, ${wholeLimit / 1_000} kB with everything`, () =>
+    Effect.gen(function* () {
+      const made = yield* fromIndex
+      assert.isAbove(sum(made, /^src\//), 0)
+      assert.isAtMost(sum(made, /^src\//), oursLimit)
+      assert.isAtMost(made.bytes, wholeLimit)
+    })
+  )
+
+  it.effect("is as small from the index as from the module", () =>
+    Effect.gen(function* () {
+      const index = yield* fromIndex
+      const fromModule = yield* bundle(
+        reader.replace('{ Db } from "effect-supabase-pool"', '* as Db from "effect-supabase-pool/Db"')
+      )
+      assert.isAtMost(index.bytes, fromModule.bytes * 1.05)
+    })
+  )
+})
+
+describe("a bundle of a program that only looks at presets", () => {
+  it.effect("holds neither a socket nor a client", () =>
+    Effect.gen(function* () {
+      const made = yield* bundle(
+        `import { Config } from "effect-supabase-pool"; export const main = Config.optimized("high")`
+      )
+      assert.deepStrictEqual(among(made, /node_modules\/(undici|@supabase)\/|^src\/internal\/(?!config\/)/), [])
+    })
+  )
+})
