@@ -10,12 +10,13 @@ import { against, json, layer, serve } from "./support/httpServer.js"
 
 const folder = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
 
+/** Its whole lines, none where it is not there: it may be set aside or written to at this moment. */
 const linesOf = (path: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    if (!(yield* fs.exists(path))) return []
-    const text = yield* fs.readFileString(path)
+    const text = yield* Effect.orElseSucceed(fs.readFileString(path), () => "")
     return text
+      .slice(0, text.lastIndexOf("\n") + 1)
       .split("\n")
       .filter((line) => line !== "")
       .map((line): Record<string, unknown> => JSON.parse(line))
