@@ -4,6 +4,7 @@ import { runProgram } from "./support/program.js"
 
 /** What each prints when it did its work. */
 const examples: ReadonlyArray<readonly [path: string, output: RegExp]> = [
+  ["examples/rls/main.ts", /^Liam buys: 201\nLiam asks 20 times: 0 answers .* own orders\nWith a forged token: 401$/m],
   ["examples/worker/main.ts", /^500 prices reduced by 10 %$/m],
   [
     "examples/opentelemetry/main.ts",
@@ -12,7 +13,7 @@ const examples: ReadonlyArray<readonly [path: string, output: RegExp]> = [
   ["examples/nextjs/main.ts", /^200 20\n400 .*\?q=laptop/m]
 ]
 
-describe.concurrent("examples", () => {
+describe("examples", () => {
   for (const [path, expected] of examples) {
     it.live(
       `${path} runs to its end`,

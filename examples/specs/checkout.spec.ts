@@ -20,7 +20,7 @@ const stocked = (stock: number, written: Array<string>) =>
   Checkout.layer.pipe(
     Layer.provide(
       Db.layerTest((request) => {
-        if (request.method === "GET") return Response.json({ price: 10, stock })
+        if (request.method === "GET") return Response.json([{ id: productId, price: 10, stock }])
         written.push(new URL(request.url).pathname)
         return Response.json({ replayed: false, results: [{ id: productId }, { id: "order-1" }] })
       })

@@ -1,5 +1,5 @@
 /** A service of an application, as the specs beside it swap what stands under it. */
-import { Context, Data, Effect, Layer } from "effect"
+import { Context, Data, Effect, Layer, Schema } from "effect"
 import { Db, Transaction } from "effect-supabase-pool"
 
 export class SoldOut extends Data.TaggedError("SoldOut")<{ readonly productId: string }> {}
@@ -10,23 +10,18 @@ interface Order {
   readonly quantity: number
 }
 
-interface Product {
-  readonly price: number
-  readonly stock: number
-}
+/** As much of a product as a checkout has to know. */
+const products = Db.table("products", Schema.Struct({ id: Schema.UUID, price: Schema.Number, stock: Schema.Int }))
 
 export class Checkout extends Context.Tag("examples/Checkout")<
   Checkout,
   { readonly buy: (order: Order, requestId: string) => Effect.Effect<string, SoldOut | Db.DbError> }
 >() {}
 
-const product = (id: string) =>
-  Db.read((client) => client.from("products").select("price, stock").eq("id", id).single<Product>())
-
 /** The stock is in the filter, so that of two buyers of the last piece one gets it and the other's order is undone. */
 const buy = ({ buyerId, productId, quantity }: Order, requestId: string) =>
   Effect.gen(function* () {
-    const { price, stock } = yield* product(productId)
+    const { price, stock } = yield* products.get(productId)
     if (stock < quantity) return yield* new SoldOut({ productId })
     const [, order] = yield* Db.transaction(
       [
