@@ -1,6 +1,6 @@
 /** `get`s at the same time share requests: counted by a server that sees each of them. */
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Either, Fiber, Layer, Request, Schema } from "effect"
+import { Deferred, Effect, Either, Fiber, Layer, Request, Schema, TestClock } from "effect"
 import * as Db from "../src/Db.js"
 import {
   type Answer,
@@ -306,5 +306,43 @@ describe("a get that is interrupted", () => {
         expect(server.seen.map(({ url }) => keysOf(url))).toEqual([["b"]])
       })
     )
+  )
+})
+
+describe("a write whose answer was lost", () => {
+  const Thing = Schema.Struct({ id: Schema.String, serial: Schema.Int })
+  const things = Db.table("things", Thing, { generated: ["id", "serial"] })
+
+  /** Whether it was sent again, once or more. */
+  const repeats = (write: Effect.Effect<unknown, Db.DbError, Db.Db>) =>
+    against((response) => void response.writeHead(502).end(), { ...options, maxRetries: 1, retryDelay: "1 second" })(
+      (server) =>
+        Effect.gen(function* () {
+          const writing = yield* Effect.fork(failureOf(write))
+          yield* server.until(() => server.seen.length === 1)
+          const outcome = yield* Effect.raceFirst(
+            Fiber.join(writing),
+            Effect.forever(Effect.zipRight(TestClock.adjust("1 second"), tick))
+          )
+          expect(outcome.mayHaveExecuted).toBe(true)
+          return server.seen.length > 1
+        })
+    )
+
+  const tick = Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))
+
+  it.effect.each<readonly [what: string, again: boolean, write: Effect.Effect<unknown, Db.DbError, Db.Db>]>([
+    ["an upsert that names its key", true, things.upsert({ id: "a" })],
+    ["an upsert that names what it conflicts on", true, things.upsert({ serial: 1 }, { onConflict: "serial" })],
+    ["an upsert whose key the database makes", false, things.upsert({ serial: 1 })],
+    ["an upsert that is said not to be idempotent", false, things.upsert({ id: "a" }, { idempotent: false })],
+    ["an update", false, things.update("a", { serial: 1 })],
+    ["an update that is said to be idempotent", true, things.update("a", { serial: 1 }, { idempotent: true })],
+    ["an insert, even with its key", false, things.create({ id: "a" })],
+    ["a removal", false, things.remove("a")]
+  ])("%s is sent again: %s", ([, again, write]) =>
+    Effect.gen(function* () {
+      expect(yield* repeats(write)).toBe(again)
+    })
   )
 })
