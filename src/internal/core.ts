@@ -6,37 +6,16 @@
  * interruption can come between two changes; what waits or does I/O is an Effect around it.
  */
 import { Clock, Duration, Effect, Exit, type Fiber, FiberSet, Pool, Scope } from "effect"
-import { type AcquireError, AcquireTimeout, type Mode, PoolClosed, PoolOverloaded } from "../Errors.js"
-import type { Listener } from "./audit/listeners.js"
+import { type AcquireError, AcquireTimeout, PoolClosed, PoolOverloaded } from "../Errors.js"
 import { Bag } from "./bag.js"
+import type { CoreOptions } from "./coreOptions.js"
 import * as Deadlines from "./deadlines.js"
 import { reclaim } from "./leakWatch.js"
 import { Lease, type Resource } from "./lease.js"
 import { Ledger } from "./ledger.js"
-import type { Periods } from "./metrics/pool.js"
 import { Opener } from "./opener.js"
 import { Request } from "./request.js"
 import { monotonic } from "./time.js"
-
-/** All periods in ms; zero turns `idleTimeout`'s neighbours (`maxLifetime`, `keepalive`, `leakDetection`) off. */
-export interface CoreOptions<R extends Resource> {
-  readonly mode: Mode
-  readonly origin: string
-  readonly min: number
-  readonly max: number
-  readonly maxPending: number
-  readonly connectionTimeout: Duration.Duration
-  readonly leakDetectionTimeout: Duration.Duration
-  readonly idleTimeout: number
-  readonly maxLifetime: number
-  readonly keepaliveInterval: number
-  readonly shutdownTimeout: Duration.Duration
-  /** Told of each period where it ends; nobody where metrics are off. */
-  readonly periods?: Periods | undefined
-  /** Told of every event, from the first to the last. */
-  readonly listeners?: ReadonlyArray<Listener> | undefined
-  readonly acquire: (onClose: (resource: R) => void) => Effect.Effect<R, never, Scope.Scope>
-}
 
 /**
  * A socket that the other side closes sooner than this (ms) after it was opened, unused, was never a connection: so do
@@ -114,9 +93,16 @@ export class Core<R extends Resource> {
   /** A resource while `f` runs. */
   use<A, E, S>(f: (resource: R) => Effect.Effect<A, E, S>): Effect.Effect<A, E | AcquireError, S> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(this.checkout(restore), (lease) =>
-        Effect.ensuring(restore(Effect.suspend(() => f(lease.resource))), this.giveBack(lease))
-      )
+      Effect.flatMap(this.checkout(restore), (lease) => {
+        const after = (exit: Exit.Exit<A, E>): Effect.Effect<A, E> => {
+          const late = this.takeBack(lease)
+          return late === undefined ? exit : Effect.zipRight(late, exit)
+        }
+        return Effect.matchCauseEffect(restore(Effect.suspend(() => f(lease.resource))), {
+          onSuccess: (value) => after(Exit.succeed(value)),
+          onFailure: (cause) => after(Exit.failCause(cause))
+        })
+      })
     )
   }
 
@@ -127,23 +113,29 @@ export class Core<R extends Resource> {
   checkout(restore: Restore, limit?: number): Effect.Effect<Lease<R>, AcquireError> {
     return Effect.withFiberRuntime((fiber) => {
       if (this.phase !== "open") return Effect.fail(this.closed(false))
-      const now = this.now()
-      const lease = this.takeOpen(now)
-      if (lease !== undefined) {
-        this.lend(lease, fiber, now)
-        return Effect.succeed(lease)
-      }
+      const lease = this.takeIdle(fiber)
+      if (lease !== undefined) return Effect.succeed(lease)
       const refusal = this.refusal()
       if (refusal !== undefined) return Effect.fail(refusal)
-      const request = new Request(this, fiber, now)
+      const request = new Request(this, fiber, this.now())
       this.bag.wait(request)
       this.deadlines.add(request)
       this.opener.grow()
-      const wait = Effect.onExit(restore(request.wait), (exit) =>
-        Exit.isSuccess(exit) ? Effect.void : request.abandon
-      )
+      const wait = Effect.matchCauseEffect(restore(request.wait), {
+        onSuccess: Effect.succeed,
+        onFailure: (cause) => Effect.zipRight(request.abandon, Effect.failCause(cause))
+      })
       return limit === undefined ? wait : request.within(limit, wait)
     })
+  }
+
+  /** What `checkout` gives where nobody has to wait, for those who must not pay for an Effect. Give it back as that. */
+  takeIdle(fiber: Fiber.RuntimeFiber<unknown, unknown>): Lease<R> | undefined {
+    if (this.phase !== "open" || this.bag.idleCount === 0) return undefined
+    const now = this.now()
+    const lease = this.takeOpen(now)
+    if (lease !== undefined) this.lend(lease, fiber, now)
+    return lease
   }
 
   private takeOpen(now: number): Lease<R> | undefined {
@@ -173,29 +165,32 @@ export class Core<R extends Resource> {
     const span = fiber.currentSpan
     lease.holder = { span: span?._tag === "Span" ? span.name : "", fiber: `#${fiber.id().id}` }
     this.active += 1
-    this.leaks.add(lease)
+    this.leaks.add(lease, now)
     lease.resource.lend()
     this.ledger.record("acquired", lease, now)
   }
 
   /** Never fails, never waits for the network, and is harmless when the lease has gone another way already. */
   giveBack(lease: Lease<R>): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (lease.state !== "busy") return lease.reclaimed ? this.lateReturn(lease) : Effect.void
-      this.leaks.remove(lease)
-      this.active -= 1
-      const clean = lease.resource.takeBack()
-      const now = this.now()
-      lease.idleSince = now
-      lease.lastUsed = now
-      this.ledger.record("released", lease, now)
-      lease.holder = undefined
-      const end = clean ? this.endOf(lease, now) : "failed"
-      if (end === undefined) this.place(lease)
-      else this.discard(lease, end)
-      this.tellDrained()
-      return Effect.void
-    })
+    return Effect.suspend(() => this.takeBack(lease) ?? Effect.void)
+  }
+
+  /** `giveBack` at once; what there is left to do, if anything. */
+  takeBack(lease: Lease<R>): Effect.Effect<void> | undefined {
+    if (lease.state !== "busy") return lease.reclaimed ? this.lateReturn(lease) : undefined
+    this.leaks.remove(lease)
+    this.active -= 1
+    const clean = lease.resource.takeBack()
+    const now = this.now()
+    lease.idleSince = now
+    lease.lastUsed = now
+    this.ledger.record("released", lease, now)
+    lease.holder = undefined
+    const end = clean ? this.endOf(lease, now) : "failed"
+    if (end === undefined) this.place(lease)
+    else this.discard(lease, end)
+    this.tellDrained()
+    return undefined
   }
 
   /** Why a lease that comes back cannot be lent again, if it cannot. */

@@ -6,12 +6,15 @@ import { type Listener, Listeners } from "./audit/listeners.js"
 import { Core } from "./core.js"
 import * as Deadlines from "./deadlines.js"
 import * as Housekeeper from "./housekeeper.js"
+import type { Lease } from "./lease.js"
 import * as PoolFigures from "./metrics/pool.js"
 import { target } from "./openSocket.js"
 import { SocketFetch } from "./socketFetch.js"
 import type { MakeTransport } from "./transport.js"
 
 export type PoolCore = Core<Connection.PooledConnection>
+
+export type PoolLease = Lease<Connection.PooledConnection>
 
 /** The two pools as operations see them. Users see `ReadPool` and `WritePool`. */
 export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<

@@ -9,7 +9,8 @@ import { monotonic } from "./time.js"
  * enough, and adding and removing cost O(1).
  */
 export interface Deadlines {
-  readonly add: (deadline: Deadline) => void
+  /** `now`, of the same clock, spares a look at it. */
+  readonly add: (deadline: Deadline, now?: number) => void
   /** Harmless when the deadline was removed or has expired already. */
   readonly remove: (deadline: Deadline) => void
 }
@@ -35,8 +36,8 @@ class DeadlineQueue implements Deadlines {
     this.millis = millis
   }
 
-  add(deadline: Deadline): void {
-    deadline.at = monotonic(this.clock) + this.millis
+  add(deadline: Deadline, now: number = monotonic(this.clock)): void {
+    deadline.at = now + this.millis
     deadline.queued = true
     deadline.previous = this.tail
     if (this.tail === undefined) this.head = deadline

@@ -56,7 +56,7 @@ export class Lease<R extends Resource> extends Deadline {
   retire = false
   /** Set by the leak watch, so that a late return is known as one. */
   reclaimed = false
-  readonly onExpire: Effect.Effect<void>
+  private readonly onLeak: (lease: Lease<R>) => Effect.Effect<void>
 
   constructor(options: {
     readonly resource: R
@@ -72,6 +72,10 @@ export class Lease<R extends Resource> extends Deadline {
     this.openedAt = options.now
     this.idleSince = options.now
     this.lastUsed = options.now
-    this.onExpire = options.onLeak(this)
+    this.onLeak = options.onLeak
+  }
+
+  get onExpire(): Effect.Effect<void> {
+    return this.onLeak(this)
   }
 }

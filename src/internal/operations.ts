@@ -2,13 +2,27 @@
  * One operation from the caller to the database and back: checkout, request, return, and again where that is safe.
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Clock, Context, Duration, Effect, type Exit, FiberRef, identity, Layer, Option, Schedule } from "effect"
+import {
+  Cause,
+  Clock,
+  Context,
+  Duration,
+  Effect,
+  Either,
+  Exit,
+  type Fiber,
+  FiberRef,
+  identity,
+  Layer,
+  Option,
+  Schedule
+} from "effect"
 import { PoolConfig, type PoolOptions } from "../Config.js"
 import type { Credentials, PooledConnection } from "../Connection.js"
-import { type DbError, isDbError, type Mode } from "../Errors.js"
+import { type DbError, isDbError, type Mode, QueryError } from "../Errors.js"
 import * as Metrics from "../Metrics.js"
 import * as Retry from "../Retry.js"
-import { Cores, type PoolCore } from "./cores.js"
+import { Cores, type PoolCore, type PoolLease } from "./cores.js"
 import * as PooledClient from "./pooledClient.js"
 import * as Spans from "./spans.js"
 import { precise } from "./time.js"
@@ -28,8 +42,11 @@ export interface OperationOptions {
 /** What is done with the connection; `client` sends under the credentials that the operation has. */
 export type Body<A, E, R> = (client: SupabaseClient, connection: PooledConnection) => Effect.Effect<A, E, R>
 
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 /** What the attempts of one operation share. */
 interface Attempts {
+  readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
   /** When it began: waiting for connections, over all attempts, ends `connectionTimeout` later. */
   readonly since: number
   /** Puts the operation's span, if it has one, around the caller's code. */
@@ -93,6 +110,7 @@ class Runner {
   run<A, E, R>(body: Body<A, E, R>, options: OperationOptions): Effect.Effect<A, E | DbError, R> {
     return Effect.withFiberRuntime((fiber) => {
       const attempts: Attempts = {
+        fiber,
         since: precise(this.clock),
         within: identity,
         traceparent: "",
@@ -117,58 +135,74 @@ class Runner {
     options: OperationOptions,
     attempts: Attempts
   ): Effect.Effect<A, E | DbError, R> {
-    return Effect.catchAll(this.attempt(body, options, attempts), (error) =>
-      this.again(error, body, options, attempts)
-    ).pipe(Effect.onExit((exit) => this.observe(exit, options.mode, attempts)))
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.matchCauseEffect(this.attempt(restore, body, options, attempts), {
+        onSuccess: (value) => this.observed(Exit.succeed(value), options.mode, attempts),
+        onFailure: (cause) =>
+          Either.match(Cause.failureOrCause(cause), {
+            onLeft: (error) =>
+              Effect.flatMap(Effect.exit(restore(this.again(error, body, options, attempts))), (exit) =>
+                this.observed(exit, options.mode, attempts)
+              ),
+            onRight: (defect) => this.observed(Exit.failCause(defect), options.mode, attempts)
+          })
+      })
+    )
   }
 
-  private observe(exit: Exit.Exit<unknown, unknown>, mode: Mode, attempts: Attempts): Effect.Effect<void> {
-    return Effect.sync(() => {
-      if (exit._tag === "Success") this.budget.deposit()
-      const duration = precise(this.clock) - attempts.since
-      this.metrics.observe({ mode, duration, exit, sent: attempts, retries: attempts.retries })
-    })
+  private observed<A, E>(exit: Exit.Exit<A, E>, mode: Mode, attempts: Attempts): Exit.Exit<A, E> {
+    if (exit._tag === "Success") this.budget.deposit()
+    const duration = precise(this.clock) - attempts.since
+    this.metrics.observe({ mode, duration, exit, sent: attempts, retries: attempts.retries })
+    return exit
   }
 
+  /** Run it uninterruptibly; the waiting and the caller's code inside are interruptible, by `restore`. */
   private attempt<A, E, R>(
+    restore: Restore,
     body: Body<A, E, R>,
     options: OperationOptions,
     attempts: Attempts,
     limit?: number
   ): Effect.Effect<A, E | DbError, R> {
     const core: PoolCore = options.mode === "read" ? this.cores.read : this.cores.write
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(core.checkout(restore, limit), (lease) => {
-        const connection = lease.resource
-        attempts.connectionId = connection.id
-        attempts.waited += lease.waited
-        connection.transport.traceparent = attempts.traceparent
-        const work = Effect.suspend(() =>
-          Effect.flatMap(this.clientOf(connection, options), (client) => body(client, connection))
-        )
-        return Effect.onExit(restore(attempts.within(work)), () => {
-          const { sent } = connection.transport
-          attempts.method = sent.method
-          attempts.path = sent.path
-          attempts.requests = sent.requests
-          // What is still under way is aborted by giving back, and may be a write.
-          attempts.writes = connection.transport.writes + (connection.transport.isBusy ? 1 : 0)
-          return core.giveBack(lease)
-        })
+    const withLease = (lease: PoolLease): Effect.Effect<A, E | DbError, R> => {
+      const connection = lease.resource
+      attempts.connectionId = connection.id
+      attempts.waited += lease.waited
+      connection.transport.traceparent = attempts.traceparent
+      const work = Effect.suspend((): Effect.Effect<A, E | DbError, R> => {
+        const client = this.clientOf(connection, options, attempts.fiber)
+        return client instanceof QueryError ? Effect.fail(client) : body(client, connection)
       })
-    )
+      const after = (exit: Exit.Exit<A, E | DbError>): Effect.Effect<A, E | DbError> => {
+        const { sent } = connection.transport
+        attempts.method = sent.method
+        attempts.path = sent.path
+        attempts.requests = sent.requests
+        // What is still under way is aborted by giving back, and may be a write.
+        attempts.writes = connection.transport.writes + (connection.transport.isBusy ? 1 : 0)
+        const late = core.takeBack(lease)
+        return late === undefined ? exit : Effect.zipRight(late, exit)
+      }
+      return Effect.matchCauseEffect(restore(attempts.within(work)), {
+        onSuccess: (value) => after(Exit.succeed(value)),
+        onFailure: (cause) => after(Exit.failCause(cause))
+      })
+    }
+    const idle = core.takeIdle(attempts.fiber)
+    return idle === undefined ? Effect.flatMap(core.checkout(restore, limit), withLease) : withLease(idle)
   }
 
-  private clientOf(connection: PooledConnection, options: OperationOptions): Effect.Effect<SupabaseClient, DbError> {
-    return Effect.withFiberRuntime((fiber) => {
-      const token = fiber.getFiberRef(accessToken)
-      if (options.as === "service") return Effect.succeed(connection.clientAs(this.cores.service))
-      if (Option.isNone(token)) return Effect.succeed(connection.client)
-      const refused = PooledClient.unsendable(token.value)
-      return refused === undefined
-        ? Effect.succeed(connection.clientAs(this.userOf(token.value)))
-        : Effect.fail(refused)
-    })
+  private clientOf(
+    connection: PooledConnection,
+    options: OperationOptions,
+    fiber: Fiber.RuntimeFiber<unknown, unknown>
+  ): SupabaseClient | QueryError {
+    if (options.as === "service") return connection.clientAs(this.cores.service)
+    const token = fiber.getFiberRef(accessToken)
+    if (Option.isNone(token)) return connection.client
+    return PooledClient.unsendable(token.value) ?? connection.clientAs(this.userOf(token.value))
   }
 
   private userOf(token: Credentials["token"]): Credentials {
@@ -197,7 +231,9 @@ class Runner {
     if (!this.mayRepeat(first, options, attempts)) return Effect.fail(first)
     const retry = Effect.suspend(() => {
       attempts.retries += 1
-      return this.attempt(body, options, attempts, this.remaining(attempts))
+      return Effect.uninterruptibleMask((restore) =>
+        this.attempt(restore, body, options, attempts, this.remaining(attempts))
+      )
     })
     // The server closed an idle socket while we were sending. Another one is likely to be well: no reason to wait.
     const second = staleSocket(first) && this.budget.withdraw() ? retry : Effect.fail(first)

@@ -20,8 +20,9 @@ export const isPlainBody = (body: unknown): body is PlainBody =>
 
 export type PlainHeaders = Readonly<Record<string, string>>
 
-export const plainHeaders = (headers: Headers | PlainHeaders | undefined): PlainHeaders => {
+export const plainHeaders = (headers: RequestInit["headers"]): PlainHeaders => {
   if (headers === undefined) return {}
+  if (Array.isArray(headers)) return Object.fromEntries(headers)
   return headers instanceof Headers ? Object.fromEntries(headers.entries()) : headers
 }
 

@@ -50,22 +50,28 @@ export class Request<R extends Resource> extends Waiter<Lease<R>> {
     this.resume?.(Effect.fail(error))
   }
 
-  readonly onExpire: Effect.Effect<void> = Effect.sync(() => {
-    if (this.lender.bag.leave(this)) this.fail(this.lender.timedOut(this.since))
-  })
+  get onExpire(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (this.lender.bag.leave(this)) this.fail(this.lender.timedOut(this.since))
+    })
+  }
 
-  readonly wait: Effect.Effect<Lease<R>, AcquireError> = Effect.async((resume) => {
-    if (this.lease !== undefined) resume(Effect.succeed(this.lease))
-    else if (this.error !== undefined) resume(Effect.fail(this.error))
-    else this.resume = resume
-  })
+  get wait(): Effect.Effect<Lease<R>, AcquireError> {
+    return Effect.async((resume) => {
+      if (this.lease !== undefined) resume(Effect.succeed(this.lease))
+      else if (this.error !== undefined) resume(Effect.fail(this.error))
+      else this.resume = resume
+    })
+  }
 
   /** The caller has gone. What it was given in the meantime goes to the next. */
-  readonly abandon: Effect.Effect<void> = Effect.suspend(() => {
-    this.lender.deadlines.remove(this)
-    this.lender.bag.leave(this)
-    return this.lease === undefined ? Effect.void : this.lender.giveBack(this.lease)
-  })
+  get abandon(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.lender.deadlines.remove(this)
+      this.lender.bag.leave(this)
+      return this.lease === undefined ? Effect.void : this.lender.giveBack(this.lease)
+    })
+  }
 
   /**
    * `wait`, ended after `limit` ms at the latest. It is ended by failing it, since interrupting it would wait for it

@@ -73,10 +73,12 @@ class Exchange extends Deadline implements Dispatcher.DispatchHandler {
     this.reject = reject
   }
 
-  readonly onExpire: Effect.Effect<void> = Effect.sync(() => {
-    const { requestTimeout, target } = this.owner.options
-    this.cancel(new RequestTimeout({ pool: target.mode, timeout: requestTimeout, sent: this.sent }))
-  })
+  get onExpire(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      const { requestTimeout, target } = this.owner.options
+      this.cancel(new RequestTimeout({ pool: target.mode, timeout: requestTimeout, sent: this.sent }))
+    })
+  }
 
   /**
    * Ends it now: the caller is told why (by `thrown`, where `fetch` has a way of its own to say it), and the socket, on

@@ -5,7 +5,8 @@
 import { Cause, Deferred, Duration, Effect, Exit, Option, type Scope } from "effect"
 import type { ConnectionEvent } from "../../src/Audit.js"
 import { ConnectionFailed, type DbError } from "../../src/Errors.js"
-import { Core, type CoreOptions } from "../../src/internal/core.js"
+import { Core } from "../../src/internal/core.js"
+import type { CoreOptions } from "../../src/internal/coreOptions.js"
 import * as Housekeeper from "../../src/internal/housekeeper.js"
 import type { Lease, Resource } from "../../src/internal/lease.js"
 

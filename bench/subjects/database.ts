@@ -1,0 +1,39 @@
+/** Reads through this package, from the outside in: `Db.read` and the Promise API. */
+import { Effect } from "effect"
+import * as Db from "../../src/Db.js"
+import { createDatabase } from "../../src/promise.js"
+import { runtime } from "../support/runtime.js"
+import { cpuOf, looping, type Make } from "../support/subject.js"
+import { connections, query } from "./peers.js"
+
+const options = (url: string) => ({
+  url,
+  anonKey: "anon",
+  serviceRoleKey: "service",
+  minConnections: connections,
+  maxConnections: 2 * connections
+})
+
+/** Callers are fibers of one runtime, each in a loop, as callers of the others are promises in a loop. */
+export const dbRead: Make = async (url = "") => {
+  const { run } = await runtime(Db.layerOf(options(url)))
+  const read = Db.read(query)
+  return async ({ callers = 1, operations = 1 }) => {
+    const each = Math.ceil(operations / callers)
+    const caller = Effect.repeatN(Effect.asVoid(read), each - 1)
+    const { cpu, wall } = await cpuOf(() =>
+      run(
+        Effect.all(
+          Array.from({ length: callers }, () => caller),
+          { concurrency: "unbounded", discard: true }
+        )
+      )
+    )
+    return { cpu: cpu / (each * callers), wall: (wall * 1_000) / (each * callers) }
+  }
+}
+
+export const promiseRead: Make = async (url = "") => {
+  const { executeWithPool } = createDatabase(options(url))
+  return looping(() => executeWithPool(query, "read"))
+}

@@ -1,0 +1,86 @@
+/**
+ * A server that answers everything with one row, at once or after a while, in a process of its own. Prints its two URLs
+ * as one line of JSON; what it counted is asked at the second, a port apart, so that asking is not counted. Ends with its
+ * standard input.
+ */
+import { readFileSync } from "node:fs"
+import { createServer, type RequestListener, type Server } from "node:http"
+import { createServer as createTlsServer } from "node:https"
+import type { Server as NetServer } from "node:net"
+import { fileURLToPath } from "node:url"
+
+interface Options {
+  readonly delay: number
+  readonly keepAlive: number
+  readonly tls: boolean
+}
+
+const { delay, keepAlive, tls }: Options = JSON.parse(process.argv[2] ?? "{}")
+
+const counted = { requests: 0, open: 0, peak: 0, opened: 0, handshakes: 0, millis: 0 }
+
+const row = '[{"id":1,"name":"a row"}]'
+
+const headers = { "content-type": "application/json; charset=utf-8", "content-range": "0-0/*" }
+
+/** A request may say itself how long it takes: `?ms=eq.12.5`. Then its row says how long it really took. */
+const asked = (url: string): number | undefined => {
+  const ms = /[?&]ms=eq\.([\d.]+)/.exec(url)?.[1]
+  return ms === undefined ? undefined : Number(ms)
+}
+
+const answer: RequestListener = (request, response) => {
+  const since = performance.now()
+  request.resume()
+  const own = asked(request.url ?? "")
+  const send = (): void => {
+    const took = performance.now() - since
+    counted.requests += 1
+    counted.millis += took
+    const body = own === undefined ? row : `[{"took":${took.toFixed(3)}}]`
+    response.writeHead(200, { ...headers, "content-length": body.length })
+    response.end(body)
+  }
+  const wait = own ?? delay
+  if (wait > 0) setTimeout(send, wait)
+  else send()
+}
+
+const certificate = (name: string): Buffer =>
+  readFileSync(fileURLToPath(new URL(`../../../test/support/tls/${name}.pem`, import.meta.url)))
+
+const server: Server = tls
+  ? createTlsServer({ keepAliveTimeout: keepAlive, key: certificate("key"), cert: certificate("cert") }, answer)
+  : createServer({ keepAliveTimeout: keepAlive }, answer)
+
+server.on("connection", (socket) => {
+  counted.open += 1
+  counted.opened += 1
+  counted.peak = Math.max(counted.peak, counted.open)
+  socket.once("close", () => {
+    counted.open -= 1
+  })
+})
+
+server.on("secureConnection", () => {
+  counted.handshakes += 1
+})
+
+const counts = createServer((_, response) => {
+  response.writeHead(200, { "content-type": "application/json", connection: "close" })
+  response.end(JSON.stringify(counted))
+})
+
+const listening = (which: NetServer, scheme: string, backlog: number): Promise<string> =>
+  new Promise((resolve) => {
+    which.listen({ port: 0, host: "127.0.0.1", backlog }, () => {
+      const address = which.address()
+      resolve(`${scheme}://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`)
+    })
+  })
+
+const url = await listening(server, tls ? "https" : "http", 4_096)
+process.stdout.write(`${JSON.stringify({ url, countsUrl: await listening(counts, "http", 64) })}\n`)
+
+process.stdin.resume()
+process.stdin.once("end", () => process.exit(0))

@@ -1,0 +1,29 @@
+/** What a subject is, as seen in its own process. */
+
+export type Asked = Readonly<Record<string, number>>
+
+export type Answer = Readonly<Record<string, number>>
+
+/** Made once; called for each measurement. */
+export type Make = (...args: ReadonlyArray<string>) => Promise<(asked: Asked) => Promise<Answer>>
+
+/** CPU of this whole process: other threads (garbage, compiler) included, since somebody pays for them too. */
+export const cpuOf = async (work: () => Promise<unknown>): Promise<{ cpu: number; wall: number }> => {
+  const since = performance.now()
+  const before = process.cpuUsage()
+  await work()
+  const { system, user } = process.cpuUsage(before)
+  return { cpu: system + user, wall: performance.now() - since }
+}
+
+/** `operations` calls, by so many callers at once, each in a loop; per operation, in µs. */
+export const looping =
+  (operation: () => PromiseLike<unknown>): ((asked: Asked) => Promise<Answer>) =>
+  async ({ callers = 1, operations = 1 }) => {
+    const each = Math.ceil(operations / callers)
+    const caller = async (): Promise<void> => {
+      for (let n = 0; n < each; n += 1) await operation()
+    }
+    const { cpu, wall } = await cpuOf(() => Promise.all(Array.from({ length: callers }, caller)))
+    return { cpu: cpu / (each * callers), wall: (wall * 1_000) / (each * callers) }
+  }
