@@ -1,4 +1,4 @@
-/** Reads through this package, from the outside in: `Db.read` and the Promise API. */
+/** This package from the outside: reads by `Db.read` and by the Promise API. */
 import { Effect } from "effect"
 import * as Db from "../../src/Db.js"
 import { createDatabase } from "../../src/promise.js"
@@ -14,24 +14,21 @@ const options = (url: string) => ({
   maxConnections: 2 * connections
 })
 
-/** Callers are fibers of one runtime, each in a loop, as callers of the others are promises in a loop. */
-export const dbRead: Make = async (url = "") => {
-  const { run } = await runtime(Db.layerOf(options(url)))
-  const read = Db.read(query)
+const reading = async (layer: ReturnType<typeof Db.layerOf>): ReturnType<Make> => {
+  const { run } = await runtime(layer)
+  const read = Effect.asVoid(Db.read(query))
   return async ({ callers = 1, operations = 1 }) => {
     const each = Math.ceil(operations / callers)
-    const caller = Effect.repeatN(Effect.asVoid(read), each - 1)
-    const { cpu, wall } = await cpuOf(() =>
-      run(
-        Effect.all(
-          Array.from({ length: callers }, () => caller),
-          { concurrency: "unbounded", discard: true }
-        )
-      )
-    )
+    const all = Array.from({ length: callers }, () => Effect.repeatN(read, each - 1))
+    const { cpu, wall } = await cpuOf(() => run(Effect.all(all, { concurrency: "unbounded", discard: true })))
     return { cpu: cpu / (each * callers), wall: (wall * 1_000) / (each * callers) }
   }
 }
+
+/** Callers are fibers of one runtime, each in a loop, as callers of the others are promises in a loop. */
+export const dbRead: Make = (url = "") => reading(Db.layerOf(options(url)))
+
+export const dbReadBare: Make = (url = "") => reading(Db.layerOf({ ...options(url), enableMetrics: false }))
 
 export const promiseRead: Make = async (url = "") => {
   const { executeWithPool } = createDatabase(options(url))

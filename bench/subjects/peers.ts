@@ -5,7 +5,7 @@ import { Effect, Pool as EffectPool, Runtime, Scope } from "effect"
 import { createPool } from "generic-pool"
 import PgPool from "pg-pool"
 import { Pool as Tarn } from "tarn"
-import { Client, Pool as UndiciPool, fetch as undiciFetch } from "undici"
+import { Pool as UndiciPool, fetch as undiciFetch } from "undici"
 import { looping, type Make } from "../support/subject.js"
 
 export const connections = 20
@@ -21,7 +21,7 @@ const realtime = { transport: NoRealtime as unknown as new () => WebSocketLike }
 
 export const query = (client: SupabaseClient) => client.from("rows").select("id, name").eq("id", 1).limit(1)
 
-const stockClient = (url: string): SupabaseClient => createClient(url, "anon", { realtime })
+export const stockClient = (url: string): SupabaseClient => createClient(url, "anon", { realtime })
 
 export const stock: Make = async (url = "") => {
   const client = stockClient(url)
@@ -96,16 +96,4 @@ export const effectPool: Make = async (url = "") => {
   const read = Effect.scoped(Effect.flatMap(pool.get, (client) => Effect.promise(async () => query(client))))
   const run = Runtime.runPromise(Runtime.defaultRuntime)
   return looping(() => run(read))
-}
-
-/** undici alone on one socket per caller, no builder: what HTTP itself costs. */
-export const bare: Make = async (url = "") => {
-  const clients = Array.from({ length: connections }, () => new Client(url, { pipelining: 1 }))
-  let turn = 0
-  const path = "/rest/v1/rows?select=id%2Cname&id=eq.1&limit=1"
-  return looping(async () => {
-    turn = (turn + 1) % connections
-    const { body } = await (clients[turn] ?? new Client(url)).request({ path, method: "GET" })
-    return JSON.parse(await body.text())
-  })
 }

@@ -1,0 +1,45 @@
+/** What does a connection that idles weigh, and a caller that waits? */
+import { Effect } from "effect"
+import { server, subject } from "./support/processes.js"
+import { figure, type Question } from "./support/question.js"
+
+const goals = { idle: 60, waiter: 2 } as const
+
+export const question: Question = {
+  name: "heap",
+  asks: "Heap of one idle connection and of one waiting caller",
+  run: (progress) =>
+    Effect.gen(function* () {
+      yield* progress("two measurements")
+      const { url } = yield* server()
+      const ours = yield* subject("this pool", "waiting", "weight", [url], { nodeArgs: ["--expose-gc"] })
+      const { idle = 0, waiter = 0 } = yield* ours.ask({})
+      const kilobytes = { idle: idle / 1_000, waiter: waiter / 1_000 }
+      return {
+        answers: [
+          {
+            id: "heap-idle",
+            what: "heap per idle connection",
+            goal: `≤ ${goals.idle} kB`,
+            measured: `${figure(kilobytes.idle)} kB`,
+            passed: kilobytes.idle <= goals.idle
+          },
+          {
+            id: "heap-waiter",
+            what: "heap per waiter",
+            goal: `≤ ${goals.waiter} kB`,
+            measured: `${figure(kilobytes.waiter, 2)} kB`,
+            passed: kilobytes.waiter <= goals.waiter
+          }
+        ],
+        table: {
+          head: ["", "kB"],
+          rows: [
+            ["idle connection", figure(kilobytes.idle)],
+            ["waiter", figure(kilobytes.waiter, 2)]
+          ]
+        },
+        note: "Heap, external memory and buffers after a collection. A connection has been used once, so that its parser and its buffers are in the figure, and so is its share of the layer; a waiter's fiber is in its figure."
+      }
+    })
+}

@@ -1,0 +1,107 @@
+/** Many who wait: all at once against a server, in a queue without one, and what each of them weighs. */
+import { Duration, Effect } from "effect"
+import * as Db from "../../src/Db.js"
+import * as Pool from "../../src/Pool.js"
+import { runtime } from "../support/runtime.js"
+import { cpuOf, type Make } from "../support/subject.js"
+
+const read = Db.read((client) => client.from("rows").select("id, name").eq("id", 1).limit(1))
+
+const write = Db.write((client) => client.from("rows").update({ name: "a row" }).eq("id", 1).select("id, name"))
+
+const layer = (url: string, connections: number) =>
+  Db.layerOf({
+    url,
+    anonKey: "anon",
+    serviceRoleKey: "service",
+    minConnections: Math.min(5, connections),
+    maxConnections: connections,
+    maxPending: 1_000_000,
+    connectionTimeout: Duration.minutes(10),
+    leakDetectionTimeout: Duration.minutes(10)
+  })
+
+const together = <A, E, R>(callers: number, one: (n: number) => Effect.Effect<A, E, R>): Effect.Effect<void, E, R> =>
+  Effect.forEach(
+    Array.from({ length: callers }, (_, n) => n),
+    one,
+    { concurrency: "unbounded", discard: true }
+  )
+
+/** The pools of the production preset; half of the callers read, half write, and all are there before one is done. */
+export const crowd: Make = async (url = "") => {
+  const { run } = await runtime(layer(url, 20))
+  return async ({ callers = 1 }) => {
+    let failed = 0
+    const counted = <R>(operation: Effect.Effect<unknown, unknown, R>): Effect.Effect<void, never, R> =>
+      Effect.matchEffect(operation, {
+        onFailure: () =>
+          Effect.sync(() => {
+            failed += 1
+          }),
+        onSuccess: () => Effect.void
+      })
+    const halves: ReadonlyArray<Effect.Effect<void, never, Db.Db | Db.ReadDb>> = [counted(read), counted(write)]
+    const { cpu, wall } = await cpuOf(() => run(together(callers, (n) => halves[n % 2] ?? Effect.void)))
+    return { cpu: cpu / callers, wall, failed, megabytes: process.resourceUsage().maxRSS / 1_024 }
+  }
+}
+
+/** So many fibers in a queue for ten connections, each again and again; who has one yields once and gives it back. */
+export const queue: Make = async (url = "") => {
+  const { run } = await runtime(layer(url, 20))
+  return async ({ operations = 1, waiting = 10 }) => {
+    const { use } = await run(Pool.ReadPool)
+    const callers = waiting + 10
+    const each = Math.max(1, Math.round(operations / callers))
+    const caller = Effect.repeatN(
+      use(() => Effect.yieldNow()),
+      each - 1
+    )
+    const { cpu } = await cpuOf(() => run(together(callers, () => caller)))
+    return { cpu: cpu / (callers * each) }
+  }
+}
+
+const collect = (): void => {
+  if (globalThis.gc === undefined) throw new Error("start it with --expose-gc")
+  globalThis.gc()
+  globalThis.gc()
+}
+
+const used = (): number => {
+  collect()
+  const { arrayBuffers, external, heapUsed } = process.memoryUsage()
+  return heapUsed + external + arrayBuffers
+}
+
+/** Bytes of one connection that was used once and is idle, and of one caller that waits (its fiber included). */
+export const weight: Make = async (url = "") => {
+  const size = 200
+  const waiters = 20_000
+  const { run } = await runtime(layer(url, 2 * size))
+  await run(Effect.orDie(read))
+  const before = used()
+  const { use } = await run(Pool.ReadPool)
+  const once = use(({ client }) => Effect.promise(async () => client.from("rows").select("id").limit(1)))
+  // So long that each gets a connection of its own: they are opened two at a time.
+  await run(
+    together(size, () =>
+      Effect.zipRight(
+        once,
+        use(() => Effect.sleep("2 seconds"))
+      )
+    )
+  )
+  const idle = (used() - before) / size
+  const forEver = use(() => Effect.never)
+  const measured = Effect.gen(function* () {
+    yield* Effect.forkScoped(together(size, () => forEver))
+    yield* Effect.sleep("500 millis")
+    const without = used()
+    yield* Effect.forkScoped(together(waiters, () => forEver))
+    yield* Effect.sleep("1 second")
+    return { idle, waiter: (used() - without) / waiters }
+  })
+  return () => run(Effect.scoped(measured))
+}

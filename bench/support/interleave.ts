@@ -1,0 +1,39 @@
+import { Effect } from "effect"
+import type { BenchFailed, Figures, Subject } from "./processes.js"
+import { median } from "./question.js"
+
+export interface Interleaved {
+  /** The median over all rounds. */
+  readonly of: (name: string, figure?: string) => number
+  /** The median of the rounds' own ratios: what disturbs a round disturbs both. */
+  readonly ratio: (name: string, against: string, figure?: string) => number
+}
+
+/**
+ * Asks each subject in turn, round after round, so that what else the machine does falls on all of them; the first round
+ * only warms up.
+ */
+export const interleave = (
+  subjects: ReadonlyArray<Subject>,
+  asked: Figures,
+  rounds: number,
+  progress: (line: string) => Effect.Effect<void>
+): Effect.Effect<Interleaved, BenchFailed> =>
+  Effect.gen(function* () {
+    const seen: Array<ReadonlyMap<string, Figures>> = []
+    for (let round = 0; round <= rounds; round += 1) {
+      yield* progress(round === 0 ? "warming up" : `round ${round} of ${rounds}`)
+      const figures = new Map<string, Figures>()
+      for (const subject of subjects) figures.set(subject.name, yield* subject.ask(asked))
+      if (round > 0) seen.push(figures)
+    }
+    const each = (name: string, figure: string): ReadonlyArray<number> =>
+      seen.map((round) => round.get(name)?.[figure] ?? Number.NaN)
+    return {
+      of: (name, figure = "cpu") => median(each(name, figure)),
+      ratio: (name, against, figure = "cpu") => {
+        const others = each(against, figure)
+        return median(each(name, figure).map((value, round) => value / (others[round] ?? Number.NaN)))
+      }
+    }
+  })
