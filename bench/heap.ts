@@ -13,8 +13,8 @@ export const question: Question = {
       yield* progress("two measurements")
       const { url } = yield* server()
       const ours = yield* subject("this pool", "waiting", "weight", [url], { nodeArgs: ["--expose-gc"] })
-      const { idle = 0, waiter = 0 } = yield* ours.ask({})
-      const kilobytes = { idle: idle / 1_000, waiter: waiter / 1_000 }
+      const { bare = 0, idle = 0, waiter = 0 } = yield* ours.ask({})
+      const kilobytes = { idle: idle / 1_000, waiter: (waiter - bare) / 1_000, bare: bare / 1_000 }
       return {
         answers: [
           {
@@ -26,9 +26,9 @@ export const question: Question = {
           },
           {
             id: "heap-waiter",
-            what: "heap per waiter",
+            what: "heap per waiter, beside its fiber",
             goal: `≤ ${goals.waiter} kB`,
-            measured: `${figure(kilobytes.waiter, 2)} kB`,
+            measured: `${figure(kilobytes.waiter, 2)} kB (fiber: ${figure(kilobytes.bare, 2)} kB)`,
             passed: kilobytes.waiter <= goals.waiter
           }
         ],
@@ -36,10 +36,11 @@ export const question: Question = {
           head: ["", "kB"],
           rows: [
             ["idle connection", figure(kilobytes.idle)],
-            ["waiter", figure(kilobytes.waiter, 2)]
+            ["waiter, beside its fiber", figure(kilobytes.waiter, 2)],
+            ["a fiber that waits for nothing", figure(kilobytes.bare, 2)]
           ]
         },
-        note: "Heap, external memory and buffers after a collection. A connection has been used once, so that its parser and its buffers are in the figure, and so is its share of the layer; a waiter's fiber is in its figure."
+        note: "Heap, external memory and buffers after a collection. A connection has been used once, so that its parser and its buffers are in the figure, and so is its share of the layer; a waiter is what a fiber in the pool's queue weighs more than one that waits for nothing."
       }
     })
 }

@@ -6,18 +6,16 @@
  *
  * @since 0.1.0
  */
-import {
-  HttpApi,
-  HttpApiBuilder,
-  HttpApiSwagger,
-  type HttpApp,
-  HttpLayerRouter,
-  type HttpRouter,
-  HttpServer,
-  HttpServerError,
-  HttpServerRequest,
-  HttpServerResponse
-} from "@effect/platform"
+import * as HttpApi from "@effect/platform/HttpApi"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpApiSwagger from "@effect/platform/HttpApiSwagger"
+import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import type * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerError from "@effect/platform/HttpServerError"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Cause, Context, Deferred, Effect, Layer, Ref, type Scope } from "effect"
 import type { ServerConfig } from "./Config.js"
 import type * as Health from "./Health.js"

@@ -1,5 +1,5 @@
 /** Many who wait: all at once against a server, in a queue without one, and what each of them weighs. */
-import { Duration, Effect } from "effect"
+import { Deferred, Duration, Effect } from "effect"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
 import { runtime } from "../support/runtime.js"
@@ -21,12 +21,21 @@ const layer = (url: string, connections: number) =>
     leakDetectionTimeout: Duration.minutes(10)
   })
 
-const together = <A, E, R>(callers: number, one: (n: number) => Effect.Effect<A, E, R>): Effect.Effect<void, E, R> =>
-  Effect.forEach(
-    Array.from({ length: callers }, (_, n) => n),
-    one,
-    { concurrency: "unbounded", discard: true }
-  )
+/** Callers who know nothing of each other: a fiber each, all begun before one has ended. */
+const together = <A, E, R>(
+  callers: number,
+  one: (n: number) => Effect.Effect<A, E, R>
+): Effect.Effect<void, never, R> =>
+  Effect.gen(function* () {
+    const all = yield* Deferred.make<void>()
+    let left = callers
+    const done = Effect.suspend(() => {
+      left -= 1
+      return left === 0 ? Deferred.succeed(all, undefined) : Effect.void
+    })
+    for (let n = 0; n < callers; n += 1) yield* Effect.forkDaemon(Effect.ensuring(one(n), done))
+    yield* Deferred.await(all)
+  })
 
 /** The pools of the production preset; half of the callers read, half write, and all are there before one is done. */
 export const crowd: Make = async (url = "") => {
@@ -101,7 +110,11 @@ export const weight: Make = async (url = "") => {
     const without = used()
     yield* Effect.forkScoped(together(waiters, () => forEver))
     yield* Effect.sleep("1 second")
-    return { idle, waiter: (used() - without) / waiters }
+    const queued = used()
+    yield* Effect.forkScoped(together(waiters, () => Effect.async(() => {})))
+    yield* Effect.sleep("1 second")
+    const bare = (used() - queued) / waiters
+    return { idle, waiter: (queued - without) / waiters, bare }
   })
   return () => run(Effect.scoped(measured))
 }

@@ -2,7 +2,10 @@
  * A Slack incoming webhook. Its URL is a secret: who knows it may post. So the request is not traced, and what fails is
  * told in words of ours, since the client's own errors carry the URL.
  */
-import { type Headers, HttpClient, type HttpClientError, HttpClientRequest } from "@effect/platform"
+import type * as Headers from "@effect/platform/Headers"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { Cause, Data, DateTime, Duration, Effect, Exit, Option, Redacted, Schedule } from "effect"
 import type { AlertEvent, Severity, SlackOptions } from "../../Alerts.js"
 import { count, oneLine, period } from "../words.js"

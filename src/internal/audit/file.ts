@@ -1,5 +1,5 @@
 /** A file of JSON lines that rotates by size, written once a second by a fiber that no pool waits for. */
-import { FileSystem } from "@effect/platform"
+import * as FileSystem from "@effect/platform/FileSystem"
 import { Cause, DateTime, Effect, Schedule, type Scope } from "effect"
 import type { ConnectionEvent } from "../../Audit.js"
 import { sentence } from "../words.js"

@@ -2,7 +2,11 @@
  * The dashboard as static files, held in memory: it is built once, small, and read before it is asked for. Whoever
  * serves it from a checkout says when it has been built; see `internal/dashboard`.
  */
-import { FileSystem, HttpApiBuilder, HttpRouter, HttpServerResponse, Path } from "@effect/platform"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Path from "@effect/platform/Path"
 import { Context, Effect, Option } from "effect"
 import { noStore, problem } from "./responses.js"
 
