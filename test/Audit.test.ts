@@ -36,9 +36,11 @@ const event = (n: number): Audit.ConnectionEvent => ({
 
 const tick = Effect.zipRight(TestClock.adjust("1 second"), Effect.yieldNow())
 
-/** Real files are slower than virtual time: looks until it is so. */
+/** Real files are slower than virtual time: lets it pass until it is so. */
 const until = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
-  Effect.flatMap(condition, (holds) => (holds ? Effect.void : Effect.zipRight(turn, until(condition))))
+  Effect.flatMap(condition, (holds) =>
+    holds ? Effect.void : Effect.zipRight(Effect.zipRight(turn, tick), until(condition))
+  )
 
 const turn = Effect.async<void>((resume) => {
   setImmediate(() => resume(Effect.void))
