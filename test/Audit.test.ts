@@ -125,8 +125,12 @@ describe("the audit file", () => {
       const server = yield* serve((response) => json(response, [{ id: 1 }]))
       const logged: Array<string> = []
       const rows = yield* Db.read((client) => client.from("products").select()).pipe(
-        Effect.provide(Layer.provide(layer(server.url), Audit.layerFile({ path: "/dev/full" }))),
-        Effect.provide(collecting(logged))
+        Effect.provide(
+          layer(server.url).pipe(
+            Layer.provide(Audit.layerFile({ path: "/dev/full" })),
+            Layer.provideMerge(collecting(logged))
+          )
+        )
       )
       expect(rows).toEqual([{ id: 1 }])
       expect(logged).toEqual([expect.stringMatching(/cannot be written/)])
@@ -204,8 +208,7 @@ describe("listeners", () => {
         )
       )
       yield* Db.read((client) => client.from("products").select()).pipe(
-        Effect.provide(Layer.provide(layer(server.url), listeners)),
-        Effect.provide(collecting(logged))
+        Effect.provide(layer(server.url).pipe(Layer.provide(listeners), Layer.provideMerge(collecting(logged))))
       )
       expect(told.filter(({ pool }) => pool === "read").map(({ type }) => type)).toEqual([
         "created",
