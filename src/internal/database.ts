@@ -217,11 +217,14 @@ export class Service implements ReaderWriter {
     options?: TransactionOptions
   ): Effect.Effect<TransactionResults<Steps>, DbError>
   transaction(steps: ReadonlyArray<StepFunction>, options?: TransactionOptions): Effect.Effect<unknown, DbError> {
-    return runTransaction(steps, options?.idempotencyKey, (query) =>
-      this.operations.run((client, connection) => ask(query(client), connection.transport, this.operations.now), {
-        mode: "write",
-        idempotent: true
-      })
+    return runTransaction(steps, options?.idempotencyKey, (query, failed) =>
+      this.operations.run(
+        (client, connection) =>
+          Effect.tapError(ask(query(client), connection.transport, this.operations.now), (error) =>
+            Effect.sync(() => failed(error))
+          ),
+        { mode: "write", idempotent: true }
+      )
     )
   }
 

@@ -18,14 +18,24 @@ const upstream = Number(new URL(embedded.url).port)
 
 const behind = <A, E>(
   test: (proxy: TcpProxy) => Effect.Effect<A, E, Db.Provided>,
-  options: { readonly fault?: Fault; readonly script?: ReadonlyArray<Fault>; readonly maxRetries?: number } = {}
+  options: {
+    readonly fault?: Fault
+    readonly script?: ReadonlyArray<Fault>
+    readonly maxRetries?: number
+    readonly requestTimeout?: "2 seconds"
+  } = {}
 ): Effect.Effect<A, E> =>
   Effect.scoped(
     Effect.gen(function* () {
       const proxy = yield* make(upstream)
       proxy.fault = options.fault ?? proxy.fault
       proxy.script.push(...(options.script ?? []))
-      const pool = { maxRetries: options.maxRetries ?? 0, retryDelay: "1 millis", enableHealthChecks: false } as const
+      const pool = {
+        maxRetries: options.maxRetries ?? 0,
+        retryDelay: "1 millis",
+        enableHealthChecks: false,
+        requestTimeout: options.requestTimeout ?? "30 seconds"
+      } as const
       return yield* Effect.provide(test(proxy), layer(proxy.url, pool, keys))
     })
   )
@@ -103,6 +113,29 @@ describe("a transaction whose request is lost", () => {
       )
     )
   }
+})
+
+describe("a transaction whose request is late", () => {
+  it.live("is not executed any more once the database has refused its repetition", () =>
+    behind(
+      (proxy) =>
+        Effect.gen(function* () {
+          const key = randomUUID()
+          const n = 690_001
+          const taken = as.service().from("notes").insert({ n, body: "taken" }).throwOnError()
+          yield* Effect.promise(async () => taken)
+          const refused = yield* failure(
+            Db.transaction([(client) => client.from("notes").insert({ n, body: key })], { idempotencyKey: key })
+          )
+          assert.deepInclude(refused, { failed: "TransactionFailed", step: 0, code: "23505" })
+          // Now nothing would be in its way.
+          yield* Effect.promise(async () => as.service().from("notes").delete().eq("n", n).throwOnError())
+          yield* proxy.release()
+          assert.strictEqual(yield* rows(key), 0)
+        }),
+      { script: [{ kind: "none" }, { kind: "holdRequest" }], maxRetries: 3, requestTimeout: "2 seconds" }
+    )
+  )
 })
 
 describe("a transaction whose answer is lost", () => {

@@ -53,8 +53,25 @@ const explained = (error: QueryError, steps: ReadonlyArray<Step>): DbError => {
 const dataOf = (step: Step, given: unknown): unknown =>
   step.op !== "rpc" && step.returning === undefined ? null : (given ?? null)
 
-/** Sends on a write connection, as often as needed: the key makes it safe. */
-export type Send = (query: (client: SupabaseClient) => PromiseLike<Answer>) => Effect.Effect<Answer, DbError>
+/** Sends on a write connection, as often as needed: the key makes it safe. `failed` hears of each attempt that did. */
+export type Send = (
+  query: (client: SupabaseClient) => PromiseLike<Answer>,
+  failed: (error: DbError) => void
+) => Effect.Effect<Answer, DbError>
+
+/**
+ * The database has refused an attempt after another one was lost, which may be on its way still: refused now, it could be
+ * executed later. So its key is taken. If it was executed meanwhile, it stands.
+ */
+const sealed = (key: string, refusal: DbError, send: Send): Effect.Effect<boolean, DbError> =>
+  send(
+    (client) => client.rpc("supabase_pool_transaction_settle", { idempotency_key: key }),
+    () => {}
+  ).pipe(
+    Effect.map(({ data }) => typeof data === "object" && data !== null && "executed" in data && data.executed === true),
+    // Nobody can ask for the anonymous.
+    Effect.catchTag("QueryError", () => Effect.fail(refusal))
+  )
 
 export const run = (
   functions: ReadonlyArray<StepFunction>,
@@ -65,9 +82,22 @@ export const run = (
     if (functions.length === 0) return []
     const steps = yield* compileAll(functions)
     const args = { idempotency_key: key ?? randomUUID(), steps }
-    const { data } = yield* Effect.mapError(
-      send((client) => client.rpc(functionName, args)),
+    let lost = false
+    const sent = Effect.mapError(
+      send(
+        (client) => client.rpc(functionName, args),
+        (error) => {
+          lost ||= error.mayHaveExecuted
+        }
+      ),
       (error) => (error._tag === "QueryError" ? explained(error, steps) : error)
+    )
+    const { data } = yield* Effect.catchTag(sent, "TransactionFailed", (refusal) =>
+      lost
+        ? Effect.flatMap(sealed(args.idempotency_key, refusal, send), (executed) =>
+            executed ? sent : Effect.fail(refusal)
+          )
+        : Effect.fail(refusal)
     )
     if (!isOutcome(data)) {
       return yield* new TransactionFailed({
