@@ -111,7 +111,7 @@ describeBrowser("the dashboard in a browser", () => {
         yield* tile(page, "Connections in use", /^0 of 20$/)
         const query = Db.read((client) => client.from("products").select("id").limit(1))
         yield* running.run(Effect.all(Array.from({ length: 20 }, () => query)))
-        yield* see(page, ".spm-tile", "20 operations since start")
+        yield* see(page, ".spm-tile", "20 since start")
         yield* see(page, "td", "FROM products")
         const name = yield* Effect.promise(() =>
           page.getByRole("img", { name: /Read pool/ }).getAttribute("aria-label")

@@ -2,7 +2,7 @@ import { type ReactNode, useEffect, useMemo, useRef, useState } from "react"
 import uPlot from "uplot"
 import * as format from "../feed/format.js"
 import type * as Wire from "../feed/wire.js"
-import { type ChartSpec, type Colour, describe, type Line, shownSeconds, table } from "./series.js"
+import { type ChartSpec, type Colour, describe, type Line, range, table } from "./series.js"
 
 const colourOf = (element: Element, name: string): string =>
   getComputedStyle(element).getPropertyValue(`--spm-${name}`).trim()
@@ -29,7 +29,9 @@ const seriesOf = (line: Line, root: Element): uPlot.Series => {
   return series
 }
 
-const minutes = (at: number): string => format.clock(at * 1_000).slice(0, 5)
+/** With seconds only where two marks could not be told apart without. */
+const marks = (at: ReadonlyArray<number>, step: number): Array<string> =>
+  at.map((time) => format.clock(time * 1_000).slice(0, step < 60 ? 8 : 5))
 
 const optionsOf = (
   spec: ChartSpec,
@@ -51,7 +53,7 @@ const optionsOf = (
       points: { size: 6 }
     },
     scales: {
-      x: { time: true, range: (_, __, max) => [max - shownSeconds, max] },
+      x: { time: true, range: (_, min, max) => range(min, max) },
       y: { range: (_, __, max) => [0, Math.max(spec.atLeast, max * 1.08)] }
     },
     axes: [
@@ -59,18 +61,18 @@ const optionsOf = (
         ...axis,
         grid: { show: false },
         ticks: { show: false },
-        space: 64,
+        space: 56,
         size: 24,
-        values: (_, at) => at.map(minutes)
+        values: (_, at, __, ___, step) => marks(at, step)
       },
       {
         ...axis,
         grid,
         ticks: { show: false },
-        space: 36,
+        space: 30,
         size: 52,
         gap: 6,
-        values: (_, marks) => marks.map((mark) => spec.unit(mark))
+        values: (_, at) => at.map((mark) => spec.unit(mark))
       }
     ],
     series: [

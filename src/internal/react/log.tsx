@@ -14,7 +14,7 @@ const words: Readonly<Record<Kind, string>> = {
   leaked: "held too long",
   reclaimed: "taken back",
   reset: "closed: reset",
-  failed: "failed",
+  failed: "broke",
   closed: "closed: shutdown"
 }
 
@@ -92,7 +92,9 @@ export const EventLog = ({ happened }: { readonly happened: View["happened"] }):
                   <td className="spm-number">{format.clock(event.at)}</td>
                   <td>{event.pool}</td>
                   <td>
-                    <span className={`spm-tag spm-tag-${tones[event.type]}`}>{words[event.type]}</span>
+                    <span className={`spm-tag spm-tag-${tones[event.type]}`}>
+                      {event.type === "failed" && event.connectionId === "" ? "not opened" : words[event.type]}
+                    </span>
                   </td>
                   <td className="spm-number">{event.held > 0 ? format.millis(event.held) : "–"}</td>
                   <td className="spm-wrap">{whoOrWhy(event)}</td>

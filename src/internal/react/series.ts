@@ -43,13 +43,13 @@ const connections = (title: string, pool: "read" | "write"): ChartSpec => ({
     { label: "active", colour: "active", stacked: true, value: (sample) => sample[pool].active },
     { label: "idle", colour: "idle", stacked: true, value: (sample) => sample[pool].idle },
     { label: "connecting", colour: "connecting", stacked: true, value: (sample) => sample[pool].connecting },
-    { label: "most", colour: "limit", dashed: true, value: (sample) => sample[pool].max }
+    { label: "max", colour: "limit", dashed: true, value: (sample) => sample[pool].max }
   ]
 })
 
 export const charts: ReadonlyArray<ChartSpec> = [
-  connections("Read pool connections", "read"),
-  connections("Write pool connections", "write"),
+  connections("Read pool", "read"),
+  connections("Write pool", "write"),
   {
     title: "Waiting for a connection",
     unit: format.number,
@@ -83,8 +83,14 @@ export const charts: ReadonlyArray<ChartSpec> = [
   }
 ]
 
-/** So much of the past is on each chart. */
-export const shownSeconds = 300
+/** So much of the past is on each chart, in seconds: what is known, but for the first minute. */
+const shown = { least: 60, most: 300 }
+
+/** From when to when, for times that are known from `first` to `last`. */
+export const range = (first: number, last: number): [number, number] => [
+  Math.max(last - shown.most, Math.min(first, last - shown.least)),
+  last
+]
 
 /** Without a sample for so long the line is broken: the server, or we, were away. */
 const gap = 5_000
@@ -133,5 +139,5 @@ export const describe = ({ lines, title, unit }: ChartSpec, { values }: Table): 
       const last = column.at(-1)
       return last === undefined ? `${label} unknown` : `${label} ${unit(last)}, at most ${unit(Math.max(...column))}`
     })
-  return `${title}, last five minutes: ${parts.join("; ")}`
+  return `${title}, last minutes: ${parts.join("; ")}`
 }

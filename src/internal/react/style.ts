@@ -94,7 +94,7 @@ const figures = `
 .spm-chart { padding: 12px 12px 6px; }
 .spm-chart figcaption { display: flex; flex-wrap: wrap; align-items: baseline; justify-content: space-between; gap: 2px 16px; margin: 0 4px 8px; }
 .spm-chart-title { font-weight: 620; }
-.spm-legend { display: flex; flex-wrap: wrap; gap: 2px 14px; color: var(--spm-muted); font-size: 12px; }
+.spm-legend { display: flex; flex-wrap: wrap; gap: 2px 12px; color: var(--spm-muted); font-size: 12px; }
 .spm-legend b { display: inline-block; min-width: 2ch; color: var(--spm-text); font-weight: 600; font-variant-numeric: tabular-nums; }
 .spm-swatch { display: inline-block; width: 10px; height: 10px; margin-right: 5px; border-radius: 3px; vertical-align: -1px; background: var(--spm-limit); }
 .spm-swatch-active { background: var(--spm-active); } .spm-swatch-idle { background: var(--spm-idle); }
@@ -123,7 +123,7 @@ const lists = `
 .spm tbody tr:last-child td { border-bottom: 0; }
 .spm th.spm-number { text-align: end; } .spm td.spm-number { text-align: end; }
 .spm td.spm-number:first-child { text-align: start; }
-.spm td.spm-code.spm-wrap { min-width: 16rem; }
+.spm td.spm-wrap { min-width: 11rem; } .spm td.spm-code.spm-wrap { min-width: 16rem; }
 .spm-select { color: var(--spm-muted); font-size: 13px; }
 .spm select, .spm-token input { font: inherit; color: var(--spm-text); background: var(--spm-card); border: 1px solid var(--spm-limit); border-radius: 8px; min-height: 32px; padding: 4px 8px; }
 .spm-segments { display: inline-flex; margin: 0; padding: 2px; border: 0; border-radius: 8px; background: var(--spm-plain-tint); }

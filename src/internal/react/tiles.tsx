@@ -48,12 +48,12 @@ export const Tiles = ({ sample }: { readonly sample: Wire.Sample }): ReactNode =
       <Tile
         label="Throughput"
         value={`${format.number(operations.perSecond)}/s`}
-        note={`${format.plural(operations.total, "operation")} since start`}
+        note={`${format.number(operations.total)} since start`}
       />
       <Tile
         label="Latency p95"
         value={format.millis(operations.p95)}
-        note={operations.p95 === null ? "no operation in the last minute" : `mean ${format.millis(operations.mean)}`}
+        note={operations.p95 === null ? "none in the last minute" : `mean ${format.millis(operations.mean)}`}
         tone={operations.mean > 1_000 ? "warn" : "plain"}
       />
       <Tile
@@ -65,7 +65,7 @@ export const Tiles = ({ sample }: { readonly sample: Wire.Sample }): ReactNode =
       <Tile
         label="Leaks"
         value={format.number(leaks)}
-        note={held > 0 ? `longest held now ${format.millis(held)}` : "no connection is held now"}
+        note={held > 0 ? `longest held ${format.millis(held)}` : "none is held now"}
         tone={leaks > 0 ? "bad" : "plain"}
       />
     </dl>
