@@ -24,7 +24,7 @@ const goesDown = floors.slice(0, -1).map((floor, height) => ({
 /** What importing "." must not load: React, the embedded database, Node's HTTP server. */
 const notInIndex = [
   "^src/(embedded|react|promise)([.]tsx?$|/)",
-  "^node_modules/(react|redis|@hono|@supabase/lite|@effect/platform-node|@effect/cli)/",
+  "^node_modules/(react|@hono|@supabase/lite|@effect/platform-node|@effect/cli)/",
   "^(node:)?https?$"
 ]
 
@@ -58,6 +58,20 @@ export default {
       comment: "The component may reach nothing of Node: neither its modules, nor what opens sockets or files.",
       from: { path: "^(src/react[.]tsx|dashboard/(main|page|token)[.]tsx?)$" },
       to: { path: "^node:|^node_modules/(undici|@effect/platform|@supabase)|^src/[A-Z]", reachable: true }
+    },
+    {
+      name: "redis-on-demand",
+      severity: "error",
+      comment: "RateLimit/Redis.ts is loaded when RateLimit.layerRedis is built, and not by importing anything.",
+      from: { path: "^src/" },
+      to: { path: "^src/RateLimit/Redis[.]ts$", dependencyTypesNot: ["dynamic-import", "type-only"] }
+    },
+    {
+      name: "redis-only-there",
+      severity: "error",
+      comment: "The package redis is optional: only RateLimit/Redis.ts imports it.",
+      from: { path: "^src/", pathNot: "^src/RateLimit/Redis[.]ts$" },
+      to: { path: "^node_modules/(redis|@redis)/" }
     },
     {
       name: "index-is-for-users",

@@ -19,6 +19,7 @@ import * as HandlerTransport from "./internal/handlerTransport.js"
 import { Operations } from "./internal/operations.js"
 import * as Metrics from "./Metrics.js"
 import * as Pool from "./Pool.js"
+import * as RateLimit from "./RateLimit.js"
 
 export * from "./Errors.js"
 export {
@@ -72,12 +73,12 @@ const services: Layer.Layer<ReadDb | Db, never, Operations> = Layer.effectContex
  * @since 0.1.0
  * @category layers
  */
-export type Provided = ReadDb | Db | Pool.ReadPool | Pool.WritePool | Metrics.Metrics
+export type Provided = ReadDb | Db | Pool.ReadPool | Pool.WritePool | Metrics.Metrics | RateLimit.RateLimit
 
 const over = <E, R>(cores: Layer.Layer<Cores.Cores, E, R>): Layer.Layer<Provided, E, R | PoolConfig | SupabaseConfig> =>
   Layer.mergeAll(services, Pool.layerFromCores).pipe(
     Layer.provide(Operations.layer),
-    Layer.provideMerge(Metrics.layer),
+    Layer.provideMerge(Layer.merge(Metrics.layer, RateLimit.layerDefault)),
     Layer.provide(cores)
   )
 

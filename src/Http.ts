@@ -27,6 +27,7 @@ import { Readiness } from "./internal/http/readiness.js"
 import { pathOf, problem } from "./internal/http/responses.js"
 import type * as Metrics from "./Metrics.js"
 import type * as Pool from "./Pool.js"
+import type * as RateLimit from "./RateLimit.js"
 
 export { Api } from "./internal/http/api.js"
 export { Readiness } from "./internal/http/readiness.js"
@@ -74,7 +75,14 @@ const answering = (app: HttpApp.Default): HttpApp.Default =>
  * @since 0.1.0
  * @category models
  */
-export type Services = Health.Health | Metrics.Metrics | Readiness | ServerConfig | Pool.ReadPool | Pool.WritePool
+export type Services =
+  | Health.Health
+  | Metrics.Metrics
+  | Readiness
+  | ServerConfig
+  | Pool.ReadPool
+  | Pool.WritePool
+  | RateLimit.RateLimit
 
 /**
  * The page at `/docs` is somebody else's work and has its script and style in it; it may load and send nothing.

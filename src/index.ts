@@ -5,6 +5,7 @@
  * - `Connection`: one socket and a supabase-js client on it.
  * - `Pool`: the read pool and the write pool.
  * - `Retry`: when trying again is safe.
+ * - `RateLimit`: how many operations a caller may make.
  * - `Metrics`, `Audit`: what happened.
  * - `Db`: what people call.
  * - `Transaction`: several steps, all or none, once.
@@ -25,5 +26,6 @@ export * as Http from "./Http.js"
 export * as Marketplace from "./Marketplace.js"
 export * as Metrics from "./Metrics.js"
 export * as Pool from "./Pool.js"
+export * as RateLimit from "./RateLimit.js"
 export * as Retry from "./Retry.js"
 export * as Transaction from "./Transaction.js"

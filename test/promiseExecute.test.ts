@@ -8,6 +8,7 @@ import { HandlerTransport } from "../src/internal/handlerTransport.js"
 import { Operations } from "../src/internal/operations.js"
 import { execute, type Operation } from "../src/internal/promise/execute.js"
 import * as Metrics from "../src/Metrics.js"
+import * as RateLimit from "../src/RateLimit.js"
 
 type Answers = (attempt: number) => Response
 
@@ -31,7 +32,8 @@ const served = (answers: Answers) =>
     const cores = Cores.layerCarriedBy((mode, { origin }, { requestTimeout }) =>
       Effect.succeed(() => new HandlerTransport({ mode, origin, handler, runtime, requestTimeout }))
     )
-    const layer = Layer.provideMerge(Operations.layer, Layer.provideMerge(Layer.merge(Metrics.layer, cores), config))
+    const parts = Layer.mergeAll(Metrics.layer, RateLimit.layer, cores)
+    const layer = Layer.provideMerge(Operations.layer, Layer.provideMerge(parts, config))
     const context = yield* Layer.build(layer)
     const { operations, metrics } = yield* Effect.provide(
       Effect.all({ operations: Operations, metrics: Metrics.Metrics }),

@@ -3,11 +3,12 @@
  * dashboard has something to show. Served only where the database is the embedded one.
  */
 import { type HttpApp, HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Context, Effect, Schema, type Scope } from "effect"
+import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { PoolConfig, type ServerConfig } from "../Config.js"
 import * as Db from "../Db.js"
 import * as Pool from "../Pool.js"
 import { asAdmin } from "./http/admin.js"
+import { Guesses } from "./http/limits.js"
 import { noStore, problem } from "./http/responses.js"
 import { period } from "./words.js"
 
@@ -50,7 +51,7 @@ type Services = Db.ReadDb | Pool.ReadPool | PoolConfig | ServerConfig
 export const before = (app: HttpApp.Default): Effect.Effect<HttpApp.Default, never, Services | Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
-    const services = yield* Effect.context<Services>()
+    const services = Context.merge(yield* Effect.context<Services>(), yield* Layer.build(Guesses.layer))
     const routes = HttpRouter.empty.pipe(
       HttpRouter.get("/demo/search", search),
       HttpRouter.post("/demo/leak", asAdmin(forget(scope)))

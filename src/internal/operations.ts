@@ -21,6 +21,7 @@ import { PoolConfig, type PoolOptions } from "../Config.js"
 import type { Credentials, PooledConnection } from "../Connection.js"
 import { type DbError, isDbError, type Mode, QueryError } from "../Errors.js"
 import * as Metrics from "../Metrics.js"
+import * as RateLimit from "../RateLimit.js"
 import * as Retry from "../Retry.js"
 import { Cores, type PoolCore, type PoolLease } from "./cores.js"
 import * as PooledClient from "./pooledClient.js"
@@ -71,13 +72,15 @@ interface Attempts {
 }
 
 export class Operations extends Context.Tag("effect-supabase-pool/internal/Operations")<Operations, Runner>() {
-  static readonly layer: Layer.Layer<Operations, never, Cores | Metrics.Metrics | PoolConfig> = Layer.effect(
-    Operations,
-    Effect.gen(function* () {
-      const clock = yield* Clock.clockWith(Effect.succeed)
-      return new Runner(yield* Cores, yield* PoolConfig, yield* Metrics.Metrics, clock)
-    })
-  )
+  static readonly layer: Layer.Layer<Operations, never, Cores | Metrics.Metrics | PoolConfig | RateLimit.RateLimit> =
+    Layer.effect(
+      Operations,
+      Effect.gen(function* () {
+        const clock = yield* Clock.clockWith(Effect.succeed)
+        const limit = yield* RateLimit.RateLimit
+        return new Runner(yield* Cores, yield* PoolConfig, yield* Metrics.Metrics, limit, clock)
+      })
+    )
 }
 
 class Runner {
@@ -85,6 +88,8 @@ class Runner {
   private readonly patience: number
   private readonly maxRetries: number
   private readonly metrics: Metrics.OperationMetrics
+  /** Nothing without a limit, so that it costs nothing. */
+  private readonly admit: Effect.Effect<void, DbError> | undefined
   private readonly clock: Clock.Clock
   private readonly budget = Retry.makeBudget()
   private readonly schedule: Schedule.Schedule<Duration.Duration, DbError>
@@ -94,12 +99,14 @@ class Runner {
     cores: Context.Tag.Service<Cores>,
     options: PoolOptions,
     metrics: Metrics.OperationMetrics,
+    limit: RateLimit.RateLimiting,
     clock: Clock.Clock
   ) {
     this.cores = cores
     this.patience = Duration.toMillis(options.connectionTimeout)
     this.maxRetries = options.maxRetries
     this.metrics = metrics
+    this.admit = limit === RateLimit.unlimited ? undefined : RateLimit.admitBy(limit)
     this.clock = clock
     this.schedule = Retry.schedule(options)
   }
@@ -135,7 +142,7 @@ class Runner {
     options: OperationOptions,
     attempts: Attempts
   ): Effect.Effect<A, E | DbError, R> {
-    return Effect.uninterruptibleMask((restore) =>
+    const work = Effect.uninterruptibleMask((restore) =>
       Effect.matchCauseEffect(this.attempt(restore, body, options, attempts), {
         onSuccess: (value) => this.observed(Exit.succeed(value), options.mode, attempts),
         onFailure: (cause) =>
@@ -148,6 +155,12 @@ class Runner {
           })
       })
     )
+    return this.admit === undefined
+      ? work
+      : Effect.matchCauseEffect(this.admit, {
+          onSuccess: () => work,
+          onFailure: (refused) => this.observed(Exit.failCause(refused), options.mode, attempts)
+        })
   }
 
   private observed<A, E>(exit: Exit.Exit<A, E>, mode: Mode, attempts: Attempts): Exit.Exit<A, E> {

@@ -11,18 +11,26 @@ import * as AdminToken from "../adminToken.js"
 import { encode, heartbeat } from "../feed/sse.js"
 import { Api } from "./api.js"
 import * as Hub from "./hub.js"
+import * as Limits from "./limits.js"
 import { noStore, problem } from "./responses.js"
 
 /** Without a token in the configuration the admin routes do not exist: 404, not 401. */
 export const asAdmin = <E, R>(
   admitted: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
-): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | ServerConfig | HttpServerRequest.HttpServerRequest> =>
+): Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  E,
+  R | ServerConfig | Limits.Guesses | HttpServerRequest.HttpServerRequest
+> =>
   Effect.gen(function* () {
     const { adminToken } = yield* ServerConfig
     if (Option.isNone(adminToken)) return problem(404, "Not found. Set DB_POOL_ADMIN_TOKEN to open the admin routes.")
+    const locked = yield* Limits.tooManyGuesses
+    if (Option.isSome(locked)) return locked.value
     const { headers } = yield* HttpServerRequest.HttpServerRequest
     const given = /^Bearer +(\S+)$/i.exec(headers["authorization"] ?? "")?.[1]
     if (given === undefined || !AdminToken.matches(adminToken.value, given)) {
+      if (given !== undefined) yield* Limits.guessedWrong
       return problem(401, "Send the admin token as `Authorization: Bearer …`.", { "www-authenticate": "Bearer" })
     }
     return yield* admitted
@@ -73,4 +81,4 @@ export const handlers = HttpApiBuilder.group(Api, "admin", (group) =>
     .handle("events", ({ headers, urlParams }) =>
       asAdmin(events(Option.fromNullable(headers["last-event-id"]), urlParams.history === "true"))
     )
-).pipe(Layer.provide(Events.layer))
+).pipe(Layer.provide(Layer.merge(Events.layer, Limits.Guesses.layer)))

@@ -14,11 +14,16 @@ export const ReadinessJson = Schema.Struct({ status: Schema.Literal("ready", "st
 
 const describe = (summary: string, description = summary) => OpenApi.annotations({ summary, description })
 
+const Problem = Schema.Struct({ error: Schema.String })
+
+const TooManyRequests = Problem.annotations({ identifier: "TooManyRequests" })
+
 const Database = HttpApiGroup.make("health")
   .add(
     HttpApiEndpoint.get("database", "/api/health/database")
       .addSuccess(HealthJson)
       .addError(HealthJson.annotations({ identifier: "DatabaseUnhealthy" }), { status: 503 })
+      .addError(TooManyRequests, { status: 429 })
       .annotateContext(
         describe(
           "Health of database and pools",
@@ -47,8 +52,6 @@ const Database = HttpApiGroup.make("health")
   .annotateContext(OpenApi.annotations({ description: "For load balancers and people; open to everybody." }))
 
 const Reset = Schema.Struct({ reset: Schema.NonNegativeInt })
-
-const Problem = Schema.Struct({ error: Schema.String })
 
 const Unauthorized = Problem.annotations({ identifier: "Unauthorized" })
 const NoAdminToken = Problem.annotations({ identifier: "NoAdminToken" })
@@ -124,6 +127,7 @@ const Admin = HttpApiGroup.make("admin")
   )
   .addError(Unauthorized, { status: 401 })
   .addError(NoAdminToken, { status: 404 })
+  .addError(TooManyRequests, { status: 429 })
   .annotateEndpointsContext(asksForToken)
   .annotateContext(
     OpenApi.annotations({

@@ -5,6 +5,7 @@ import * as Health from "../../Health.js"
 import * as Metrics from "../../Metrics.js"
 import { healthJson } from "../healthJson.js"
 import { Api, type ReadinessJson } from "./api.js"
+import { limited } from "./limits.js"
 import { Readiness } from "./readiness.js"
 import { noStore } from "./responses.js"
 
@@ -46,8 +47,8 @@ export const live = HttpServerResponse.unsafeJson({ status: "alive" }, { headers
 
 export const handlers = HttpApiBuilder.group(Api, "health", (group) =>
   group
-    .handle("database", () => database)
-    .handle("databaseHead", () => databaseHead)
+    .handle("database", () => limited(database))
+    .handle("databaseHead", () => limited(databaseHead))
     .handle("live", () => Effect.succeed(live))
     .handle("ready", () => Effect.map(readiness, readinessResponse))
 )

@@ -6,6 +6,7 @@ import * as Db from "../../Db.js"
 import * as Health from "../../Health.js"
 import * as Metrics from "../../Metrics.js"
 import * as Pool from "../../Pool.js"
+import * as RateLimit from "../../RateLimit.js"
 import * as Cores from "../cores.js"
 import { Operations } from "../operations.js"
 import { BackgroundClock } from "./clock.js"
@@ -14,7 +15,7 @@ export type Services = Db.Provided | Operations | Health.Health
 
 /** Built together with `Db.layer`, and layers are shared by reference, so these are the operations behind `Db`. */
 const operations: Layer.Layer<Operations, never, Config.PoolConfig | Config.SupabaseConfig> = Operations.layer.pipe(
-  Layer.provide(Metrics.layer),
+  Layer.provide(Layer.merge(Metrics.layer, RateLimit.layerDefault)),
   Layer.provide(Cores.layer)
 )
 

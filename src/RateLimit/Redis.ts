@@ -1,0 +1,102 @@
+/**
+ * The counters of `RateLimit` in Redis. Only `RateLimit.layerRedis` loads this file, and with it the package `redis`.
+ *
+ * One script takes and tells, so that two processes cannot both take the last operation. It counts by Redis's clock,
+ * and keeps the end of a window to a fraction of a millisecond: a limit of 3 per second refills each 333.3 ms, and a
+ * limit of a million each microsecond.
+ */
+import { RateLimiterStore, RateLimitStoreError } from "@effect/experimental/RateLimiter"
+import { type Context, Duration, Effect, Redacted, type Scope } from "effect"
+import { createClient } from "redis"
+import type { RedisOptions } from "../RateLimit.js"
+
+const clock = `
+local time = redis.call("TIME")
+local now = time[1] * 1000 + time[2] / 1000
+local first, second = string.match(redis.call("GET", KEYS[1]) or "", "^(%S+) (%S+)$")
+local tokens, refill, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local function keep(a, b, till)
+  redis.call("SET", KEYS[1], string.format("%.17g %.3f", a, b), "PX", math.max(1, math.ceil(till - now)))
+end
+`
+
+const fixedWindow = `${clock}
+local count, till = tonumber(first) or 0, tonumber(second) or now
+if till <= now then count, till = 0, now end
+if not limit or count + tokens <= limit then
+  count, till = count + tokens, till + refill * tokens
+  keep(count, till, till)
+  return { tostring(count), string.format("%.3f", till - now) }
+end
+return { tostring(count + tokens), string.format("%.3f", till - now) }
+`
+
+const tokenBucket = `${clock}
+local held, since = tonumber(first) or limit, tonumber(second) or now
+local refilled = math.floor((now - since) / refill)
+held, since = math.min(limit, held + refilled), since + refilled * refill
+local left = held - tokens
+if left >= 0 or ARGV[4] == "1" then held = left end
+keep(held, since, since + math.max(1, limit - held) * refill)
+return { tostring(left) }
+`
+
+const defaultPrefix = "supabase-pool:rate:"
+const defaultTimeout = Duration.millis(250)
+/** Between two attempts to reach Redis again, in ms. */
+const reconnect = (attempt: number): number => Math.min(1_000, 50 * 2 ** Math.min(attempt, 5))
+
+const failed = (message: string, cause?: unknown): RateLimitStoreError => new RateLimitStoreError({ message, cause })
+
+const connected = (options: RedisOptions) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const client = createClient({
+        url: typeof options.url === "string" ? options.url : Redacted.value(options.url),
+        // While Redis is gone the limiter decides by itself at once, instead of waiting for its return.
+        disableOfflineQueue: true,
+        socket: { reconnectStrategy: reconnect }
+      })
+      // Each operation learns of it by its own failure; an event that nobody hears would end the process.
+      client.on("error", () => {})
+      // Who comes before the first connection is there waits for it, within the timeout.
+      const first = client.connect()
+      first.catch(() => {})
+      return { client, first }
+    }),
+    ({ client }) => Effect.sync(() => client.destroy())
+  )
+
+/**
+ * A store for `RateLimit.layerStore`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: RedisOptions): Effect.Effect<Context.Tag.Service<RateLimiterStore>, never, Scope.Scope> =>
+  Effect.map(connected(options), ({ client, first }) => {
+    const { prefix = defaultPrefix, timeout = defaultTimeout } = options
+    const run = (script: string, key: string, values: ReadonlyArray<number>) =>
+      Effect.tryPromise({
+        try: () => first.then(() => client.eval(script, { keys: [prefix + key], arguments: values.map(String) })),
+        catch: (cause) => failed(cause instanceof Error ? cause.message : "Redis refused the command", cause)
+      }).pipe(
+        Effect.timeoutFail({ duration: timeout, onTimeout: () => failed("Redis did not answer in time") }),
+        Effect.flatMap((reply) => {
+          const numbers = Array.isArray(reply) ? reply.map(Number) : []
+          const [first, second = 0] = numbers
+          return first === undefined || numbers.some(Number.isNaN)
+            ? Effect.fail(failed("Redis answered something else than numbers"))
+            : Effect.succeed([first, second] as const)
+        })
+      )
+    return RateLimiterStore.of({
+      fixedWindow: ({ key, limit, refillRate, tokens }) =>
+        run(fixedWindow, key, [tokens, Duration.toMillis(refillRate), ...(limit === undefined ? [] : [limit])]),
+      tokenBucket: ({ allowOverflow, key, limit, refillRate, tokens }) =>
+        Effect.map(
+          run(tokenBucket, key, [tokens, Duration.toMillis(refillRate), limit, allowOverflow ? 1 : 0]),
+          ([left]) => left
+        )
+    })
+  })
