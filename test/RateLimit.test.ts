@@ -140,9 +140,12 @@ describe("the limit on operations", () => {
       }
       if (pauses.every((pause) => pause >= 1_000 / limit)) expect(times.length).toBe(pauses.length)
     }).pipe(
-      Effect.provide(RateLimit.layer),
-      Effect.provide(Layer.orDie(Config.PoolConfig.layerOf({ rateLimit: limit, rateLimitWindow: 1_000 }))),
-      Effect.provide(TestContext.TestContext)
+      Effect.provide(
+        RateLimit.layer.pipe(
+          Layer.provide(Layer.orDie(Config.PoolConfig.layerOf({ rateLimit: limit, rateLimitWindow: 1_000 }))),
+          Layer.provideMerge(TestContext.TestContext)
+        )
+      )
     )
 })
 
@@ -165,6 +168,8 @@ describe("the store in memory", () => {
     })
   )
 })
+
+const twoAnHour = Config.PoolConfig.layerOf({ rateLimit: 2, rateLimitWindow: "1 hour" })
 
 const uses = fc.record({
   tokens: fc.integer({ min: 0, max: 3 }),
@@ -260,8 +265,7 @@ describe.runIf(Redis.isInstalled)(Redis.titled("the store in Redis"), () => {
                   }
                 )
               }).pipe(
-                Effect.provide(RateLimit.layerRedis({ url: redis.url, whenUnavailable })),
-                Effect.provide(Config.PoolConfig.layerOf({ rateLimit: 2, rateLimitWindow: "1 hour" }))
+                Effect.provide(Layer.provide(RateLimit.layerRedis({ url: redis.url, whenUnavailable }), twoAnHour))
               )
             )
             expect(lines).toEqual([
@@ -285,8 +289,7 @@ describe.runIf(Redis.isInstalled)(Redis.titled("the store in Redis"), () => {
           expect(new Set(outcomes)).toEqual(new Set([true]))
           yield* redis.resume
         }).pipe(
-          Effect.provide(RateLimit.layerRedis({ url: redis.url, timeout: "1 second" })),
-          Effect.provide(Config.PoolConfig.layerOf({ rateLimit: 2, rateLimitWindow: "1 hour" })),
+          Effect.provide(Layer.provide(RateLimit.layerRedis({ url: redis.url, timeout: "1 second" }), twoAnHour)),
           Logger.withMinimumLogLevel(LogLevel.None)
         )
       })

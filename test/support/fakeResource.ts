@@ -202,8 +202,8 @@ export const make = (options: FakeOptions = {}): Effect.Effect<FakePool, never, 
   })
 
 /** Checks out, for a test that gives back by hand. */
-export const checkout = (core: Core<FakeResource>): Effect.Effect<Lease<FakeResource>, DbError> =>
-  Effect.uninterruptibleMask((restore) => core.checkout(restore))
+export const checkout = (core: Core<FakeResource>, limit?: number): Effect.Effect<Lease<FakeResource>, DbError> =>
+  Effect.uninterruptibleMask((restore) => core.checkout(restore, limit))
 
 /** The name of what it failed with, or `value`, or `interrupted`. */
 export const outcome = <A>(exit: Exit.Exit<A, unknown>): string => {

@@ -11,11 +11,11 @@ export interface Asker {
 }
 
 /** Asks in a fiber of its own, and lets everything run that can run at once. */
-export const ask = (core: Core<FakeResource>): Effect.Effect<Asker> =>
+export const ask = (core: Core<FakeResource>, patience?: number): Effect.Effect<Asker> =>
   Effect.gen(function* () {
     let state = "waiting"
     let lease: Lease<FakeResource> | undefined
-    const asking = checkout(core).pipe(
+    const asking = checkout(core, patience).pipe(
       Effect.onExit((exit) =>
         Effect.sync(() => {
           state = outcome(exit)
