@@ -15,7 +15,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.spec.ts"],
     globalSetup: ["test/support/globalEmbedded.ts"],
-    reporters: ["default", "./scripts/closingLine.ts"],
+    reporters: ["default", "./scripts/reliability.ts", "./scripts/closingLine.ts"],
     testTimeout: 20_000,
     hookTimeout: 60_000
   }

@@ -26,6 +26,8 @@ export interface TestServer {
   readonly seen: ReadonlyArray<Seen>
   /** Sockets that were ever opened. */
   readonly opened: () => number
+  /** For a run of hours: drops what was seen. */
+  readonly forget: () => void
   readonly open: () => number
   /** Resumes as soon as the condition is true. */
   readonly until: (condition: () => boolean) => Effect.Effect<void>
@@ -70,7 +72,8 @@ export const serve = (
     const events = new Happenings()
     const seen: Array<Seen> = []
     const sockets = new Map<number, Net.Socket>()
-    const numbers = new Map<Net.Socket, number>()
+    const numbers = new WeakMap<Net.Socket, number>()
+    let opened = 0
     const server = Http.createServer({ keepAliveTimeout: 0, ...options }, (request, response) => {
       const parts: Array<Buffer> = []
       request.on("data", (part: Buffer) => parts.push(part))
@@ -85,7 +88,8 @@ export const serve = (
       })
     })
     server.on("connection", (socket: Net.Socket) => {
-      const number = numbers.size + 1
+      opened += 1
+      const number = opened
       numbers.set(socket, number)
       sockets.set(number, socket)
       socket.on("error", () => {})
@@ -106,7 +110,8 @@ export const serve = (
       port,
       seen,
       sockets,
-      opened: () => numbers.size,
+      opened: () => opened,
+      forget: () => void seen.splice(0),
       open: () => sockets.size,
       until: events.until
     }

@@ -25,6 +25,8 @@ export type Fault =
   | { readonly kind: "cutAnswer"; readonly bytes: number; readonly how: "end" | "reset" }
   /** The answer comes one byte at a time. */
   | { readonly kind: "byteByByte" }
+  /** The answer comes one byte in so many ms, which is longer than anybody waits for it. */
+  | { readonly kind: "drip"; readonly millis: number }
   /** Whatever is asked, this comes. */
   | { readonly kind: "garbage"; readonly text: string }
 
@@ -42,6 +44,12 @@ export interface TcpProxy {
   readonly open: () => number
   readonly opened: () => number
   readonly until: (condition: () => boolean) => Effect.Effect<void>
+  /** Every connection is reset. */
+  readonly cut: () => void
+  /** Nobody listens any more; connections that are open stay. */
+  readonly down: Effect.Effect<void>
+  /** On the same port as before. */
+  readonly up: Effect.Effect<void>
 }
 
 const onData = (socket: Net.Socket, take: (chunk: Buffer) => void): void => {
@@ -55,6 +63,15 @@ const shut = (socket: Net.Socket, how: "end" | "reset"): void => {
 
 /** Passes on as much of the answer as the fault lets. */
 const answerThrough = (client: Net.Socket, fault: Fault): ((chunk: Buffer) => void) => {
+  if (fault.kind === "drip") {
+    const queue: Array<number> = []
+    const timer = setInterval(() => {
+      const next = queue.shift()
+      if (next !== undefined && !client.destroyed) client.write(Buffer.of(next))
+    }, fault.millis)
+    client.on("close", () => clearInterval(timer))
+    return (chunk) => void queue.push(...chunk)
+  }
   if (fault.kind === "byteByByte") {
     const queue: Array<number> = []
     let running = false
@@ -121,7 +138,7 @@ const deliver = (chunks: ReadonlyArray<Buffer>, upstream: number): Effect.Effect
     for (const chunk of chunks) server.write(chunk)
   })
 
-const passing = new Set<Fault["kind"]>(["none", "byteByByte", "cutAnswer", "cutRequest", "keepAnswer"])
+const passing = new Set<Fault["kind"]>(["none", "drip", "byteByByte", "cutAnswer", "cutRequest", "keepAnswer"])
 
 export const make = (upstream: number): Effect.Effect<TcpProxy, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -178,7 +195,15 @@ export const make = (upstream: number): Effect.Effect<TcpProxy, never, Scope.Sco
       release: () => Effect.suspend(() => deliver(held.splice(0), upstream)),
       open: () => clients.size,
       opened: () => opened,
-      until: events.until
+      until: events.until,
+      cut: () => {
+        for (const client of clients) client.resetAndDestroy()
+      },
+      down: Effect.async<void>((resume) => {
+        server.close(() => {})
+        resume(Effect.void)
+      }),
+      up: Effect.async<void>((resume) => void server.listen(port, "127.0.0.1", () => resume(Effect.void)))
     }
     return proxy
   })
