@@ -113,7 +113,7 @@ const write = (ledger: Ledger, idempotent: boolean) =>
     const query = idempotent
       ? Db.write((client) => client.from("notes").upsert(row), { idempotent: true })
       : Db.write((client) => client.from("notes").insert(row))
-    return Effect.onExit(query, (exit) =>
+    return Effect.onExit(inTime(query), (exit) =>
       Effect.sync(() => {
         const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
         const sure = Exit.isSuccess(exit) || error?.mayHaveExecuted === false
@@ -129,7 +129,18 @@ const write = (ledger: Ledger, idempotent: boolean) =>
     )
   })
 
-const read = Db.read((client) => client.from("notes").select("id"))
+/** Counts an operation that outlasts its limits. */
+const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Clock.currentTimeMillis, (since) =>
+    Effect.ensuring(
+      effect,
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        if (now - since > longest) tallies.slow += 1
+      })
+    )
+  )
+
+const read = inTime(Db.read((client) => client.from("notes").select("id")))
 
 const count =
   (what: keyof typeof tallies) =>
@@ -184,9 +195,7 @@ const outcome = (exit: Exit.Exit<unknown, Db.DbError>): keyof typeof tallies => 
 const worker = (ledger: Ledger, until: number, name: string): Effect.Effect<void, never, Db.Provided> =>
   Effect.gen(function* () {
     while ((yield* Clock.currentTimeMillis) < until) {
-      const since = yield* Clock.currentTimeMillis
       const exit = yield* Effect.exit(RateLimit.withKey(name)(operation(ledger)))
-      if ((yield* Clock.currentTimeMillis) - since > longest) tallies.slow += 1
       tallies[outcome(exit)] += 1
       yield* Effect.sleep(Duration.millis(yield* Random.nextIntBetween(0, 20)))
     }
