@@ -220,10 +220,15 @@ const trouble = (proxy: TcpProxy): Effect.Effect<void, never, Db.Provided | Scop
       proxy.fault = { kind: "none" }
       if (round % 90 === 0) {
         tallies.outages += 1
-        yield* proxy.down
-        proxy.cut()
-        yield* Effect.sleep("3 seconds")
-        yield* proxy.up
+        // The end of the run may come in the middle of it, and is no reason to stay away.
+        yield* Effect.acquireUseRelease(
+          Effect.zipRight(
+            proxy.down,
+            Effect.sync(() => proxy.cut())
+          ),
+          () => Effect.sleep("3 seconds"),
+          () => proxy.up
+        )
       }
     }
   })
