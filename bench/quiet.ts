@@ -10,7 +10,7 @@ import { figure, median, type Question } from "./support/question.js"
  */
 const serverKeeps = 5_000
 const quiet = 11
-const rounds = 3
+const rounds = 2
 
 const certificate = fileURLToPath(new URL("../../test/support/tls/cert.pem", import.meta.url))
 

@@ -5,6 +5,7 @@ import { Console, Effect, Schema } from "effect"
 import { serve as server } from "../serve.js"
 import { check } from "./check.js"
 import { embedded } from "./embedded.js"
+import { load } from "./load.js"
 import { migration } from "./migration.js"
 import { top } from "./top/command.js"
 
@@ -16,7 +17,7 @@ const serve = Command.make("serve", {}, () => server).pipe(
 
 const command = Command.make("supabase-pool").pipe(
   Command.withDescription("A connection pool for Supabase. Configured by environment variables; see the README."),
-  Command.withSubcommands([serve, check, migration, embedded, top])
+  Command.withSubcommands([serve, check, migration, embedded, top, load])
 )
 
 const Manifest = Schema.parseJson(Schema.Struct({ version: Schema.String }))

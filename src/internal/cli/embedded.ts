@@ -1,10 +1,17 @@
 import { Command, Options } from "@effect/cli"
 import { Config, Console, Effect, Option, Redacted } from "effect"
 import { Embedded } from "../../embedded.js"
+import { postgresServer } from "../embedded/postgresServer.js"
 
 const port = Options.integer("port").pipe(
   Options.withDefault(54321),
   Options.withDescription("port on 127.0.0.1; 0 takes a free one")
+)
+
+const postgres = Options.boolean("postgres").pipe(
+  Options.withDescription(
+    "on a real PostgreSQL server, started for it in a temporary folder, instead of one in this process"
+  )
 )
 
 /** Whoever has the printed lines in its environment goes on with them after a restart. */
@@ -15,11 +22,12 @@ const knownKeys = Config.option(
   })
 )
 
-export const embedded = Command.make("embedded", { port }, (options) =>
+export const embedded = Command.make("embedded", { port, postgres }, (options) =>
   Effect.scoped(
     Effect.gen(function* () {
       const keys = yield* Effect.map(knownKeys, Option.getOrUndefined)
-      const database = yield* Embedded.make({ port: options.port, keys })
+      const server = options.postgres ? yield* postgresServer() : undefined
+      const database = yield* Embedded.make({ port: options.port, keys, postgres: server?.url })
       yield* Console.log(
         [
           `SUPABASE_URL=${database.url}`,

@@ -1,0 +1,132 @@
+import { Command, Options } from "@effect/cli"
+import { Console, Duration, Effect, Layer, Logger, LogLevel, Option } from "effect"
+import * as Config from "../../Config.js"
+import * as Db from "../../Db.js"
+import * as Pool from "../../Pool.js"
+import { drive } from "../load/drive.js"
+import * as Server from "../load/server.js"
+import { isSound, type PresetName, targets, textOf, type Verdict, verdict } from "../load/verdict.js"
+import { Failed } from "./failed.js"
+
+const presets = ["development", "production", "highLoad"] as const
+
+const options = {
+  preset: Options.choice("preset", presets).pipe(
+    Options.withDescription("one preset; without it all three, one after the other"),
+    Options.optional
+  ),
+  rate: Options.float("rate").pipe(
+    Options.withDescription(
+      "arrivals per second; default: the preset's target, or what the server can carry if that is less"
+    ),
+    Options.optional
+  ),
+  duration: Options.integer("duration").pipe(
+    Options.withDescription("seconds for which callers arrive, per preset"),
+    Options.withDefault(10)
+  ),
+  json: Options.boolean("json").pipe(Options.withDescription("print what was found as one line of JSON")),
+  postgres: Options.boolean("postgres").pipe(
+    Options.withDescription("against the same API over a real PostgreSQL server, started for it on loopback")
+  ),
+  fixed: Options.boolean("static").pipe(
+    Options.withDescription("against a local server that answers at once: what the pool itself carries")
+  )
+}
+
+const ping = Db.rpc("supabase_pool_ping", {}, { get: true })
+
+const list = Db.read((client) => client.from("products").select("id, title, price").eq("category", "laptops").limit(20))
+
+const restock = Db.write((client) => client.from("products").update({ stock: 10 }).eq("title", "no such product"), {
+  idempotent: true
+})
+
+type Operation = (n: number) => Effect.Effect<unknown, Db.DbError, Db.Db | Db.ReadDb>
+
+/** On a server of our own nine read and the tenth writes; what is somebody's is only read. */
+const own: Operation = (n) => (n % 10 === 9 ? restock : list)
+const theirs: Operation = () => ping
+
+const layer = (server: Server.Server, preset: PresetName) =>
+  Db.layer.pipe(
+    Layer.provide(
+      Layer.merge(
+        Layer.succeed(Config.SupabaseConfig, server.supabase),
+        Layer.succeed(Config.PoolConfig, Config[preset])
+      )
+    )
+  )
+
+/** Operations per second that callers who wait for their answers get done, as many as there are connections. */
+const capacity = (operation: Operation, period: Duration.DurationInput) =>
+  Effect.gen(function* () {
+    const { max } = yield* (yield* Pool.ReadPool).metrics
+    let done = 0
+    const caller = (n: number) =>
+      Effect.forever(
+        Effect.tap(Effect.exit(operation(n)), () => {
+          done += 1
+        })
+      )
+    const callers = Effect.forEach(
+      Array.from({ length: max }, (_, n) => n),
+      caller,
+      { concurrency: "unbounded", discard: true }
+    )
+    const [took] = yield* Effect.timed(Effect.timeoutOption(callers, period))
+    return (done * 1_000) / Duration.toMillis(took)
+  })
+
+export const load = Command.make("load", options, ({ duration, fixed, json, postgres, preset, rate }) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { supabase } = yield* Config.load
+      const isTheirs = !postgres && !fixed && Option.isSome(supabase)
+      const start = fixed ? Server.fixed : postgres ? Server.postgres : Server.embedded
+      const server = isTheirs
+        ? { what: `the project at ${supabase.value.url}`, supabase: supabase.value }
+        : yield* Effect.zipRight(Console.error("starting a server of its own for the load test"), start)
+      const operation = isTheirs ? theirs : own
+      yield* Console.error(`against the ${server.what.replace(/^the /, "")}`)
+      const one = (name: PresetName): Effect.Effect<Verdict> =>
+        Effect.gen(function* () {
+          const target = targets[name].throughput
+          // The first second finds a server that is still warming up.
+          yield* capacity(operation, "1 second")
+          const carried = Option.isSome(rate) ? Number.POSITIVE_INFINITY : yield* capacity(operation, "2 seconds")
+          const chosen = Option.getOrElse(rate, () => Math.max(1, Math.min(target, 0.7 * carried)))
+          if (chosen < target && Option.isNone(rate)) {
+            yield* Console.error(
+              `${name}: this server carries ${carried.toFixed(0)} per second; callers arrive at 70 % of that`
+            )
+          }
+          const run = yield* drive({
+            preset: name,
+            rate: chosen,
+            duration: duration * 1_000,
+            operation,
+            progress: Console.error
+          })
+          return verdict(run)
+        }).pipe(Effect.provide(layer(server, name)))
+      const found = yield* Effect.forEach(
+        Option.match(preset, { onNone: () => presets, onSome: (name) => [name] }),
+        one
+      )
+      const sound = found.every(isSound)
+      yield* Console.log(
+        json
+          ? JSON.stringify({ server: server.what, sound, presets: found })
+          : [`Server: ${server.what}`, ...found.map(textOf)].join("\n\n")
+      )
+      if (!sound) {
+        return yield* new Failed({ reason: "An operation was lost, or a connection was not returned: that is a bug." })
+      }
+    }).pipe(Logger.withMinimumLogLevel(LogLevel.Warning))
+  )
+).pipe(
+  Command.withDescription(
+    "Drives the pool with callers who arrive whether or not others have been answered. With SUPABASE_URL it reads from that project (and needs the migration there); without, it starts the embedded Supabase. Exit code 1 when an operation was lost or a connection was not returned."
+  )
+)
