@@ -30,6 +30,7 @@ import * as DashboardBuild from "./dashboard/build.js"
 import * as Demo from "./demo.js"
 import { Dashboard } from "./http/page.js"
 import * as HttpListener from "./httpListener.js"
+import * as LoadOperations from "./load/operations.js"
 import { period } from "./words.js"
 
 /** How long the start waits for the minimum of connections; a database that is away must not keep the server away. */
@@ -136,7 +137,7 @@ const announcement = (
  * What is started first ends last, but for HTTP: it listens before anything else starts, and stops before anything else
  * does. Then the pools drain, then the embedded database stops.
  */
-const run = (loaded: Loaded) =>
+const run = (loaded: Loaded, { load: rate }: ServeOptions) =>
   Effect.gen(function* () {
     const { host, port } = loaded.server
     const whole = yield* Deferred.make<HttpApp.Default>()
@@ -164,6 +165,11 @@ const run = (loaded: Loaded) =>
     yield* Console.log(
       announcement(address, loaded, Context.get(context, SupabaseConfig), Context.get(context, ServerConfig))
     )
+    if (rate !== undefined) {
+      const operation = Option.isNone(loaded.supabase) ? LoadOperations.own : LoadOperations.theirs
+      yield* Effect.forkScoped(Effect.provide(LoadOperations.forever(rate, operation), context))
+      yield* Effect.logInfo(`${rate} callers per second arrive until this server stops`)
+    }
     // After everything else, so that the first start is no slower for it.
     yield* dashboard.build
     return yield* Effect.never
@@ -174,7 +180,13 @@ const run = (loaded: Loaded) =>
     )
   )
 
+export interface ServeOptions {
+  /** Callers per second, made in this process, so that its pools and its dashboard have something to show. */
+  readonly load?: number | undefined
+}
+
 /** Runs until interrupted. */
-export const serve: Effect.Effect<never, ServeError> = Effect.flatMap(load, run)
+export const serve = (options: ServeOptions = {}): Effect.Effect<never, ServeError> =>
+  Effect.flatMap(load, (loaded) => run(loaded, options))
 
 export type ServeError = ConfigInvalid | EmbeddedStartFailed | HttpListener.ListenFailed

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url"
-import { Command, ValidationError } from "@effect/cli"
+import { Command, Options, ValidationError } from "@effect/cli"
 import { FileSystem } from "@effect/platform"
-import { Console, Effect, Schema } from "effect"
+import { Console, Effect, Option, Schema } from "effect"
 import { serve as server } from "../serve.js"
 import { check } from "./check.js"
 import { embedded } from "./embedded.js"
@@ -9,7 +9,14 @@ import { load } from "./load.js"
 import { migration } from "./migration.js"
 import { top } from "./top/command.js"
 
-const serve = Command.make("serve", {}, () => server).pipe(
+const callers = Options.integer("load").pipe(
+  Options.withDescription("also make so many callers per second, so that the dashboard has something to show"),
+  Options.optional
+)
+
+const serve = Command.make("serve", { load: callers }, (options) =>
+  server({ load: Option.getOrUndefined(options.load) })
+).pipe(
   Command.withDescription(
     "Opens the pools and serves health over HTTP until it is stopped. Without SUPABASE_URL it starts an embedded database."
   )

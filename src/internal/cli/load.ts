@@ -4,11 +4,14 @@ import * as Config from "../../Config.js"
 import * as Db from "../../Db.js"
 import * as Pool from "../../Pool.js"
 import { drive } from "../load/drive.js"
+import { type Operation, own, theirs } from "../load/operations.js"
 import * as Server from "../load/server.js"
 import { isSound, type PresetName, targets, textOf, type Verdict, verdict } from "../load/verdict.js"
 import { Failed } from "./failed.js"
 
 const presets = ["development", "production", "highLoad"] as const
+
+const poolOptions = { development: Config.development, production: Config.production, highLoad: Config.highLoad }
 
 const options = {
   preset: Options.choice("preset", presets).pipe(
@@ -34,26 +37,12 @@ const options = {
   )
 }
 
-const ping = Db.rpc("supabase_pool_ping", {}, { get: true })
-
-const list = Db.read((client) => client.from("products").select("id, title, price").eq("category", "laptops").limit(20))
-
-const restock = Db.write((client) => client.from("products").update({ stock: 10 }).eq("title", "no such product"), {
-  idempotent: true
-})
-
-type Operation = (n: number) => Effect.Effect<unknown, Db.DbError, Db.Db | Db.ReadDb>
-
-/** On a server of our own nine read and the tenth writes; what is somebody's is only read. */
-const own: Operation = (n) => (n % 10 === 9 ? restock : list)
-const theirs: Operation = () => ping
-
 const layer = (server: Server.Server, preset: PresetName) =>
   Db.layer.pipe(
     Layer.provide(
       Layer.merge(
         Layer.succeed(Config.SupabaseConfig, server.supabase),
-        Layer.succeed(Config.PoolConfig, Config[preset])
+        Layer.succeed(Config.PoolConfig, poolOptions[preset])
       )
     )
   )
