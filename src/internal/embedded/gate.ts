@@ -31,12 +31,15 @@ const received = async (request: Request): Promise<Request> =>
   })
 
 /**
- * Lets Node hear of callers that have gone while PostgreSQL held the thread. Two turns of the loop: the first may read
- * the request, and what came after it on the same socket, its end, is read in the next.
+ * Lets Node hear of callers that have gone while PostgreSQL held the thread: a turn of the loop each to accept the socket,
+ * to read the request, to read the end that came after it, and to close.
  */
-const turnsOfTheLoop: Effect.Effect<void> = Effect.async((resume) => {
-  setImmediate(() => setImmediate(() => resume(Effect.void)))
-})
+const turnsOfTheLoop: Effect.Effect<void> = Effect.repeatN(
+  Effect.async<void>((resume) => {
+    setImmediate(() => resume(Effect.void))
+  }),
+  3
+)
 
 /**
  * PGlite answers some statements that lite writes with a protocol violation, and lite's transaction stays open: every
