@@ -54,7 +54,7 @@ const expected = [
   // The source maps lead there.
   /^src\/.+\.tsx?$/,
   /^supabase\/(migrations\/\d+_\w+\.sql|seed\.sql)$/,
-  /^(README|CHANGELOG)\.md$/,
+  /^(README|CHANGELOG|SECURITY)\.md$/,
   /^(LICENSE|package\.json)$/
 ]
 
