@@ -5,6 +5,8 @@ import type { PostgresConnection } from "@supabase/lite/postgres"
 export interface Engine {
   readonly connection: PgliteConnection | PostgresConnection
   readonly run: (sql: string) => Promise<unknown>
+  /** One statement by the extended protocol, as lite's own. */
+  readonly ask: (sql: string) => Promise<unknown>
   /** In a transaction of its own. */
   readonly runAtomically: (sql: string) => Promise<unknown>
 }

@@ -18,6 +18,7 @@ export const pglite = (lite: Packages): Effect.Effect<Engine, EmbeddedStartFaile
     Effect.map((connection) => ({
       connection,
       run: (sql) => connection.driver.exec(sql),
+      ask: (sql) => connection.driver.query(sql),
       runAtomically: (sql) => connection.driver.transaction((transaction) => transaction.exec(sql))
     }))
   )

@@ -89,6 +89,7 @@ export const postgres = (options: PostgresOptions): Effect.Effect<Engine, Embedd
     return {
       connection,
       run: (sql) => connection.driver.unsafe(sql),
+      ask: (sql) => connection.driver.unsafe(sql),
       runAtomically: (sql) => connection.driver.begin((transaction) => transaction.unsafe(sql))
     }
   })
