@@ -18,6 +18,12 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     target: "es2022",
     reportCompressedSize: false,
+    // The component is marked for Next.js, which bundles it itself; a page has no other side.
+    rollupOptions: {
+      onwarn: (warning, warn) => {
+        if (warning.code !== "MODULE_LEVEL_DIRECTIVE" && warning.code !== "SOURCEMAP_ERROR") warn(warning)
+      }
+    },
     // React and Effect; fetched once.
     chunkSizeWarningLimit: 600
   }
