@@ -65,7 +65,7 @@ const files = [...(values.files ?? []), ...positionals]
 
 const say = (line: string): boolean => process.stdout.write(`${line}\n`)
 
-const columns = ["node", "supabase-js", "passed", "failed", "skipped", "seconds"]
+const columns = ["node    ", "supabase-js", "passed", "failed", "skipped", "seconds"]
 const row = (cells: ReadonlyArray<string | number>): string =>
   `| ${cells.map((cell, index) => String(cell).padEnd(columns[index]?.length ?? 0)).join(" | ")} |`
 
