@@ -10,6 +10,7 @@
 import type { FileSystem } from "@effect/platform"
 import { Effect, Layer, Schema, type Scope, Stream } from "effect"
 import type { Mode } from "./Errors.js"
+import { EventType } from "./internal/audit/eventType.js"
 import * as AuditFile from "./internal/audit/file.js"
 import { Listeners } from "./internal/audit/listeners.js"
 import * as Pool from "./Pool.js"
@@ -68,18 +69,7 @@ export interface ConnectionEvent {
  * @category schemas
  */
 export const ConnectionEvent: Schema.Schema<ConnectionEvent> = Schema.Struct({
-  type: Schema.Literal(
-    "created",
-    "acquired",
-    "released",
-    "idle-closed",
-    "retired",
-    "leaked",
-    "reclaimed",
-    "reset",
-    "failed",
-    "closed"
-  ),
+  type: EventType,
   pool: Schema.Literal("read", "write"),
   connectionId: Schema.String,
   at: Schema.Number,

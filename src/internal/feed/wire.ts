@@ -1,5 +1,6 @@
 /** What the event stream carries, one definition for the server that sends it and for everybody who reads it. */
 import { Schema } from "effect"
+import { EventType } from "../audit/eventType.js"
 
 const Count = Schema.NonNegativeInt
 
@@ -68,18 +69,7 @@ export type Sample = typeof Sample.Type
 
 /** Something that happened to a connection. */
 export const Happened = Schema.Struct({
-  type: Schema.Literal(
-    "created",
-    "acquired",
-    "released",
-    "idle-closed",
-    "retired",
-    "leaked",
-    "reclaimed",
-    "reset",
-    "failed",
-    "closed"
-  ),
+  type: EventType,
   pool: Mode,
   connectionId: Schema.String,
   at: Schema.Number,
