@@ -30,7 +30,7 @@ const inDocs = existsSync("docs")
   ? readdirSync("docs", { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".md"))
   : []
 const pages = new Map(
-  ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...inDocs.map((name) => `docs/${name}`)]
+  ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", ...inDocs.map((name) => `docs/${name}`)]
     .filter((name) => !name.startsWith("docs/api/"))
     .map((name) => resolve(root, name))
     .map((path) => [path, read(path)] as const)

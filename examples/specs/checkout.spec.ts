@@ -1,6 +1,8 @@
 /**
  * The same service over two databases: a handler that answers what would have been sent, in no time and for what no real
  * database does on request; and a real PostgreSQL in process, for what matters in SQL.
+ *
+ *     npx vitest run examples/specs
  */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"

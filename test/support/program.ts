@@ -11,11 +11,15 @@ interface Outcome {
 }
 
 /** Runs a TypeScript file to its end, as a reader of the documentation would; ends with the fiber that waits for it. */
-export const runProgram = (path: string, env: Readonly<Record<string, string>> = {}): Effect.Effect<Outcome> =>
+export const runProgram = (
+  path: string,
+  env: Readonly<Record<string, string>> = {},
+  args: ReadonlyArray<string> = []
+): Effect.Effect<Outcome> =>
   Effect.async((resume) => {
     const child = execFile(
       process.execPath,
-      ["--import", "tsx", path],
+      ["--import", "tsx", path, ...args],
       { timeout: 60_000, cwd: root, env: { ...process.env, ...env } },
       (error, out, err) => resume(Effect.succeed({ failed: error !== null, output: out + err }))
     )
