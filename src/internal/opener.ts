@@ -3,8 +3,11 @@
  *
  * An attempt belongs to nobody. Whoever waits first takes what comes of it, so a caller that leaves does not cancel it,
  * and it may last longer than that caller was willing to wait.
+ *
+ * Nor is a silent server waited for: beside an attempt that hangs, fresh ones go out, one at a time, and the first that
+ * succeeds ends it. It is not given up before that: where connecting takes long, it is the one that will succeed.
  */
-import { Cause, Duration, Effect, Exit, FiberSet, type Pool, Random, Scope } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, FiberSet, type Pool, Random, Scope } from "effect"
 import { ConnectionFailed, type Mode } from "../Errors.js"
 import { Circuit } from "./circuit.js"
 import type { Resource } from "./lease.js"
@@ -15,6 +18,31 @@ const maxConnecting = 2
 
 /** A connection attempt that takes longer than this has failed, however long callers are willing to wait. */
 const longestConnect = Duration.seconds(10)
+
+/** An attempt (ms) without a word for so long may hang, and a probe beside it gets no longer than this. */
+const patience = 1_000
+const quick = Duration.millis(patience)
+
+/** One that is under way. */
+class Attempt {
+  /** It has lasted longer than `patience`. */
+  slow = false
+  /** Done when another that began later was faster. */
+  readonly overtaken: Deferred.Deferred<never, Overtaken>
+  readonly began: number
+  readonly isProbe: boolean
+
+  constructor(began: number, isProbe: boolean, overtaken: Deferred.Deferred<never, Overtaken>) {
+    this.began = began
+    this.isProbe = isProbe
+    this.overtaken = overtaken
+  }
+}
+
+/** Ends an attempt without being a failure to connect. */
+class Overtaken {
+  readonly _tag = "Overtaken"
+}
 
 /** What opening needs of the pool. */
 export interface Ground<R extends Resource> {
@@ -39,8 +67,10 @@ export class Opener<R extends Resource> {
   connecting = 0
   /** Set right after construction: Effect's `Pool` makes resources that tell this pool of their end. */
   items: Pool.Pool<R> | undefined = undefined
-  /** From the moment a probe is planned until it has ended. */
-  private probing = false
+  /** From the moment a probe is planned until it begins. */
+  private planned = false
+  private lastProbe = Number.NEGATIVE_INFINITY
+  private readonly underway: Set<Attempt> = new Set()
   private readonly pool: Ground<R>
   private readonly attempts: FiberSet.FiberSet
   private readonly forkAttempt: (effect: Effect.Effect<void>) => void
@@ -59,8 +89,8 @@ export class Opener<R extends Resource> {
   /** Starts as many attempts as are needed and allowed; while connecting fails, sees that a probe goes out. */
   grow(): void {
     if (this.pool.phase !== "open") return
-    if (this.circuit.isOpen) this.planProbe()
-    else while (this.hasRoom && this.isWanted) this.connect(this.openOne)
+    if (this.isDoubtful) this.planProbe()
+    while (!this.circuit.isOpen && this.hasRoom && this.isWanted(this.connecting)) this.connect(this.openOne)
   }
 
   /** Connecting failed, or what it gave was worth nothing. `grow` plans the next attempt when its socket is gone. */
@@ -91,8 +121,19 @@ export class Opener<R extends Resource> {
     return this.connecting < maxConnecting && this.pool.leases.size + this.connecting < this.pool.options.max
   }
 
-  private get isWanted(): boolean {
-    return this.pool.bag.pending > this.connecting || this.pool.total + this.connecting < this.pool.options.min
+  private isWanted(coming: number): boolean {
+    return this.pool.bag.pending > coming || this.pool.total + coming < this.pool.options.min
+  }
+
+  private get hanging(): number {
+    let hanging = 0
+    for (const attempt of this.underway) if (attempt.slow) hanging += 1
+    return hanging
+  }
+
+  /** Whether it has to be found out if connecting works. */
+  private get isDoubtful(): boolean {
+    return this.circuit.isOpen || (this.hanging > 0 && this.isWanted(this.connecting - this.hanging))
   }
 
   private connect(attempt: Effect.Effect<void>): void {
@@ -100,44 +141,94 @@ export class Opener<R extends Resource> {
     this.forkAttempt(attempt)
   }
 
+  /** One at a time, but for those that hang. */
   private planProbe(): void {
-    if (this.probing) return
-    this.probing = true
+    if (this.planned) return
+    for (const { isProbe, slow } of this.underway) if (isProbe && !slow) return
+    this.planned = true
     this.forkAttempt(this.probeLater)
   }
 
+  /** From beginning to beginning, so that one which hangs does not make the next come later. */
   private readonly probeLater: Effect.Effect<void> = Effect.interruptible(
-    Effect.flatMap(Random.next, (random) => Effect.sleep(this.circuit.nextDelay() * (0.8 + 0.4 * random)))
+    Effect.flatMap(Random.next, (random) => {
+      const delay = this.circuit.nextDelay() * (0.8 + 0.4 * random)
+      const elapsed = this.hanging > 0 ? this.pool.now() - this.lastProbe : 0
+      return Effect.sleep(Math.max(0, delay - elapsed))
+    })
   ).pipe(
     Effect.zipRight(
       Effect.sync(() => {
-        if (this.pool.phase === "open" && this.circuit.isOpen && this.hasRoom) this.connect(this.probeOne)
-        else this.probing = false
+        if (this.pool.phase === "open" && this.isDoubtful && this.hasRoom) {
+          this.lastProbe = this.pool.now()
+          this.connect(this.probeOne)
+          return
+        }
+        this.planned = false
+        this.makeRoom()
       })
     )
   )
 
-  private attempt(make: (scope: Scope.Scope) => Effect.Effect<R, ConnectionFailed>): Effect.Effect<void> {
-    return Effect.uninterruptible(
-      Effect.gen(this, function* () {
-        const scope = yield* Scope.make()
-        const random = yield* Random.next
-        const began = this.pool.now()
-        const limit = { duration: longestConnect, onTimeout: () => this.failure("timeout", "CONNECT_TIMEOUT") }
-        const exit = yield* Effect.exit(Effect.interruptible(Effect.timeoutFail(make(scope), limit)))
-        // From here to `admit` no other fiber may run, or it would see a place that is free and is not.
-        if (Exit.isSuccess(exit) && exit.value.isOpen && this.pool.phase === "open") {
-          this.connecting -= 1
-          this.pool.ledger.opened(this.pool.now() - began)
-          this.admit(exit.value, scope, random)
-          return
-        }
-        const error = this.errorOf(exit)
-        if (error !== undefined) this.failed(error)
-        yield* Scope.close(scope, Exit.void)
+  private attempt(
+    { isProbe, limit }: { readonly isProbe: boolean; readonly limit: Duration.Duration },
+    make: (scope: Scope.Scope) => Effect.Effect<R, ConnectionFailed>
+  ): Effect.Effect<void> {
+    return Effect.gen(this, function* () {
+      const scope = yield* Scope.make()
+      const random = yield* Random.next
+      const current = new Attempt(this.pool.now(), isProbe, yield* Deferred.make<never, Overtaken>())
+      this.underway.add(current)
+      if (isProbe) this.planned = false
+      const tooLong = { duration: limit, onTimeout: () => this.failure("timeout", "CONNECT_TIMEOUT") }
+      const exit = yield* Effect.raceFirst(
+        Effect.timeoutFail(make(scope), tooLong),
+        Effect.zipRight(limit === longestConnect ? this.watch(current) : Effect.void, Deferred.await(current.overtaken))
+      ).pipe(Effect.interruptible, Effect.exit)
+      this.underway.delete(current)
+      // From here to `admit` no other fiber may run, or it would see a place that is free and is not.
+      if (Exit.isSuccess(exit) && exit.value.isOpen && this.pool.phase === "open") {
         this.connecting -= 1
+        this.pool.ledger.opened(this.pool.now() - current.began)
+        this.overtake(current)
+        this.admit(exit.value, scope, random)
+        return
+      }
+      const error = this.errorOf(exit)
+      if (error !== undefined && !this.isInconclusive(error, limit)) this.failed(error)
+      yield* Scope.close(scope, Exit.void)
+      this.connecting -= 1
+    })
+  }
+
+  /** Sees to it that a probe goes out when the attempt hangs. */
+  private watch(current: Attempt): Effect.Effect<void> {
+    return Effect.zipRight(
+      Effect.sleep(patience),
+      Effect.sync(() => {
+        current.slow = true
+        this.grow()
       })
     )
+  }
+
+  /** What hangs since before `faster` began will come to nothing, and its failure would be old news. */
+  private overtake(faster: Attempt): void {
+    for (const attempt of this.underway) {
+      if (attempt.began + patience <= faster.began) Deferred.unsafeDone(attempt.overtaken, Effect.fail(new Overtaken()))
+    }
+  }
+
+  /** Of two that hang the elder is kept. The end of the other brings a probe. */
+  private makeRoom(): void {
+    if (this.hanging < maxConnecting) return
+    const youngest = [...this.underway].at(-1)
+    if (youngest !== undefined) Deferred.unsafeDone(youngest.overtaken, Effect.fail(new Overtaken()))
+  }
+
+  /** A probe that got little time beside one that hangs says nothing while nothing has failed. */
+  private isInconclusive(error: ConnectionFailed, limit: Duration.Duration): boolean {
+    return limit !== longestConnect && error.failure === "timeout" && !this.circuit.isOpen
   }
 
   private admit(resource: R, scope: Scope.CloseableScope, random: number): void {
@@ -146,11 +237,11 @@ export class Opener<R extends Resource> {
     this.pool.admit(resource, scope, random)
   }
 
-  /** Nothing when the pool itself ended the attempt. */
-  private errorOf(exit: Exit.Exit<R, ConnectionFailed>): ConnectionFailed | undefined {
+  /** Nothing when the pool itself ended the attempt, or a faster one did. */
+  private errorOf(exit: Exit.Exit<R, ConnectionFailed | Overtaken>): ConnectionFailed | undefined {
     if (Exit.isSuccess(exit)) return this.failure("closed", "ECONNRESET")
     const failure = Cause.failureOrCause(exit.cause)
-    if (failure._tag === "Left") return failure.left
+    if (failure._tag === "Left") return failure.left._tag === "Overtaken" ? undefined : failure.left
     if (Cause.isInterruptedOnly(exit.cause)) return undefined
     this.pool.fork(Effect.logError("a defect while connecting", exit.cause))
     return this.failure("unreachable", "DEFECT")
@@ -168,12 +259,14 @@ export class Opener<R extends Resource> {
   }
 
   private readonly openOne: Effect.Effect<void> = Effect.suspend(() =>
-    this.attempt((scope) => Effect.tap(this.item(scope), (resource) => resource.open))
-  ).pipe(Effect.zipRight(Effect.sync(() => this.grow())))
+    this.attempt({ isProbe: false, limit: longestConnect }, (scope) =>
+      Effect.tap(this.item(scope), (resource) => resource.open)
+    )
+  ).pipe(Effect.zipRight(Effect.sync(() => this.grow())), Effect.uninterruptible)
 
   /** It must be answered too: a proxy accepts connections to a database that is away, and closes them again. */
   private readonly probeOne: Effect.Effect<void> = Effect.suspend(() =>
-    this.attempt((scope) =>
+    this.attempt({ isProbe: true, limit: this.hanging === 0 ? longestConnect : quick }, (scope) =>
       Effect.tap(this.item(scope), (resource) =>
         Effect.zipRight(
           resource.open,
@@ -181,12 +274,5 @@ export class Opener<R extends Resource> {
         )
       )
     )
-  ).pipe(
-    Effect.zipRight(
-      Effect.sync(() => {
-        this.probing = false
-        this.grow()
-      })
-    )
-  )
+  ).pipe(Effect.zipRight(Effect.sync(() => this.grow())), Effect.uninterruptible)
 }

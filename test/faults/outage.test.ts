@@ -27,7 +27,8 @@ const virtual = <A>(
 describe("an outage of thirty seconds under 2,000 callers", () => {
   for (const [how, what] of [
     ["refuse", "connections are refused"],
-    ["hang up", "a proxy accepts and hangs up"]
+    ["hang up", "a proxy accepts and hangs up"],
+    ["decide", "the database is silent while we connect"]
   ] as const) {
     it.live(
       `${what}: everybody fails in time, nobody storms, and service is back within two seconds`,

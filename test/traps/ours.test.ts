@@ -61,6 +61,39 @@ describe("connecting", () => {
     })
   )
 
+  for (const silence of [3, 15]) {
+    it.scoped(`connecting hangs for ${silence} s: two seconds after that there are connections, without a storm`, () =>
+      Effect.gen(function* () {
+        const world = Object.assign(new FakeWorld(), { connecting: "decide" })
+        const { core } = yield* make({ world, min: 1, max: 5, connectionTimeout: Duration.seconds(60) })
+        yield* TestClock.adjust(Duration.seconds(silence))
+        // The one that hangs, and another beside it.
+        expect(world.peakAttempts).toBe(2)
+        expect(world.attempts).toBeLessThan(4 + silence / 1.2)
+        world.connecting = "accept"
+        yield* TestClock.adjust("2 seconds")
+        expect(metricsOf(core)).toMatchObject({ reachable: true, connecting: 0, total: 1 })
+        // What hung has been ended, and its end is no failure of today.
+        expect(world.undecided).toHaveLength(0)
+        const failures = metricsOf(core).connectFailures
+        yield* TestClock.adjust("20 seconds")
+        expect(metricsOf(core)).toMatchObject({ reachable: true, connectFailures: failures })
+      })
+    )
+  }
+
+  it.scoped("where connecting takes longer than a probe may, the attempt that has waited longest succeeds", () =>
+    Effect.gen(function* () {
+      const world = new FakeWorld()
+      const slowly = Effect.sleep("4 seconds")
+      const open = world.open.bind(world)
+      world.open = (resource) => Effect.zipRight(slowly, open(resource))
+      const { core } = yield* make({ world, min: 2, max: 5 })
+      yield* TestClock.adjust("9 seconds")
+      expect(metricsOf(core)).toMatchObject({ reachable: true, total: 2, connectFailures: 0 })
+    })
+  )
+
   it.scoped("two attempts that fail together are one failure to the delays", () =>
     Effect.gen(function* () {
       const { core, world } = yield* make({ min: 2, world: Object.assign(new FakeWorld(), { connecting: "refuse" }) })
