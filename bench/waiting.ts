@@ -13,12 +13,14 @@ export const question: Question = {
     Effect.gen(function* () {
       const { url } = yield* server()
       // A process for each, since the heap that one leaves behind is the next one's to collect.
-      const subjects = yield* Effect.forEach(queues, (waiting) => subject(String(waiting), "waiting", "queue", [url]))
+      const subjects = yield* Effect.forEach(queues, (waiting) =>
+        subject(String(waiting), "waiting", "queue", [url, String(waiting)])
+      )
       const seen = new Map<number, Array<number>>(queues.map((waiting) => [waiting, []]))
       for (let round = 0; round <= 3; round += 1) {
         yield* progress(round === 0 ? "warming up" : `round ${round} of 3`)
         for (const [at, waiting] of queues.entries()) {
-          const { cpu = 0 } = yield* subjects[at]?.ask({ waiting, operations: 200_000 }) ?? Effect.succeed({ cpu: 0 })
+          const { cpu = 0 } = yield* subjects[at]?.ask({ operations: 200_000 }) ?? Effect.succeed({ cpu: 0 })
           if (round > 0) seen.get(waiting)?.push(cpu)
         }
       }
@@ -39,7 +41,7 @@ export const question: Question = {
           head: ["waiting", "CPU of one operation, µs"],
           rows: queues.map((waiting, at) => [waiting.toLocaleString("en"), figure(costs[at] ?? 0, 2)])
         },
-        note: "Each operation waits its turn, yields once and gives back; the cost of its fiber's steps is in the figure."
+        note: "All who wait are there before anything is measured. Each operation waits its turn, yields once and gives back; the steps of its fiber are in the figure."
       }
     })
 }

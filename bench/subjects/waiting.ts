@@ -56,19 +56,38 @@ export const crowd: Make = async (url = "") => {
   }
 }
 
-/** So many fibers in a queue for ten connections, each again and again; who has one yields once and gives it back. */
-export const queue: Make = async (url = "") => {
+/**
+ * So many fibers in a queue for ten connections, each again and again; who has one yields once and gives it back. They
+ * are all there before anything is measured, and stand still between two measurements.
+ */
+export const queue: Make = async (url = "", waiting = "10") => {
   const { run } = await runtime(layer(url, 20))
-  return async ({ operations = 1, waiting = 10 }) => {
-    const { use } = await run(Pool.ReadPool)
-    const callers = waiting + 10
-    const each = Math.max(1, Math.round(operations / callers))
-    const caller = Effect.repeatN(
-      use(() => Effect.yieldNow()),
-      each - 1
+  const { metrics, use } = await run(Pool.ReadPool)
+  let left = 0
+  let enough = (): void => {}
+  const gate = Effect.unsafeMakeLatch(false)
+  const turn = Effect.suspend(() => {
+    left -= 1
+    if (left > 0) return Effect.yieldNow()
+    enough()
+    return gate.await
+  })
+  const callers = Number(waiting) + 10
+  await run(Effect.asVoid(Effect.forkDaemon(together(callers, () => Effect.forever(use(() => turn))))))
+  while ((await run(metrics)).pending < Number(waiting)) await run(Effect.sleep(10))
+  return async ({ operations = 1 }) => {
+    const { cpu } = await cpuOf(
+      () =>
+        new Promise<void>((resolve) => {
+          enough = () => {
+            if (left === 0) resolve()
+            gate.unsafeClose()
+          }
+          left = operations
+          gate.unsafeOpen()
+        })
     )
-    const { cpu } = await cpuOf(() => run(together(callers, () => caller)))
-    return { cpu: cpu / (callers * each) }
+    return { cpu: cpu / operations }
   }
 }
 
@@ -104,17 +123,15 @@ export const weight: Make = async (url = "") => {
   )
   const idle = (used() - before) / size
   const forEver = use(() => Effect.never)
-  const measured = Effect.gen(function* () {
-    yield* Effect.forkScoped(together(size, () => forEver))
-    yield* Effect.sleep("500 millis")
-    const without = used()
-    yield* Effect.forkScoped(together(waiters, () => forEver))
-    yield* Effect.sleep("1 second")
-    const queued = used()
-    yield* Effect.forkScoped(together(waiters, () => Effect.async(() => {})))
-    yield* Effect.sleep("1 second")
-    const bare = (used() - queued) / waiters
-    return { idle, waiter: (queued - without) / waiters, bare }
-  })
-  return () => run(Effect.scoped(measured))
+  const measured = (kind: Effect.Effect<unknown, unknown>) =>
+    Effect.gen(function* () {
+      yield* Effect.forkScoped(together(size, () => forEver))
+      yield* Effect.sleep("500 millis")
+      const without = used()
+      yield* Effect.forkScoped(together(waiters, () => kind))
+      yield* Effect.sleep("1 second")
+      return { idle, fiber: (used() - without) / waiters }
+    })
+  // One measurement in a process: what the first leaves behind would be in the second.
+  return ({ bare = 0 }) => run(Effect.scoped(measured(bare === 1 ? Effect.async(() => {}) : forEver)))
 }
