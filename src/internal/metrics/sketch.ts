@@ -35,11 +35,12 @@ export class Sketch {
 
   /** `share` of the values, 0 to 1, are at most this; 0 without any. */
   quantile(share: number): number {
-    const rank = share * (this.count - 1)
+    // The nearest rank: of two values the larger is the 95th percentile.
+    const rank = Math.max(1, Math.ceil(share * this.count))
     let below = 0
     for (const [bin, count] of [...this.bins].sort(([left], [right]) => left - right)) {
       below += count
-      if (below > rank) return middleOf(bin)
+      if (below >= rank) return middleOf(bin)
     }
     return 0
   }
