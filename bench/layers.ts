@@ -40,7 +40,7 @@ export const question: Question = {
     Effect.gen(function* () {
       const { url } = yield* server()
       const subjects = yield* Effect.forEach(layers, ({ file, made, name }) => subject(name, file, made, [url]))
-      const seen = yield* interleave(subjects, { callers: 20, operations: 8_000 }, 9, progress)
+      const seen = yield* interleave(subjects, { callers: 20, operations: 6_000 }, 9, progress)
       const whole = seen.of("Db.read")
       return {
         answers: [],

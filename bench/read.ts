@@ -26,7 +26,7 @@ export const question: Question = {
       const { url } = yield* server()
       const ours = yield* Effect.forEach(goals, ({ made, name }) => subject(name, "database", made, [url]))
       const theirs = yield* Effect.forEach(peers, ([name, made]) => subject(name, "peers", made, [url]))
-      const seen = yield* interleave([...ours, ...theirs], { callers: 20, operations: 4_000 }, 7, progress)
+      const seen = yield* interleave([...ours, ...theirs], { callers: 20, operations: 6_000 }, 7, progress)
       const stock = peers[0][0]
       return {
         answers: goals.map(({ goal, id, name }) => {

@@ -75,21 +75,78 @@ export const queue: Make = async (url = "", waiting = "10") => {
   const callers = Number(waiting) + 10
   await run(Effect.asVoid(Effect.forkDaemon(together(callers, () => Effect.forever(use(() => turn))))))
   while ((await run(metrics)).pending < Number(waiting)) await run(Effect.sleep(10))
-  return async ({ operations = 1 }) => {
+  return measured(gate, (operations, resolve) => {
+    enough = () => {
+      if (left === 0) resolve()
+      gate.unsafeClose()
+    }
+    left = operations
+  })
+}
+
+/** The same queue with nothing in it but fibers and a linked list: what fibers and the processor's caches cost anyway. */
+export const bareQueue: Make = async (_ = "", waiting = "10") => {
+  interface Parked {
+    readonly resume: (effect: Effect.Effect<void>) => void
+    next: Parked | undefined
+  }
+  let free = 10
+  let first: Parked | undefined
+  let last: Parked | undefined
+  let left = 0
+  let enough = (): void => {}
+  const gate = Effect.unsafeMakeLatch(false)
+  const take = Effect.async<void>((resume) => {
+    if (free > 0) {
+      free -= 1
+      resume(Effect.void)
+      return
+    }
+    const parked: Parked = { resume, next: undefined }
+    if (last === undefined) first = parked
+    else last.next = parked
+    last = parked
+  })
+  const give = Effect.sync(() => {
+    const parked = first
+    if (parked === undefined) {
+      free += 1
+      return
+    }
+    first = parked.next
+    if (first === undefined) last = undefined
+    parked.resume(Effect.void)
+  })
+  const turn = Effect.suspend(() => {
+    left -= 1
+    if (left > 0) return Effect.yieldNow()
+    enough()
+    return gate.await
+  })
+  const caller = Effect.forever(Effect.zipRight(take, Effect.zipRight(turn, give)))
+  for (let n = 0; n < Number(waiting) + 10; n += 1) Effect.runFork(caller)
+  return measured(gate, (operations, resolve) => {
+    enough = () => {
+      if (left === 0) resolve()
+      gate.unsafeClose()
+    }
+    left = operations
+  })
+}
+
+/** CPU from the opening of the gate to the end of so many operations, each. */
+const measured =
+  (gate: Effect.Latch, begin: (operations: number, resolve: () => void) => void): Awaited<ReturnType<Make>> =>
+  async ({ operations = 1 }) => {
     const { cpu } = await cpuOf(
       () =>
         new Promise<void>((resolve) => {
-          enough = () => {
-            if (left === 0) resolve()
-            gate.unsafeClose()
-          }
-          left = operations
+          begin(operations, resolve)
           gate.unsafeOpen()
         })
     )
     return { cpu: cpu / operations }
   }
-}
 
 const collect = (): void => {
   if (globalThis.gc === undefined) throw new Error("start it with --expose-gc")
@@ -123,7 +180,7 @@ export const weight: Make = async (url = "") => {
   )
   const idle = (used() - before) / size
   const forEver = use(() => Effect.never)
-  const measured = (kind: Effect.Effect<unknown, unknown>) =>
+  const weighed = (kind: Effect.Effect<unknown, unknown>) =>
     Effect.gen(function* () {
       yield* Effect.forkScoped(together(size, () => forEver))
       yield* Effect.sleep("500 millis")
@@ -133,5 +190,5 @@ export const weight: Make = async (url = "") => {
       return { idle, fiber: (used() - without) / waiters }
     })
   // One measurement in a process: what the first leaves behind would be in the second.
-  return ({ bare = 0 }) => run(Effect.scoped(measured(bare === 1 ? Effect.async(() => {}) : forEver)))
+  return ({ bare = 0 }) => run(Effect.scoped(weighed(bare === 1 ? Effect.async(() => {}) : forEver)))
 }
