@@ -6,6 +6,8 @@ import { figure, median, type Question } from "./support/question.js"
 const queues = [10, 1_000, 100_000] as const
 const goal = 1.3
 
+const none = (): Array<number> => []
+
 const kinds = ["queue", "bareQueue"] as const
 
 export const question: Question = {
@@ -21,7 +23,7 @@ export const question: Question = {
           asked,
           kind,
           waiting,
-          seen: [] as number[]
+          seen: none()
         }))
       )
       for (let round = 0; round <= 3; round += 1) {

@@ -7,7 +7,7 @@ import { Pool as Tarn } from "tarn"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
 import { runtime } from "../support/runtime.js"
-import { cpuOf, looping, type Make } from "../support/subject.js"
+import { cpuOf, looping, type Make, times } from "../support/subject.js"
 
 const size = 20
 
@@ -30,7 +30,7 @@ export const ours: Make = async (url = "") => {
   const once = Effect.flatMap(Pool.ReadPool, (pool) => Effect.succeed(pool.use(() => Effect.void)))
   const use = await run(once)
   return async ({ operations = 1 }) => {
-    const { cpu, wall } = await cpuOf(() => run(Effect.repeatN(use, operations - 1)))
+    const { cpu, wall } = await cpuOf(() => run(times(use, operations)))
     return { cpu: cpu / operations, wall: (wall * 1_000) / operations }
   }
 }
@@ -41,7 +41,7 @@ export const effectPool: Make = async () => {
   const use = Effect.scoped(Effect.asVoid(pool.get))
   const run = Runtime.runPromise(Runtime.defaultRuntime)
   return async ({ operations = 1 }) => {
-    const { cpu, wall } = await cpuOf(() => run(Effect.repeatN(use, operations - 1)))
+    const { cpu, wall } = await cpuOf(() => run(times(use, operations)))
     return { cpu: cpu / operations, wall: (wall * 1_000) / operations }
   }
 }

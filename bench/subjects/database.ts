@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import * as Db from "../../src/Db.js"
 import { createDatabase } from "../../src/promise.js"
 import { runtime } from "../support/runtime.js"
-import { cpuOf, looping, type Make } from "../support/subject.js"
+import { cpuOf, looping, type Make, times } from "../support/subject.js"
 import { connections, query } from "./peers.js"
 
 const options = (url: string) => ({
@@ -19,7 +19,7 @@ const reading = async (layer: ReturnType<typeof Db.layerOf>): ReturnType<Make> =
   const read = Effect.asVoid(Db.read(query))
   return async ({ callers = 1, operations = 1 }) => {
     const each = Math.ceil(operations / callers)
-    const all = Array.from({ length: callers }, () => Effect.repeatN(read, each - 1))
+    const all = Array.from({ length: callers }, () => times(read, each))
     const { cpu, wall } = await cpuOf(() => run(Effect.all(all, { concurrency: "unbounded", discard: true })))
     return { cpu: cpu / (each * callers), wall: (wall * 1_000) / (each * callers) }
   }

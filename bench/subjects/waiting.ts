@@ -50,9 +50,10 @@ export const crowd: Make = async (url = "") => {
           }),
         onSuccess: () => Effect.void
       })
+    const before = process.resourceUsage().maxRSS / 1_024
     const halves: ReadonlyArray<Effect.Effect<void, never, Db.Db | Db.ReadDb>> = [counted(read), counted(write)]
     const { cpu, wall } = await cpuOf(() => run(together(callers, (n) => halves[n % 2] ?? Effect.void)))
-    return { cpu: cpu / callers, wall, failed, megabytes: process.resourceUsage().maxRSS / 1_024 }
+    return { cpu: cpu / callers, wall, failed, before, megabytes: process.resourceUsage().maxRSS / 1_024 }
   }
 }
 

@@ -1,3 +1,5 @@
+import { Effect } from "effect"
+
 /** What a subject is, as seen in its own process. */
 
 export type Asked = Readonly<Record<string, number>>
@@ -27,3 +29,16 @@ export const looping =
     const { cpu, wall } = await cpuOf(() => Promise.all(Array.from({ length: callers }, caller)))
     return { cpu: cpu / (each * callers), wall: (wall * 1_000) / (each * callers) }
   }
+
+/** So many times, as a `for` loop would; `Effect.repeatN` gives way to other fibers after each, which no peer does. */
+export const times = <A, E, R>(effect: Effect.Effect<A, E, R>, count: number): Effect.Effect<void, E, R> =>
+  Effect.suspend(() => {
+    let left = count
+    return Effect.whileLoop({
+      while: () => left > 0,
+      body: () => effect,
+      step: () => {
+        left -= 1
+      }
+    })
+  })

@@ -99,7 +99,16 @@ export const ask = <A extends Response>(
   transport: Transport,
   now: () => number,
   maxAffected?: number
-): Effect.Effect<A, DbError> =>
+): Effect.Effect<A, DbError> => askFor(query, transport, now, (answer) => answer, maxAffected)
+
+/** `ask`, and of the answer what `pick` takes; a step less than mapping it. */
+export const askFor = <A extends Response, B>(
+  query: PromiseLike<A>,
+  transport: Transport,
+  now: () => number,
+  pick: (answer: A) => B,
+  maxAffected?: number
+): Effect.Effect<B, DbError> =>
   Effect.withFiberRuntime((fiber) => {
     const span = fiber.currentSpan
     const refused = refusalOf(query, maxAffected)
@@ -109,7 +118,9 @@ export const ask = <A extends Response>(
         (answer) => {
           if (span !== undefined && answer.error === null) returned(span, answer.data)
           resume(
-            isGood(answer) ? Effect.succeed(answer) : Effect.fail(errorOf(answer, transport, now(), tableOf(query)))
+            isGood(answer)
+              ? Effect.succeed(pick(answer))
+              : Effect.fail(errorOf(answer, transport, now(), tableOf(query)))
           )
         },
         (thrown: unknown) => {

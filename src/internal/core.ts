@@ -163,7 +163,7 @@ export class Core<R extends Resource> {
     lease.lentAt = now
     lease.waited = waited
     const span = fiber.currentSpan
-    lease.holder = { span: span?._tag === "Span" ? span.name : "", fiber: `#${fiber.id().id}` }
+    lease.holder = { span: span?._tag === "Span" ? span.name : "", fiber: fiber.id().id }
     this.active += 1
     this.leaks.add(lease, now)
     lease.resource.lend()

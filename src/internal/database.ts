@@ -2,7 +2,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Context, Effect, Option, Redacted } from "effect"
 import type { DbError, Mode } from "../Errors.js"
-import { ask, type Outcome, type Response } from "./answer.js"
+import { ask, askFor, type Outcome, type Response } from "./answer.js"
 import { limitTo } from "./maxAffected.js"
 import { accessToken, type Body, type Operations } from "./operations.js"
 import type { TransactionOptions } from "./transaction/options.js"
@@ -233,7 +233,7 @@ export class Service implements ReaderWriter {
     return (client, connection) => {
       const query = f(client)
       if (!Effect.isEffect(query)) {
-        return Effect.map(ask(query, connection.transport, now, maxAffected), ({ data }) => data)
+        return askFor(query, connection.transport, now, ({ data }) => data, maxAffected)
       }
       const refused = maxAffected === undefined ? undefined : limitTo(query, maxAffected)
       return refused === undefined ? query : Effect.fail(refused)

@@ -34,7 +34,7 @@ export const reclaim = <R extends Resource>(pool: Watched<R>, lease: Lease<R>): 
         pool: mode,
         connectionId: resource.id,
         span: holder?.span || "(no span)",
-        fiber: holder?.fiber ?? "",
+        fiber: holder === undefined ? "" : `#${holder.fiber}`,
         heldMillis: Duration.toMillis(held)
       })
     )

@@ -23,7 +23,8 @@ export interface Resource {
 /** Who borrowed, for the leak watch and the events. */
 export interface Holder {
   readonly span: string
-  readonly fiber: string
+  /** The number of its fiber. */
+  readonly fiber: number
 }
 
 /**

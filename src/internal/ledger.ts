@@ -47,7 +47,7 @@ export class Ledger {
       pool: this.mode,
       connectionId: resource.id,
       at: this.clock.unsafeCurrentTimeMillis(),
-      holder: holder === undefined ? "" : holder.span || holder.fiber,
+      holder: holder === undefined ? "" : holder.span || `#${holder.fiber}`,
       held: holder === undefined ? 0 : now - lease.lentAt,
       waited: type === "acquired" ? lease.waited : 0,
       age: now - lease.openedAt,
