@@ -10,7 +10,7 @@
  * @since 0.1.0
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Clock, Effect, type Redacted, type Scope } from "effect"
+import { Clock, Effect, Inspectable, type Redacted, type Scope } from "effect"
 import { ConnectionFailed, type DbError, type Mode, PoolClosed } from "./Errors.js"
 import type { Resource } from "./internal/lease.js"
 import * as PooledClient from "./internal/pooledClient.js"
@@ -127,6 +127,16 @@ export class PooledConnection implements Connection, Resource {
 
   close(reason: (sent: boolean) => DbError): Effect.Effect<void> {
     return this.transport.close(reason)
+  }
+
+  /** What is printed of it, instead of all that hangs on its socket. */
+  toJSON(): Omit<Connection, "client"> {
+    const { createdAt, id, isActive, mode } = this
+    return { id, mode, isActive, createdAt }
+  }
+
+  [Inspectable.NodeInspectSymbol](): Omit<Connection, "client"> {
+    return this.toJSON()
   }
 }
 

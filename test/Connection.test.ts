@@ -110,13 +110,11 @@ describe("what is sent", () => {
       Effect.gen(function* () {
         yield* onWrite(({ client }) => client.storage.from("pictures").upload("a b/ü.txt", "text"))
         yield* onWrite(({ client }) => client.functions.invoke("hello", { body: { a: 1 } }))
-        expect(server.seen.map(({ headers }) => headers.authorization)).toEqual([
-          `Bearer ${serviceRoleKey}`,
-          `Bearer ${serviceRoleKey}`
-        ])
-        expect(server.seen.map(({ url }) => url)).toEqual([
-          "/storage/v1/object/pictures/a%20b/%C3%BC.txt",
-          "/functions/v1/hello"
+        yield* onWrite(({ client }) => client.functions.invoke("own", { headers: { Authorization: "Bearer own" } }))
+        expect(server.seen.map(({ headers, url }) => [url, headers["apikey"], headers.authorization])).toEqual([
+          ["/storage/v1/object/pictures/a%20b/%C3%BC.txt", serviceRoleKey, `Bearer ${serviceRoleKey}`],
+          ["/functions/v1/hello", serviceRoleKey, `Bearer ${serviceRoleKey}`],
+          ["/functions/v1/own", serviceRoleKey, "Bearer own"]
         ])
       })
     )

@@ -31,30 +31,48 @@ class NoRealtime implements WebSocketLike {
   }
 }
 
+/** What supabase-js takes for the key and the token: it keeps them in fields, which whoever prints a client would see. */
+const hidden = "<redacted>"
+
 /**
  * A supabase-js client whose every request uses one socket.
  *
  * What supabase-js does beside the database is off: the session lookup before each request (`accessToken`), its own
  * retries (there is one owner of retries), realtime. Its `rest` gets the socket's `fetch` directly, with fixed
  * headers, and without the wrapper that copies the headers of each request.
+ *
+ * The key and the token are in closures only, so that nothing shows them, however a client or a part of it is printed.
  */
 class PooledClient extends SupabaseClient {
   constructor(url: string, key: Redacted.Redacted, token: Redacted.Redacted, fetch: Fetch, refuse: Refuse) {
-    const accessToken = Redacted.value(token)
-    super(url, Redacted.value(key), {
-      accessToken: () => Promise.resolve(accessToken),
-      global: { fetch },
+    const keys: Keys = { apikey: Redacted.value(key), authorization: `Bearer ${Redacted.value(token)}` }
+    super(url, hidden, {
+      accessToken: () => Promise.resolve(hidden),
+      global: { fetch: inPlaceOfHidden(keys, fetch) },
       realtime: { transport: NoRealtime }
     })
-    this.rest.headers.set("apikey", Redacted.value(key))
-    this.rest.headers.set("Authorization", `Bearer ${accessToken}`)
-    const fixed = Object.fromEntries(this.rest.headers.entries())
+    const fixed = { ...Object.fromEntries(this.rest.headers.entries()), ...keys }
     // The builder copies them four times for each request, and copying `Headers` takes longer than sending does.
     this.rest.headers = new Headers()
     this.rest.retry = false
     this.rest.fetch = within(`${this.rest.url}/`, sendingAlso(fixed, fetch), refuse)
   }
 }
+
+interface Keys extends PlainHeaders {
+  readonly apikey: string
+  readonly authorization: string
+}
+
+/** For storage and functions, whose headers supabase-js makes. What their caller says of the two goes as it is. */
+const inPlaceOfHidden =
+  (keys: Keys, fetch: Fetch): Fetch =>
+  (input, init) => {
+    const headers = new Headers(init?.headers)
+    if ((headers.get("apikey") ?? hidden) === hidden) headers.set("apikey", keys.apikey)
+    if ((headers.get("authorization") ?? hidden).endsWith(hidden)) headers.set("authorization", keys.authorization)
+    return fetch(input, { ...init, headers })
+  }
 
 /** Adds what every request carries. What the request says itself wins; the builder names headers in lower case too. */
 const sendingAlso =

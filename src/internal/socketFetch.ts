@@ -169,8 +169,9 @@ export class SocketFetch implements Transport {
   traceparent = ""
   readonly sent = new Sent()
   readonly options: SocketOptions
-  private readonly client: Client
-  private socket: Net.Socket | undefined = undefined
+  /** Both lead to the requests under way, and their headers to the keys: out of reach of whoever prints this. */
+  readonly #client: Client
+  #socket: Net.Socket | undefined = undefined
   private handedOver = false
   private hintRead = false
   private readonly origin: string
@@ -181,7 +182,7 @@ export class SocketFetch implements Transport {
   constructor(options: SocketOptions) {
     this.options = options
     this.origin = options.target.url.origin
-    this.client = new Client(this.origin, {
+    this.#client = new Client(this.origin, {
       pipelining: 1,
       // Not synchronously: undici is inside its resume loop here, and would not write the request that waits.
       connect: (_, callback) => queueMicrotask(() => this.handOver(callback)),
@@ -194,20 +195,20 @@ export class SocketFetch implements Transport {
   }
 
   private handOver(callback: buildConnector.Callback): void {
-    if (this.socket === undefined || this.handedOver || this.socket.destroyed) {
+    if (this.#socket === undefined || this.handedOver || this.#socket.destroyed) {
       callback(new SocketGone("the socket is closed"), null)
       return
     }
     this.handedOver = true
-    this.socket.off("end", this.onEarlyEnd)
-    this.socket.pause()
+    this.#socket.off("end", this.onEarlyEnd)
+    this.#socket.pause()
     // undici unreferences an idle socket and references it again, but only what it unreferenced itself.
-    this.socket.ref()
-    callback(null, this.socket)
+    this.#socket.ref()
+    callback(null, this.#socket)
   }
 
   private readonly onEarlyEnd = (): void => {
-    this.socket?.destroy()
+    this.#socket?.destroy()
   }
 
   get usable(): boolean {
@@ -224,13 +225,13 @@ export class SocketFetch implements Transport {
   }
 
   get isOpen(): boolean {
-    return this.socket !== undefined && !this.socket.destroyed && this.socket.writable
+    return this.#socket !== undefined && !this.#socket.destroyed && this.#socket.writable
   }
 
   /** Opens the socket; once in a life. */
   readonly open: Effect.Effect<void, ConnectionFailed> = Effect.suspend(() =>
     Effect.map(openSocket(this.options.target), (socket) => {
-      this.socket = socket
+      this.#socket = socket
       socket.unref()
       socket.once("close", this.options.onClose)
       // Until undici has it, nobody else reads: a server's FIN would go unseen.
@@ -243,16 +244,16 @@ export class SocketFetch implements Transport {
   readonly close = (reason: (sent: boolean) => DbError): Effect.Effect<void> =>
     Effect.async((resume) => {
       this.abortAll(reason)
-      const { socket } = this
+      const socket = this.#socket
       if (socket === undefined || socket.closed) {
-        this.client.destroy().then(
+        this.#client.destroy().then(
           () => resume(Effect.void),
           () => resume(Effect.void)
         )
         return
       }
       socket.once("close", () => resume(Effect.void))
-      this.client.destroy().catch(() => {})
+      this.#client.destroy().catch(() => {})
       socket.destroy()
     })
 
@@ -378,7 +379,7 @@ export class SocketFetch implements Transport {
     this.inFlight.add(exchange)
     this.options.deadlines.add(exchange)
     // `reset: false`: after a HEAD undici would otherwise close the socket.
-    this.client.dispatch({ path, method, headers, body: body ?? null, reset: false }, exchange)
+    this.#client.dispatch({ path, method, headers, body: body ?? null, reset: false }, exchange)
     return exchange
   }
 }

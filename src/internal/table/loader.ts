@@ -62,7 +62,8 @@ class Batch {
 }
 
 export class Loader {
-  private readonly open: Map<string, Batch> = new Map()
+  /** By the identity's key, which has the user's token in it: out of reach of whoever prints this. */
+  readonly #open: Map<string, Batch> = new Map()
   private readonly columns: Columns
   private readonly read: Read
 
@@ -92,7 +93,7 @@ export class Loader {
   private place(identity: Identity, id: Scalar): Effect.Effect<Batch> {
     const key = keyOf(identity)
     const name = String(id)
-    const current = this.open.get(key)
+    const current = this.#open.get(key)
     if (current?.takes(name) === true) {
       current.add(name, id)
       return Effect.succeed(current)
@@ -100,7 +101,7 @@ export class Loader {
     return Effect.flatMap(Deferred.make<Found, DbError>(), (result) => {
       const batch = new Batch(result)
       batch.add(name, id)
-      this.open.set(key, batch)
+      this.#open.set(key, batch)
       return Effect.map(Effect.forkDaemon(Effect.interruptible(this.run(batch, identity, key))), (fiber) => {
         batch.fiber = fiber
         return batch
@@ -123,7 +124,7 @@ export class Loader {
   }
 
   private close(batch: Batch, key: string): void {
-    if (this.open.get(key) === batch) this.open.delete(key)
+    if (this.#open.get(key) === batch) this.#open.delete(key)
   }
 
   private run(batch: Batch, identity: Identity, key: string): Effect.Effect<boolean> {
