@@ -1,5 +1,6 @@
 /** Many who wait: all at once against a server, in a queue without one, and what each of them weighs. */
 import { Deferred, Duration, Effect } from "effect"
+import { Client, type Dispatcher } from "undici"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
 import { runtime } from "../support/runtime.js"
@@ -54,6 +55,33 @@ export const crowd: Make = async (url = "") => {
     const halves: ReadonlyArray<Effect.Effect<void, never, Db.Db | Db.ReadDb>> = [counted(read), counted(write)]
     const { cpu, wall } = await cpuOf(() => run(together(callers, (n) => halves[n % 2] ?? Effect.void)))
     return { cpu: cpu / callers, wall, failed, before, megabytes: process.resourceUsage().maxRSS / 1_024 }
+  }
+}
+
+/** The same requests by undici alone, which looks at no answer: a loop on each socket, so that nobody waits for anybody. */
+export const bareSockets: Make = async (url = "", connections = "20") => {
+  const headers = { apikey: "anon", authorization: "Bearer anon", "content-type": "application/json" }
+  const path = "/rest/v1/rows?select=id%2Cname&id=eq.1"
+  const sent = (client: Client, writes: boolean): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const handler: Dispatcher.DispatchHandler = {
+        onConnect: () => {},
+        onHeaders: () => true,
+        onData: () => true,
+        onComplete: () => resolve(),
+        onError: reject
+      }
+      const body = writes ? '{"name":"a row"}' : null
+      client.dispatch({ path, method: writes ? "PATCH" : "GET", headers, body, reset: false }, handler)
+    })
+  return async ({ callers = 1 }) => {
+    const each = callers / Number(connections)
+    const loop = async (n: number): Promise<void> => {
+      const client = new Client(url, { pipelining: 1 })
+      for (let left = each; left > 0; left -= 1) await sent(client, n % 2 === 1)
+    }
+    const { cpu, wall } = await cpuOf(() => Promise.all(Array.from({ length: Number(connections) }, (_, n) => loop(n))))
+    return { cpu: cpu / callers, wall }
   }
 }
 

@@ -1,5 +1,6 @@
 /** Who asks too often over HTTP, and who guesses at the admin token: 429 with `Retry-After`. */
-import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Context, Duration, Effect, Layer, Option } from "effect"
 import * as RateLimit from "../../RateLimit.js"
 import * as MemoryStore from "../rateLimit/memoryStore.js"
