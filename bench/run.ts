@@ -13,6 +13,7 @@ import { Clock, Console, Effect, Schema } from "effect"
 import * as Checkout from "./checkout.js"
 import * as Crowd from "./crowd.js"
 import * as Heap from "./heap.js"
+import * as Http2 from "./http2.js"
 import * as Importing from "./importing.js"
 import * as Layers from "./layers.js"
 import * as OpenLoop from "./openLoop.js"
@@ -32,7 +33,8 @@ const questions: ReadonlyArray<Question> = [
   Heap,
   Importing,
   Quiet,
-  Layers
+  Layers,
+  Http2
 ].map(({ question }) => question)
 
 /** How much worse than the committed ratio a ratio may be: about twice what two runs on a busy machine differ by. */
@@ -40,7 +42,7 @@ const margin = 1.25
 
 const help = `npm run bench [-- OPTIONS]
 
-Asks every question and puts what was measured beside its goal. Takes about four minutes.
+Asks every question and puts what was measured beside its goal. Takes about five minutes.
 
   --only NAME    one question, or several: ${questions.map(({ name }) => name).join(", ")}
   --json         one line of JSON in place of the tables

@@ -87,17 +87,20 @@ export interface ServerOptions {
   /** What each answer takes, in ms; a request may ask for another by `?ms=eq.N`. */
   readonly delay?: number
   readonly tls?: boolean
+  /** Both versions of HTTP, over TLS. */
+  readonly http2?: boolean
   readonly keepAlive?: number
 }
 
 /** A server in a process of its own, so that its work is not the pool's. */
 export const server = ({
   delay = 0,
+  http2 = false,
   keepAlive = 60_000,
   tls = false
 }: ServerOptions = {}): Effect.Effect<Server, BenchFailed, Scope.Scope> =>
   Effect.gen(function* () {
-    const options = { delay, keepAlive, tls }
+    const options = { delay, http2, keepAlive, tls }
     const process = yield* started("./server.js", [JSON.stringify(options)], {})
     const { countsUrl, url } = yield* Effect.flatMap(nextLine(process, "the server"), decoded(Urls))
     const counts = Effect.tryPromise({

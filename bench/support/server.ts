@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs"
 import { createServer, type RequestListener, type Server } from "node:http"
+import { createSecureServer, type Http2SecureServer } from "node:http2"
 import { createServer as createTlsServer } from "node:https"
 import type { Server as NetServer } from "node:net"
 import { fileURLToPath } from "node:url"
@@ -13,9 +14,11 @@ interface Options {
   readonly delay: number
   readonly keepAlive: number
   readonly tls: boolean
+  /** Over TLS, whichever version the client asks for; answers at once. */
+  readonly http2: boolean
 }
 
-const { delay, keepAlive, tls }: Options = JSON.parse(process.argv[2] ?? "{}")
+const { delay, http2, keepAlive, tls }: Options = JSON.parse(process.argv[2] ?? "{}")
 
 const counted = { requests: 0, open: 0, peak: 0, opened: 0, handshakes: 0, millis: 0 }
 
@@ -49,9 +52,18 @@ const answer: RequestListener = (request, response) => {
 const certificate = (name: string): Buffer =>
   readFileSync(fileURLToPath(new URL(`../../../test/support/tls/${name}.pem`, import.meta.url)))
 
-const server: Server = tls
-  ? createTlsServer({ keepAliveTimeout: keepAlive, key: certificate("key"), cert: certificate("cert") }, answer)
-  : createServer({ keepAliveTimeout: keepAlive }, answer)
+const eitherVersion = (): Http2SecureServer =>
+  createSecureServer({ allowHTTP1: true, key: certificate("key"), cert: certificate("cert") }, (request, response) => {
+    request.resume()
+    response.writeHead(200, { ...headers, "content-length": row.length })
+    response.end(row)
+  })
+
+const server: Server | Http2SecureServer = http2
+  ? eitherVersion()
+  : tls
+    ? createTlsServer({ keepAliveTimeout: keepAlive, key: certificate("key"), cert: certificate("cert") }, answer)
+    : createServer({ keepAliveTimeout: keepAlive }, answer)
 
 server.on("connection", (socket) => {
   counted.open += 1
@@ -79,7 +91,7 @@ const listening = (which: NetServer, scheme: string, backlog: number): Promise<s
     })
   })
 
-const url = await listening(server, tls ? "https" : "http", 4_096)
+const url = await listening(server, tls || http2 ? "https" : "http", 4_096)
 process.stdout.write(`${JSON.stringify({ url, countsUrl: await listening(counts, "http", 64) })}\n`)
 
 process.stdin.resume()
