@@ -60,6 +60,13 @@ export default {
       to: { path: "^node:|^node_modules/(undici|@effect/platform|@supabase)|^src/[A-Z]", reachable: true }
     },
     {
+      name: "platform-by-module",
+      severity: "error",
+      comment: "The barrel of @effect/platform loads all of it. What the index reaches names the module it needs.",
+      from: { path: "^src/", pathNot: "^src/internal/(serve|demo|httpListener|cli/.*|dashboard/.*)[.]ts$" },
+      to: { path: "^node_modules/@effect/platform/dist/.*/index[.]", dependencyTypesNot: ["type-only"] }
+    },
+    {
       name: "redis-on-demand",
       severity: "error",
       comment: "RateLimit/Redis.ts is loaded when RateLimit.layerRedis is built, and not by importing anything.",
