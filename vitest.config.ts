@@ -15,7 +15,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "examples/**/*.spec.ts"],
     globalSetup: ["test/support/globalEmbedded.ts"],
-    reporters: ["default", "./scripts/reliability.ts", "./scripts/closingLine.ts"],
+    setupFiles: ["test/support/watchChildren.ts"],
+    reporters: ["default", "./scripts/reliability.ts", "./scripts/secrets.ts", "./scripts/closingLine.ts"],
     testTimeout: 20_000,
     hookTimeout: 60_000
   }

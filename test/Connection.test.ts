@@ -93,12 +93,12 @@ describe("what is sent", () => {
   it.effect("a user's request carries the anon key and the user's token, also on a write connection", () =>
     against(rows)((server) =>
       Effect.gen(function* () {
-        yield* Effect.zipRight(read, insert).pipe(Db.withAccessToken("jwt-of-a-user"))
+        yield* Effect.zipRight(read, insert).pipe(Db.withAccessToken("jwt-of-a-user-never-printed"))
         yield* read
         const sent = server.seen.map(({ headers }) => [headers["apikey"], headers.authorization])
         expect(sent).toEqual([
-          [anonKey, "Bearer jwt-of-a-user"],
-          [anonKey, "Bearer jwt-of-a-user"],
+          [anonKey, "Bearer jwt-of-a-user-never-printed"],
+          [anonKey, "Bearer jwt-of-a-user-never-printed"],
           [anonKey, `Bearer ${anonKey}`]
         ])
       })

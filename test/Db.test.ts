@@ -285,7 +285,7 @@ describe("users", () => {
           ],
           { concurrency: "unbounded" }
         )
-        expect(all[1]).toEqual({ token: "Bearer anon-key" })
+        expect(all[1]).toEqual({ token: "Bearer anon-key-never-printed" })
         expect(server.seen.length).toBe(601)
         expect(server.opened()).toBeLessThanOrEqual(6)
       })
@@ -296,9 +296,9 @@ describe("users", () => {
     against((response, { headers }) => json(response, { token: headers.authorization }))(() =>
       Effect.gen(function* () {
         const got: unknown = yield* Db.read((client) => client.from("users").select("*"), { as: "service" }).pipe(
-          Db.withAccessToken("user")
+          Db.withAccessToken("user-never-printed")
         )
-        expect(got).toEqual({ token: "Bearer service-role-key" })
+        expect(got).toEqual({ token: "Bearer service-role-key-never-printed" })
       })
     )
   )

@@ -12,7 +12,7 @@ import * as Pool from "../src/Pool.js"
 import { type CountingServer, server as countingServer } from "./support/countingServer.js"
 import { SharedSupabase } from "./support/embedded.js"
 
-const token = "admin-token-of-the-tests"
+const token = "admin-token-never-printed"
 
 interface Options extends Config.PoolOptionsInput {
   readonly adminToken?: string
@@ -32,7 +32,11 @@ const served = (database: Layer.Layer<Config.SupabaseConfig, Config.ConfigInvali
 }
 
 const at = (port: number) =>
-  Config.SupabaseConfig.layerOf({ url: `http://127.0.0.1:${port}`, anonKey: "anon", serviceRoleKey: "service" })
+  Config.SupabaseConfig.layerOf({
+    url: `http://127.0.0.1:${port}`,
+    anonKey: "anon-never-printed",
+    serviceRoleKey: "service-never-printed"
+  })
 
 interface Answer {
   readonly status: number

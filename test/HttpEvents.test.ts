@@ -10,12 +10,16 @@ import * as Pool from "../src/Pool.js"
 import { server as countingServer } from "./support/countingServer.js"
 import { type ServedOptions, served } from "./support/served.js"
 
-const token = "admin-token-of-the-tests"
+const token = "admin-token-never-printed"
 
 const path = "/api/admin/database/events"
 
 const at = (port: number) =>
-  Config.SupabaseConfig.layerOf({ url: `http://127.0.0.1:${port}`, anonKey: "anon", serviceRoleKey: "service" })
+  Config.SupabaseConfig.layerOf({
+    url: `http://127.0.0.1:${port}`,
+    anonKey: "anon-never-printed",
+    serviceRoleKey: "service-never-printed"
+  })
 
 const over = (port: number, options: ServedOptions = {}) => served(at(port), { adminToken: token, ...options })
 

@@ -29,7 +29,11 @@ const ask = (path: string, init: RequestInit = {}): Effect.Effect<Answer, never,
 
 /** A database that nobody asks. */
 const local = Effect.map(countingServer, ({ port }) =>
-  Config.SupabaseConfig.layerOf({ url: `http://127.0.0.1:${port}`, anonKey: "anon", serviceRoleKey: "service" })
+  Config.SupabaseConfig.layerOf({
+    url: `http://127.0.0.1:${port}`,
+    anonKey: "anon-never-printed",
+    serviceRoleKey: "service-never-printed"
+  })
 )
 
 const Spec = Schema.parseJson(
@@ -85,9 +89,9 @@ describe("the description of the API", () => {
 })
 
 describe("figures over HTTP", () => {
-  const admitted = { headers: { authorization: "Bearer token" } }
+  const admitted = { headers: { authorization: "Bearer token-never-printed" } }
   const path = "/api/admin/database/metrics"
-  const layer = served(SharedSupabase, { adminToken: "token" })
+  const layer = served(SharedSupabase, { adminToken: "token-never-printed" })
 
   it.scopedLive("tell what was asked of the database, by query and without values, to who has the token", () =>
     Effect.gen(function* () {
@@ -187,7 +191,7 @@ describe("Http.routes in a user's own server (examples/http-service)", () => {
     Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })),
     Layer.provide([
       Config.PoolConfig.layerOf({ enableHealthChecks: false }),
-      Config.ServerConfig.layerOf({ adminToken: "token" }),
+      Config.ServerConfig.layerOf({ adminToken: "token-never-printed" }),
       SharedSupabase
     ])
   )
@@ -212,7 +216,9 @@ describe("Http.routes in a user's own server (examples/http-service)", () => {
       expect((yield* ask("/openapi.json")).status).toBe(200)
       const reset = "/api/admin/database/reset-pool"
       expect((yield* ask(reset, { method: "POST" })).status).toBe(401)
-      expect((yield* ask(reset, { method: "POST", headers: { authorization: "Bearer token" } })).status).toBe(200)
+      expect(
+        (yield* ask(reset, { method: "POST", headers: { authorization: "Bearer token-never-printed" } })).status
+      ).toBe(200)
       expect((yield* ask(reset)).status).toBe(405)
       expect((yield* ask("/nowhere")).status).toBe(404)
     }).pipe(Effect.provide(layer))

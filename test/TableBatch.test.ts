@@ -213,7 +213,7 @@ describe("get", () => {
       options
     )((server) =>
       Effect.gen(function* () {
-        yield* all(numbered(10), (id) => Db.withAccessToken("ann")(items.get(id)))
+        yield* all(numbered(10), (id) => Db.withAccessToken("ann-never-printed")(items.get(id)))
         expect(server.seen.length).toBe(1)
       })
     )
@@ -225,11 +225,11 @@ describe("get", () => {
       options
     )((server) =>
       Effect.gen(function* () {
-        const asAnn = Db.withAccessToken("ann")(items.get("mine"))
-        const asBob = Db.withAccessToken("bob")(items.get("mine"))
-        expect(yield* asAnn).toEqual({ id: "mine", seenBy: "ann" })
-        expect(yield* asAnn).toEqual({ id: "mine", seenBy: "ann" })
-        expect(yield* asBob).toEqual({ id: "mine", seenBy: "bob" })
+        const asAnn = Db.withAccessToken("ann-never-printed")(items.get("mine"))
+        const asBob = Db.withAccessToken("bob-never-printed")(items.get("mine"))
+        expect(yield* asAnn).toEqual({ id: "mine", seenBy: "ann-never-printed" })
+        expect(yield* asAnn).toEqual({ id: "mine", seenBy: "ann-never-printed" })
+        expect(yield* asBob).toEqual({ id: "mine", seenBy: "bob-never-printed" })
         expect(yield* items.get("mine")).toEqual({ id: "mine", seenBy: anonKey })
         expect(yield* secrets.get("mine")).toEqual({ id: "mine", seenBy: serviceRoleKey })
         expect(server.seen.length).toBe(4)

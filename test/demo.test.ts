@@ -10,7 +10,7 @@ import * as Pool from "../src/Pool.js"
 import { SharedSupabase } from "./support/embedded.js"
 import { runProgram } from "./support/program.js"
 
-const adminToken = "the-token-of-these-tests"
+const adminToken = "demo-token-never-printed"
 
 const services = (database: Layer.Layer<Config.SupabaseConfig, Config.ConfigInvalid>) =>
   Db.layer.pipe(
@@ -64,7 +64,11 @@ const reclaimed = (count: number) =>
   )
 
 /** A port that nobody listens on. */
-const away = Config.SupabaseConfig.layerOf({ url: "http://127.0.0.1:1", anonKey: "anon", serviceRoleKey: "service" })
+const away = Config.SupabaseConfig.layerOf({
+  url: "http://127.0.0.1:1",
+  anonKey: "anon-never-printed",
+  serviceRoleKey: "service-never-printed"
+})
 
 describe("the demo", () => {
   it.scopedLive("finds at most ten products, the cheapest first, and laptops where nothing is said", () =>

@@ -10,7 +10,7 @@ import * as Health from "../src/Health.js"
 import * as Http from "../src/Http.js"
 import * as Pool from "../src/Pool.js"
 
-const token = "a-token-that-is-long-enough-for-a-test"
+const token = "a-long-token-never-printed"
 
 const served = (options: Config.PoolOptionsInput = {}) =>
   Http.layer.pipe(

@@ -49,8 +49,8 @@ const served = (answers: Answers) =>
 
 const config = Config.layerOf({
   url: "http://db.test",
-  anonKey: "anon",
-  serviceRoleKey: "service",
+  anonKey: "anon-never-printed",
+  serviceRoleKey: "service-never-printed",
   retryJitter: false,
   keepaliveInterval: 0
 })

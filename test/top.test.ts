@@ -106,9 +106,16 @@ const exit = (child: ChildProcess) =>
 
 describe("supabase-pool top", () => {
   const layer = Effect.map(countingServer, ({ port }) =>
-    served(Config.SupabaseConfig.layerOf({ url: `http://127.0.0.1:${port}`, anonKey: "a", serviceRoleKey: "s" }), {
-      adminToken: "token-of-top"
-    })
+    served(
+      Config.SupabaseConfig.layerOf({
+        url: `http://127.0.0.1:${port}`,
+        anonKey: "anon-never-printed",
+        serviceRoleKey: "service-never-printed"
+      }),
+      {
+        adminToken: "top-token-never-printed"
+      }
+    )
   )
   const withServer = <A, E>(use: (address: string) => Effect.Effect<A, E>) =>
     Effect.flatMap(layer, (services) => Effect.provide(HttpServer.addressFormattedWith(use), services))
@@ -117,7 +124,7 @@ describe("supabase-pool top", () => {
     Effect.scoped(
       withServer((address) =>
         Effect.gen(function* () {
-          const child = yield* start(["--json", "--url", `${address}/#token=token-of-top`])
+          const child = yield* start(["--json", "--url", `${address}/#token=top-token-never-printed`])
           const first = yield* Schema.decode(Schema.parseJson(Sample))(yield* nextLine(child))
           expect(first.read.max).toBe(10)
           child.kill("SIGINT")
@@ -133,8 +140,8 @@ describe("supabase-pool top", () => {
       Effect.scoped(
         withServer((address) =>
           Effect.gen(function* () {
-            const good = yield* start(["--once", "--url", address], { DB_POOL_ADMIN_TOKEN: "token-of-top" })
-            const bad = yield* start(["--url", address, "--token", "wrong-token"])
+            const good = yield* start(["--once", "--url", address], { DB_POOL_ADMIN_TOKEN: "top-token-never-printed" })
+            const bad = yield* start(["--url", address, "--token", "wrong-token-never-printed"])
             const [text, { code }, refused] = yield* Effect.all([nextLine(good), exit(good), exit(bad)], {
               concurrency: "unbounded"
             })
@@ -142,7 +149,7 @@ describe("supabase-pool top", () => {
             expect(code).toBe(0)
             expect(refused.code).toBe(1)
             expect(refused.errors).toContain("refuses the token")
-            expect(refused.errors).not.toContain("wrong-token")
+            expect(refused.errors).not.toContain("wrong-token-never-printed")
           }).pipe(Effect.scoped)
         )
       )

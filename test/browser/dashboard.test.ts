@@ -14,7 +14,7 @@ import { browser, describeBrowser, open } from "../support/chromium.js"
 import { server as countingServer } from "../support/countingServer.js"
 import { type ServedOptions, served } from "../support/served.js"
 
-const token = "token-of-the-browser"
+const token = "browser-token-never-printed"
 
 /** The page as it is built from these sources. */
 const built = Effect.gen(function* () {
@@ -55,7 +55,11 @@ describeBrowser("the dashboard in a browser", () => {
       const port = databasePort ?? (yield* countingServer).port
       const own = yield* Effect.acquireRelease(Scope.make(), (it) => Scope.close(it, Exit.void))
       const context = yield* served(
-        Config.SupabaseConfig.layerOf({ url: `http://127.0.0.1:${port}`, anonKey: "anon", serviceRoleKey: "service" }),
+        Config.SupabaseConfig.layerOf({
+          url: `http://127.0.0.1:${port}`,
+          anonKey: "anon-never-printed",
+          serviceRoleKey: "service-never-printed"
+        }),
         { adminToken: token, leakDetectionTimeout: leakTimeout, ...options },
         Alerts.layer({ interval: "500 millis", sinks: [] })
       ).pipe(Layer.provide(Layer.succeed(Dashboard, state)), Layer.buildWithScope(own), Effect.orDie)

@@ -119,7 +119,11 @@ export const pools = (
     Layer.provide(
       Layer.merge(
         Config.PoolConfig.layerOf(options),
-        Config.SupabaseConfig.layerOf({ url: counting.url, anonKey: "anon", serviceRoleKey: "service" })
+        Config.SupabaseConfig.layerOf({
+          url: counting.url,
+          anonKey: "anon-never-printed",
+          serviceRoleKey: "service-never-printed"
+        })
       )
     ),
     Layer.orDie

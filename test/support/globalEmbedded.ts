@@ -19,11 +19,13 @@ const Ready = Schema.parseJson(
 )
 
 const child = Effect.acquireRelease(
-  Effect.sync(() =>
-    spawn(process.execPath, ["--import", "tsx", fileURLToPath(new URL("./embeddedChild.ts", import.meta.url))], {
-      stdio: ["pipe", "pipe", "inherit"]
-    })
-  ),
+  Effect.sync(() => {
+    const program = fileURLToPath(new URL("./embeddedChild.ts", import.meta.url))
+    const running = spawn(process.execPath, ["--import", "tsx", program], { stdio: ["pipe", "pipe", "pipe"] })
+    // Not inherited: `scripts/secrets.ts` reads what goes through this process only.
+    running.stderr.on("data", (chunk: Buffer) => process.stderr.write(chunk))
+    return running
+  }),
   (running) =>
     Effect.async<void>((resume) => {
       if (running.exitCode !== null || running.signalCode !== null) return resume(Effect.void)

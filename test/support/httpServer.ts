@@ -136,8 +136,8 @@ export const problem = (
   headers: Http.OutgoingHttpHeaders = {}
 ): void => json(response, { code, message: `made up ${code}`, details: null, hint: null }, status, headers)
 
-export const anonKey = "anon-key"
-export const serviceRoleKey = "service-role-key"
+export const anonKey = "anon-key-never-printed"
+export const serviceRoleKey = "service-role-key-never-printed"
 
 /** One read and one write connection unless said otherwise, no retries, nothing in the background. */
 export const layer = (

@@ -11,11 +11,23 @@ const mark = "never-printed"
 /** A key or token for a test. */
 export const secret = (name: string): string => `${name}-${mark}`
 
-/** What is a key or a token by its looks: the marked ones, Supabase's own, JSON web tokens. */
+/** What is a key or a token by its looks: the marked ones, Supabase's own, JSON web tokens, a made admin token. */
 const looks = new RegExp(
-  `[\\w.~+/=-]*${mark}|\\bsb_(?:secret|publishable)_[\\w-]{20,}|\\beyJ[\\w-]{8,}\\.eyJ[\\w-]{8,}`,
-  "g"
+  [
+    `[\\w.~-]*${mark}`,
+    "\\bsb_(?:secret|publishable)_[\\w-]{20,}",
+    "\\beyJ[\\w-]{8,}\\.eyJ[\\w-]{8,}",
+    "#token=[\\w%-]{4,}",
+    "^admin token [\\w-]{32}$"
+  ].join("|"),
+  "gm"
 )
+
+/** The embedded database's, of which one looks like nothing. None where there is no such database. */
+export const exactSecrets = (
+  embedded: { readonly anonKey: string; readonly serviceRoleKey: string; readonly jwtSecret: string } | undefined
+): ReadonlyArray<string> =>
+  embedded === undefined ? [] : [embedded.anonKey, embedded.serviceRoleKey, embedded.jwtSecret]
 
 /** The lines of a text that have a key or a token in them, without it. `exact` are some that do not look like one. */
 export const linesWithSecrets = (text: string, exact: ReadonlyArray<string> = []): ReadonlyArray<string> =>
