@@ -1,7 +1,7 @@
 import { FileSystem } from "@effect/platform"
 import { NodeFileSystem } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Option, Schema, Stream, TestClock } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, Option, Schema, Scope, Stream, TestClock } from "effect"
 import * as Audit from "../src/Audit.js"
 import * as Db from "../src/Db.js"
 import * as AuditFile from "../src/internal/audit/file.js"
@@ -167,6 +167,23 @@ describe("the audit file", () => {
       expect((yield* linesOf(path)).map(({ age }) => age)).toEqual([1, 2])
     }).pipe(Effect.provide(Layer.merge(NodeFileSystem.layer, collecting(logged))))
   })
+
+  it.scoped("on a disk that hangs keeps nobody from closing for longer than five seconds", () =>
+    Effect.gen(function* () {
+      const real = yield* FileSystem.FileSystem
+      const hanging: FileSystem.FileSystem = { ...real, open: () => Effect.never }
+      const scope = yield* Scope.make()
+      const add = yield* AuditFile.open({ path: `${yield* folder}/a.jsonl`, maxBytes: 1_000_000, keep: 1 }).pipe(
+        Effect.provideService(FileSystem.FileSystem, hanging),
+        Scope.extend(scope)
+      )
+      add(event(1))
+      yield* tick
+      const closing = yield* Effect.forkDaemon(Scope.close(scope, Exit.void))
+      yield* until(Effect.map(Fiber.poll(closing), Option.isSome)).pipe(Effect.raceFirst(Effect.sleep("10 seconds")))
+      expect(yield* Fiber.poll(closing)).toEqual(Option.some(Exit.void))
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
 
   it.scoped("keeps ten thousand events at most while it cannot be written, and says how many it gave up", () => {
     const logged: Array<string> = []

@@ -1,6 +1,6 @@
 /** A file of JSON lines that rotates by size, written once a second by a fiber that no pool waits for. */
 import * as FileSystem from "@effect/platform/FileSystem"
-import { Cause, DateTime, Effect, Schedule, type Scope } from "effect"
+import { Cause, DateTime, Effect, Fiber, Schedule, type Scope } from "effect"
 import type { ConnectionEvent } from "../../Audit.js"
 import { sentence } from "../words.js"
 
@@ -121,7 +121,6 @@ class AuditFile {
   })
 }
 
-/** Makes the folder, so that a path that cannot be is known at the start. */
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")))
 
 /** Until the scope closes, which writes what is left. */
@@ -132,11 +131,21 @@ export const open = (
     const fs = yield* FileSystem.FileSystem
     const file = new AuditFile(fs, options)
     const folder = folderOf(options.path)
+    // At once, so that a path that cannot be is known at the start.
     if (folder !== "") yield* Effect.ignore(fs.makeDirectory(folder, { recursive: true }))
-    // A disk that hangs must not keep the process.
-    yield* Effect.addFinalizer(() =>
-      Effect.ignore(Effect.timeout(Effect.disconnect(Effect.interruptible(file.flush)), longestGoodbye))
+    yield* Effect.acquireRelease(
+      Effect.forkDaemon(
+        Effect.interruptible(Effect.repeat(Effect.uninterruptible(file.flush), Schedule.spaced("1 second")))
+      ),
+      // A disk that hangs must not keep the process: neither in what it was writing, nor in what is left.
+      (writing) =>
+        Effect.zipRight(Fiber.interrupt(writing), file.flush).pipe(
+          Effect.disconnect,
+          // A finaliser is not, and what is forked in it inherits that.
+          Effect.interruptible,
+          Effect.timeout(longestGoodbye),
+          Effect.ignore
+        )
     )
-    yield* Effect.forkScoped(Effect.repeat(Effect.uninterruptible(file.flush), Schedule.spaced("1 second")))
     return file.add
   })
