@@ -55,6 +55,14 @@ describe("the windows", () => {
     sut.at(1_600_000_000_000).add(2, false, false)
     expect(sut.sum("minute", 1_600_000_000_000).count).toBe(1)
   })
+
+  it("count nothing twice when the clock is set back by a moment", () => {
+    const sut = new Windows(() => new LatencyCell())
+    const at = [7_000, 12_000, 8_000, 13_000]
+    for (const now of at) sut.at(1_700_000_000_000 + now).add(1, false, false)
+    const counts = windows.map((window) => sut.sum(window, 1_700_000_020_000).count)
+    expect(counts).toEqual(windows.map(() => at.length))
+  })
 })
 
 describe("the percentiles", () => {

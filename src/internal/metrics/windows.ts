@@ -1,8 +1,8 @@
 /**
  * The last minute, hour and day, sliding, in fixed memory.
  *
- * What happens now is added to one open cell. When its time is over the cell stays in the ring of the minute and is
- * merged into the hour's and the day's cells, so that an observation costs one addition and not three.
+ * What happens now is added to one open cell. When its time is over the cell is merged into the rings of the minute, the
+ * hour and the day, once, so that an observation costs one addition and not three.
  */
 
 /** What is kept of a stretch of time. */
@@ -68,7 +68,7 @@ class Ring<C extends Cell<C>> {
 export class Windows<C extends Cell<C>> {
   private readonly rings: Readonly<Record<Window, Ring<C>>>
   private readonly make: () => C
-  private open: C
+  private readonly open: C
   private closesAt = Number.NEGATIVE_INFINITY
   /** When something was last added. */
   lastUsed = 0
@@ -98,15 +98,15 @@ export class Windows<C extends Cell<C>> {
   private roll(now: number): void {
     const { width } = grains.minute
     this.close()
-    this.open = this.rings.minute.at(now)
+    this.open.clear()
+    this.open.slot = Math.floor(now / width)
     this.closesAt = (this.open.slot + 1) * width
   }
 
   private close(): void {
     if (this.open.slot < 0) return
     const began = this.open.slot * grains.minute.width
-    this.rings.hour.at(began).merge(this.open)
-    this.rings.day.at(began).merge(this.open)
+    for (const ring of [this.rings.minute, this.rings.hour, this.rings.day]) ring.at(began).merge(this.open)
   }
 
   /** Everything of a window, in a cell of its own. */
@@ -114,7 +114,7 @@ export class Windows<C extends Cell<C>> {
     if (this.isOver(now)) this.roll(now)
     const sum = this.make()
     this.rings[window].mergeInto(sum, now)
-    if (window !== "minute") sum.merge(this.open)
+    sum.merge(this.open)
     return sum
   }
 }
