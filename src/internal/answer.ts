@@ -5,9 +5,9 @@ import { parseRetryAfter } from "../Retry.js"
 import { bodyOf, tableOf } from "./asked.js"
 import { unsendable } from "./jsonable.js"
 import { limitTo } from "./maxAffected.js"
+import { withoutSecretsOf } from "./pooledClient.js"
 import { returned } from "./spans.js"
 import type { Transport } from "./transport.js"
-import { withoutSecrets } from "./words.js"
 
 /**
  * As much of supabase-js's response as every builder has. Without `data`: a contextual type that has it makes TypeScript
@@ -31,7 +31,9 @@ export interface Response extends Outcome {
 /** A gateway's page is no message; what is longer than PostgREST ever says is cut. */
 const longest = 4_096
 
-const text = (value: unknown): string => (typeof value === "string" ? withoutSecrets(value.slice(0, longest)) : "")
+/** Cut twice, so that no part of a key is left where the first cut goes through one. */
+const text = (value: unknown, asked: object): string =>
+  typeof value === "string" ? withoutSecretsOf(asked, value.slice(0, 2 * longest)).slice(0, longest) : ""
 
 /** PostgREST: "JSON object requested, multiple (or no) rows returned". */
 const notOneRow = "PGRST116"
@@ -42,20 +44,21 @@ const rowNotFound = (details: string, transport: Transport, table: string): RowN
   return new RowNotFound({ table, details, executed })
 }
 
-export const errorOf = (answer: Response, transport: Transport, now: number, table = ""): DbError => {
+/** `asked`: the builder or the client. */
+export const errorOf = (answer: Response, transport: Transport, now: number, asked: object): DbError => {
   const { error, status } = answer
   // Status 0: no answer came. Why, is in our fetch's error; the builder has made words of it.
   if (status === 0 && transport.failure !== undefined) return transport.failure
-  const code = text(error?.code)
-  const details = text(error?.details)
-  if (code === notOneRow) return rowNotFound(details, transport, table)
+  const code = text(error?.code, asked)
+  const details = text(error?.details, asked)
+  if (code === notOneRow) return rowNotFound(details, transport, tableOf(asked))
   const retryAfter = parseRetryAfter(transport.retryAfter, now)
-  const reason = text(error?.message)
+  const reason = text(error?.message, asked)
   return new QueryError({
     code,
     reason: reason === "" ? "the server gave no reason" : status < 400 ? `the answer is not JSON: ${reason}` : reason,
     details,
-    hint: text(error?.hint),
+    hint: text(error?.hint, asked),
     status,
     ...(retryAfter === undefined ? {} : { retryAfter })
   })
@@ -65,13 +68,13 @@ const isErrorBody = (u: unknown): u is NonNullable<Outcome["error"]> =>
   typeof u === "object" && u !== null && "message" in u && "code" in u
 
 /** What user code threw: an error of ours, PostgREST's error object thrown on, or a defect. */
-export const thrownError = (thrown: unknown, transport: Transport, now: number, table = ""): DbError | undefined => {
+export const thrownError = (thrown: unknown, transport: Transport, now: number, asked: object): DbError | undefined => {
   if (isDbError(thrown)) return thrown
   const { failure, rejection } = transport
   if (failure !== undefined && rejection !== undefined && rejection === thrown) return failure
   if (!isErrorBody(thrown)) return undefined
-  if (failure !== undefined && text(thrown.message).includes(failure.message)) return failure
-  return errorOf({ error: thrown, status: transport.status }, transport, now, table)
+  if (failure !== undefined && text(thrown.message, asked).includes(failure.message)) return failure
+  return errorOf({ error: thrown, status: transport.status }, transport, now, asked)
 }
 
 /** JSON `null` as the body of a failure: supabase-js takes it for "no error". */
@@ -117,14 +120,10 @@ export const askFor = <A extends Response, B>(
       query.then(
         (answer) => {
           if (span !== undefined && answer.error === null) returned(span, answer.data)
-          resume(
-            isGood(answer)
-              ? Effect.succeed(pick(answer))
-              : Effect.fail(errorOf(answer, transport, now(), tableOf(query)))
-          )
+          resume(isGood(answer) ? Effect.succeed(pick(answer)) : Effect.fail(errorOf(answer, transport, now(), query)))
         },
         (thrown: unknown) => {
-          const error = thrownError(thrown, transport, now(), tableOf(query))
+          const error = thrownError(thrown, transport, now(), query)
           resume(error === undefined ? Effect.die(thrown) : Effect.fail(error))
         }
       )

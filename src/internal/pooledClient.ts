@@ -2,6 +2,7 @@ import { SupabaseClient, type WebSocketLike } from "@supabase/supabase-js"
 import { Redacted } from "effect"
 import { QueryError } from "../Errors.js"
 import { type PlainHeaders, plainHeaders } from "./plainRequest.js"
+import { withoutSecrets } from "./words.js"
 
 type Fetch = typeof globalThis.fetch
 
@@ -56,8 +57,30 @@ class PooledClient extends SupabaseClient {
     this.rest.headers = new Headers()
     this.rest.retry = false
     this.rest.fetch = within(`${this.rest.url}/`, sendingAlso(fixed, fetch), refuse)
+    const secrets = [Redacted.value(key), Redacted.value(token)].filter((secret) => secret.length >= shortest)
+    carried.set(this, secrets)
+    carried.set(this.rest.fetch, secrets)
   }
 }
+
+/** The keys of each client; builders know it by its `fetch`. */
+const carried: WeakMap<object, ReadonlyArray<string>> = new WeakMap()
+
+/** What is shorter may be a word. */
+const shortest = 8
+
+const carriedBy = (asked: object): ReadonlyArray<string> => {
+  const own = carried.get(asked)
+  if (own !== undefined) return own
+  return "fetch" in asked && typeof asked.fetch === "function" ? (carried.get(asked.fetch) ?? []) : []
+}
+
+/**
+ * Somebody else's words without keys and tokens: a server may repeat what it was sent. Of whatever looks, and of the
+ * client or the builder that asked, whatever it looks like.
+ */
+export const withoutSecretsOf = (asked: object, text: string): string =>
+  carriedBy(asked).reduce((words, secret) => words.replaceAll(secret, "<redacted>"), withoutSecrets(text))
 
 interface Keys extends PlainHeaders {
   readonly apikey: string

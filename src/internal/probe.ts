@@ -8,7 +8,8 @@ import { Clock, Duration, Effect, Option } from "effect"
 import type { Connection } from "../Connection.js"
 import type { RecentAnswers } from "../Metrics.js"
 import type { ConnectionPool, PoolMetrics } from "../Pool.js"
-import { period } from "./words.js"
+import { withoutSecretsOf } from "./pooledClient.js"
+import { oneLine, period } from "./words.js"
 
 export interface Answer {
   readonly reachable: boolean
@@ -36,15 +37,19 @@ interface Asked {
   readonly silent: boolean
 }
 
+/** The server's words in the report: no page of a gateway, and nothing that was sent. */
+const wordsOf = (error: { readonly message: string } | null, { client }: Connection): string =>
+  error === null ? "" : oneLine(withoutSecretsOf(client, error.message))
+
 const ask = (connection: Connection): Effect.Effect<Asked> =>
   Effect.gen(function* () {
     const started = yield* Clock.currentTimeMillis
     const { error, status } = yield* Effect.tryPromise(async () =>
       connection.client.rpc("supabase_pool_ping", {}, { get: true })
     )
-    if (status === 0) return { answer: unreachable(error?.message ?? "no answer came"), silent: true }
+    if (status === 0) return { answer: unreachable(wordsOf(error, connection) || "no answer came"), silent: true }
     if (error !== null && speaksAgainst(status)) {
-      return { answer: unreachable(`${error.message} (HTTP ${status})`), silent: false }
+      return { answer: unreachable(`${wordsOf(error, connection)} (HTTP ${status})`), silent: false }
     }
     const ended = yield* Clock.currentTimeMillis
     return { answer: reachable(Option.some(Duration.millis(ended - started))), silent: false }

@@ -4,8 +4,8 @@
  *
  * Only where the caller is inside a span: an operation alone makes none, and costs nothing for it.
  */
-import { Cause, Effect, type Exit, Option, type Tracer } from "effect"
-import { isDbError, type Mode } from "../Errors.js"
+import { Cause, Effect, Exit, Option, type Tracer } from "effect"
+import { type DbError, isDbError, type Mode } from "../Errors.js"
 import { keyOf, shapeOf } from "./metrics/shape.js"
 
 const names: Readonly<Record<Mode, string>> = { read: "Db.read", write: "Db.write" }
@@ -22,14 +22,38 @@ export const returned = (span: Tracer.AnySpan | undefined, data: unknown): void 
   if (span?._tag === "Span" && ours.has(span)) span.attribute("db.response.returned_rows", rowsIn(data))
 }
 
+/** The SQLSTATE or PostgREST's code, else the status; empty where the database said nothing. */
+const statusCodeOf = (error: DbError): string => {
+  if (error._tag !== "QueryError") return ""
+  return error.code === "" ? String(error.status) : error.code
+}
+
 const failed = (span: Tracer.Span, exit: Exit.Exit<unknown, unknown>): void => {
   if (exit._tag === "Success") return
   const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
   if (!isDbError(error)) return
   span.attribute("error.type", error._tag)
-  if (error._tag !== "QueryError") return
-  const status = error.code === "" ? String(error.status) : error.code
-  span.attribute("db.response.status_code", status)
+  if (error._tag === "QueryError") span.attribute("db.response.status_code", statusCodeOf(error))
+}
+
+/** What a tracer is told of a failure, which it writes down as an exception. */
+class Failed extends Error {
+  override readonly name: string
+
+  constructor(error: DbError) {
+    super(`${error._tag} ${statusCodeOf(error)}`.trim())
+    this.name = error._tag
+  }
+}
+
+/** The database's words have values of rows and filters in them (`Key (email)=(ann@example.com) already exists`). */
+const withoutWords = <A>(exit: Exit.Exit<A, unknown>): Exit.Exit<A, unknown> =>
+  Exit.mapError(exit, (error) => (isDbError(error) ? new Failed(error) : error))
+
+/** Whoever ends it. */
+const endWithoutWords = (span: Tracer.Span): void => {
+  const end = span.end.bind(span)
+  span.end = (time, exit) => end(time, withoutWords(exit))
 }
 
 /** What is known of an operation when it ends. */
@@ -86,6 +110,7 @@ export const operation = <A, E, R>(
   }
   return Effect.useSpan(names[mode], { kind: "client", attributes }, (span) => {
     ours.add(span)
+    endWithoutWords(span)
     const tracing: Tracing = {
       within: (effect) => Effect.withParentSpan(effect, span),
       traceparent: traceparentOf(span)

@@ -32,10 +32,12 @@ const isFailedResponse = (u: unknown): u is FailedResponse =>
   typeof u === "object" && u !== null && "data" in u && "error" in u && typeof u.error === "object" && u.error !== null
 
 /** supabase-js answers a failure with a response and does not throw. */
-const failureIn = (value: unknown, transport: Transport, now: number): DbError | undefined => {
+const failureIn = (value: unknown, transport: Transport, now: number, client: SupabaseClient): DbError | undefined => {
   if (!isFailedResponse(value)) return undefined
   const { error, status } = value
-  return typeof status === "number" ? errorOf({ error, status }, transport, now) : thrownError(error, transport, now)
+  return typeof status === "number"
+    ? errorOf({ error, status }, transport, now, client)
+    : thrownError(error, transport, now, client)
 }
 
 const isPromiseLike = <A>(u: PromiseLike<A> | A): u is PromiseLike<A> =>
@@ -74,14 +76,14 @@ export const execute = <A>(
         operation,
         client,
         (value) => {
-          const failure = failureIn(value, transport, operations.now())
+          const failure = failureIn(value, transport, operations.now(), client)
           if (failure === undefined) return resume(Effect.succeed(value))
           responses ??= new Map()
           responses.set(failure, value)
           resume(Effect.fail(failure))
         },
         (thrown) => {
-          const error = thrownError(thrown, transport, operations.now())
+          const error = thrownError(thrown, transport, operations.now(), client)
           resume(error === undefined ? Effect.die(thrown) : Effect.fail(error))
         }
       )
