@@ -15,6 +15,7 @@ import { Lease, type Resource } from "./lease.js"
 import { Ledger } from "./ledger.js"
 import { Opener } from "./opener.js"
 import { Request } from "./request.js"
+import * as Slot from "./slot.js"
 import { monotonic } from "./time.js"
 
 /**
@@ -24,8 +25,7 @@ import { monotonic } from "./time.js"
 const stillborn = 250
 
 /**
- * How long Effect's `Pool` remembers what it made. Its usage strategy would remember all of it for ever: it forgets only
- * what it evicts itself, and we end every item before that.
+ * How long Effect's `Pool` remembers what it made, ended or not. Its usage strategy would remember all of it for ever.
  */
 const memory = Duration.minutes(1)
 
@@ -383,7 +383,7 @@ export class Core<R extends Resource> {
         opener: (ground) => new Opener(ground, attempts, (effect) => runAttempt(effect, { immediate: false }))
       })
       const items = Pool.makeWithTTL({
-        acquire: options.acquire(core.lost),
+        acquire: Slot.make(options.acquire(core.lost)),
         min: options.min,
         max: options.max,
         timeToLive: memory,

@@ -12,6 +12,7 @@ import { ConnectionFailed, type Mode } from "../Errors.js"
 import { Circuit } from "./circuit.js"
 import type { Resource } from "./lease.js"
 import type { Ledger } from "./ledger.js"
+import type { Slot } from "./slot.js"
 
 /** At most so many sockets connect at a time (HikariCP opens one at a time; two halve the warm-up). */
 const maxConnecting = 2
@@ -66,7 +67,7 @@ export class Opener<R extends Resource> {
   readonly circuit: Circuit = new Circuit()
   connecting = 0
   /** Set right after construction: Effect's `Pool` makes resources that tell this pool of their end. */
-  items: Pool.Pool<R> | undefined = undefined
+  items: Pool.Pool<Slot<R>> | undefined = undefined
   /** From the moment a probe is planned until it begins. */
   private planned = false
   private lastProbe = Number.NEGATIVE_INFINITY
@@ -253,7 +254,14 @@ export class Opener<R extends Resource> {
     return items === undefined
       ? Effect.dieMessage("the pool was used before it was made")
       : Scope.extend(
-          Effect.tap(items.get, (resource) => Scope.addFinalizer(scope, items.invalidate(resource))),
+          Effect.flatMap(items.get, (slot) =>
+            Effect.zipRight(
+              Scope.addFinalizer(scope, items.invalidate(slot)),
+              slot.resource === undefined
+                ? Effect.dieMessage("Effect's Pool gave what it had closed")
+                : Effect.succeed(slot.resource)
+            )
+          ),
           scope
         )
   }
