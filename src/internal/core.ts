@@ -10,6 +10,7 @@ import { type AcquireError, AcquireTimeout, PoolClosed, PoolOverloaded } from ".
 import { Bag } from "./bag.js"
 import type { CoreOptions } from "./coreOptions.js"
 import * as Deadlines from "./deadlines.js"
+import * as Housekeeper from "./housekeeper.js"
 import { reclaim } from "./leakWatch.js"
 import { Lease, type Resource } from "./lease.js"
 import { Ledger } from "./ledger.js"
@@ -370,7 +371,11 @@ export class Core<R extends Resource> {
     else this.onEmpty = () => resume(Effect.void)
   })
 
-  static make<R extends Resource>(options: CoreOptions<R>): Effect.Effect<Core<R>, never, Scope.Scope> {
+  /** `keep` looks after what is idle. */
+  static make<R extends Resource>(
+    options: CoreOptions<R>,
+    keep: (core: Core<R>) => Effect.Effect<void, never, Scope.Scope> = Housekeeper.run
+  ): Effect.Effect<Core<R>, never, Scope.Scope> {
     return Effect.gen(function* () {
       const attempts = yield* FiberSet.make()
       const runAttempt = yield* FiberSet.runtime(attempts)<never>()
@@ -391,6 +396,9 @@ export class Core<R extends Resource> {
       })
       // Its fibers inherit from here whether they may be interrupted, and closing waits for them.
       core.opener.items = yield* Effect.interruptible(items)
+      yield* keep(core)
+      // The last to be added is the first to run: in a scope that closes Effect's `Pool` makes nothing any more, and whoever
+      // asked it would wait.
       yield* Effect.addFinalizer(() => core.shutdown)
       core.opener.grow()
       return core

@@ -5,7 +5,6 @@ import type { Mode } from "../Errors.js"
 import { type Listener, Listeners } from "./audit/listeners.js"
 import { Core } from "./core.js"
 import * as Deadlines from "./deadlines.js"
-import * as Housekeeper from "./housekeeper.js"
 import type { Lease } from "./lease.js"
 import * as PoolFigures from "./metrics/pool.js"
 import { target } from "./openSocket.js"
@@ -44,25 +43,22 @@ const coreOf = (
   listeners: ReadonlyArray<Listener>,
   connection: Omit<Connection.ConnectionOptions, "onClose">
 ): Effect.Effect<PoolCore, never, Scope.Scope> =>
-  Effect.tap(
-    Core.make({
-      mode: connection.mode,
-      origin: new URL(connection.url).origin,
-      min: size.min,
-      max: size.max,
-      maxPending: options.maxPending,
-      connectionTimeout: options.connectionTimeout,
-      leakDetectionTimeout: options.leakDetectionTimeout,
-      idleTimeout: Duration.toMillis(options.idleTimeout),
-      maxLifetime: Duration.toMillis(options.maxLifetime),
-      keepaliveInterval: Duration.toMillis(options.keepaliveInterval),
-      shutdownTimeout: options.shutdownTimeout,
-      periods: options.enableMetrics ? PoolFigures.periods(connection.mode, new URL(connection.url).origin) : undefined,
-      listeners,
-      acquire: (onClose: (resource: Connection.PooledConnection) => void) => Connection.make({ ...connection, onClose })
-    }),
-    Housekeeper.run
-  )
+  Core.make({
+    mode: connection.mode,
+    origin: new URL(connection.url).origin,
+    min: size.min,
+    max: size.max,
+    maxPending: options.maxPending,
+    connectionTimeout: options.connectionTimeout,
+    leakDetectionTimeout: options.leakDetectionTimeout,
+    idleTimeout: Duration.toMillis(options.idleTimeout),
+    maxLifetime: Duration.toMillis(options.maxLifetime),
+    keepaliveInterval: Duration.toMillis(options.keepaliveInterval),
+    shutdownTimeout: options.shutdownTimeout,
+    periods: options.enableMetrics ? PoolFigures.periods(connection.mode, new URL(connection.url).origin) : undefined,
+    listeners,
+    acquire: (onClose: (resource: Connection.PooledConnection) => void) => Connection.make({ ...connection, onClose })
+  })
 
 /** One that throws is not felt by the pool, and is heard of once. */
 const guarded =

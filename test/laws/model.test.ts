@@ -7,7 +7,7 @@ import { Effect, FastCheck as fc } from "effect"
 import { histories, live } from "../support/poolModel.js"
 
 const seed = Number(process.env["MODEL_SEED"] ?? Date.now() % 2 ** 31)
-const numRuns = Number(process.env["MODEL_RUNS"] ?? 2_000)
+const numRuns = Number(process.env["MODEL_RUNS"] ?? 1_000)
 
 describe("the pool and its model", () => {
   it("agree on who holds, who waits and in which order, and nothing is lost, whatever happens", async () => {

@@ -205,6 +205,21 @@ describe("laws, in virtual time", () => {
     })
   )
 
+  it.scoped("closing lets nobody connect any more, though a place becomes free and somebody waits for it", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { core, world } = yield* Scope.extend(make({ max: 1, housekeeper: true, keepaliveInterval: 1_000 }), scope)
+      yield* giveBack(core, yield* ask(core))
+      world.pings = "ignored"
+      yield* TestClock.adjust("1 second")
+      // The only connection is out for a ping.
+      const asker = yield* ask(core)
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* settle
+      expect([asker.state(), world.attempts, (yield* Fiber.poll(closing))._tag]).toEqual(["PoolClosed", 1, "Some"])
+    })
+  )
+
   it.scoped("closing waits for the sockets that are on their way out", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()

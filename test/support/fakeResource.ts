@@ -7,7 +7,6 @@ import type { ConnectionEvent } from "../../src/Audit.js"
 import { ConnectionFailed, type DbError } from "../../src/Errors.js"
 import { Core } from "../../src/internal/core.js"
 import type { CoreOptions } from "../../src/internal/coreOptions.js"
-import * as Housekeeper from "../../src/internal/housekeeper.js"
 import type { Lease, Resource } from "../../src/internal/lease.js"
 
 const refused = new ConnectionFailed({
@@ -168,35 +167,37 @@ export const make = (options: FakeOptions = {}): Effect.Effect<FakePool, never, 
   Effect.gen(function* () {
     const { world = new FakeWorld(), housekeeper = false, events: listens = false, ...rest } = options
     const events: Array<ConnectionEvent> = []
-    const core = yield* Core.make<FakeResource>({
-      mode: "read",
-      origin: "http://fake",
-      min: 0,
-      max: 2,
-      maxPending: 1_000,
-      connectionTimeout: Duration.seconds(1),
-      leakDetectionTimeout: Duration.zero,
-      idleTimeout: 60_000,
-      maxLifetime: 0,
-      keepaliveInterval: 0,
-      shutdownTimeout: Duration.zero,
-      acquire: (onClose) =>
-        Effect.acquireRelease(
-          Effect.sync(() => {
-            const resource = new FakeResource(world, `fake-${world.made.length + 1}`, onClose)
-            world.made.push(resource)
-            return resource
-          }),
-          (resource) =>
-            Effect.zipRight(
-              world.closing,
-              Effect.sync(() => resource.shut())
-            )
-        ),
-      ...rest
-    })
+    const core = yield* Core.make<FakeResource>(
+      {
+        mode: "read",
+        origin: "http://fake",
+        min: 0,
+        max: 2,
+        maxPending: 1_000,
+        connectionTimeout: Duration.seconds(1),
+        leakDetectionTimeout: Duration.zero,
+        idleTimeout: 60_000,
+        maxLifetime: 0,
+        keepaliveInterval: 0,
+        shutdownTimeout: Duration.zero,
+        acquire: (onClose) =>
+          Effect.acquireRelease(
+            Effect.sync(() => {
+              const resource = new FakeResource(world, `fake-${world.made.length + 1}`, onClose)
+              world.made.push(resource)
+              return resource
+            }),
+            (resource) =>
+              Effect.zipRight(
+                world.closing,
+                Effect.sync(() => resource.shut())
+              )
+          ),
+        ...rest
+      },
+      housekeeper ? undefined : () => Effect.void
+    )
     if (listens) core.ledger.listeners.add((event) => events.push(event))
-    if (housekeeper) yield* Housekeeper.run(core)
     yield* settle
     return { core, world, events }
   })

@@ -79,7 +79,7 @@ const commands: fc.Arbitrary<ReadonlyArray<Command>> = fc.array(
       arbitrary: fc.record({ type: fc.constant("advance" as const), millis: fc.integer({ min: 1, max: 1_800 }) })
     }
   ),
-  { maxLength: 45 }
+  { maxLength: 45, size: "max" }
 )
 
 const limits = fc
