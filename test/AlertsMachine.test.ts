@@ -30,7 +30,10 @@ const timings: fc.Arbitrary<Machine.Timing> = fc.record({
 
 /** Runs of equal samples, so that conditions last now and then. */
 const histories: fc.Arbitrary<ReadonlyArray<Moment>> = fc
-  .array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 12 }), fc.integer({ min: 0, max: 10 })), { maxLength: 25 })
+  .array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 12 }), fc.integer({ min: 0, max: 10 })), {
+    maxLength: 25,
+    size: "max"
+  })
   .map((runs) => {
     let now = 1_000
     return runs.flatMap(([holds, length, gap]) =>

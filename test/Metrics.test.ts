@@ -8,7 +8,8 @@ import * as Metrics from "../src/Metrics.js"
 describe("the sliding window", () => {
   const outcomes = fc.constantFrom<Metrics.Outcome>("answered", "failed", "unanswered", "neutral")
   const observations = fc.array(fc.record({ at: fc.nat(300_000), millis: fc.nat(5_000), outcome: outcomes }), {
-    maxLength: 200
+    maxLength: 200,
+    size: "max"
   })
 
   it("samples exactly what was observed in its last whole seconds", () => {

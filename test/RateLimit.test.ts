@@ -118,7 +118,7 @@ describe("the limit on operations", () => {
       fc.assert(
         fc.asyncProperty(
           fc.integer({ min: 1, max: 12 }),
-          fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 10, maxLength: 25 }),
+          fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 10, maxLength: 25, size: "max" }),
           (limit, pauses) => Effect.runPromise(pace(limit, pauses))
         ),
         { numRuns: 20 }
@@ -203,7 +203,7 @@ describe.runIf(Redis.isInstalled)(Redis.titled("the store in Redis"), () => {
         let run = 0
         yield* Effect.promise(() =>
           fc.assert(
-            fc.asyncProperty(fc.array(uses, { maxLength: 12 }), async (commands) => {
+            fc.asyncProperty(fc.array(uses, { maxLength: 12, size: "max" }), async (commands) => {
               run += 1
               await Effect.runPromise(
                 Effect.scoped(

@@ -105,7 +105,7 @@ describe("Bag", () => {
       fc.record({ type: fc.constant("dismiss" as const) })
     )
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 80 }), (commands) => {
+      fc.property(fc.array(command, { maxLength: 80, size: "max" }), (commands) => {
         const bag = new Bag<number>()
         const all: Array<Visitor> = []
         let waiting: Array<Visitor> = []

@@ -8,7 +8,11 @@ const sketchOf = (values: ReadonlyArray<number>): Sketch => {
   return sketch
 }
 
-const durations = FastCheck.array(FastCheck.double({ min: 0.01, max: 1e6, noNaN: true }), { minLength: 1 })
+const durations = FastCheck.array(FastCheck.double({ min: 0.01, max: 1e6, noNaN: true }), {
+  minLength: 1,
+  maxLength: 300,
+  size: "max"
+})
 const share = FastCheck.double({ min: 0, max: 1, noNaN: true })
 
 describe("a sketch", () => {

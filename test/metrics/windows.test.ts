@@ -11,7 +11,7 @@ describe("the windows", () => {
       after: fc.oneof(fc.nat(3_000), fc.nat(400_000), fc.nat(20_000_000)),
       millis: fc.integer({ min: 0, max: 60_000 })
     }),
-    { minLength: 1, maxLength: 150 }
+    { minLength: 1, maxLength: 150, size: "max" }
   )
 
   it("hold exactly what came since the beginning of their oldest stretch", () => {
@@ -67,7 +67,11 @@ describe("the windows", () => {
 
 describe("the percentiles", () => {
   it("are within 2 % of the true ones, also when they are merged from many stretches", () => {
-    const durations = fc.array(fc.double({ min: 0.01, max: 100_000, noNaN: true }), { minLength: 1, maxLength: 300 })
+    const durations = fc.array(fc.double({ min: 0.01, max: 100_000, noNaN: true }), {
+      minLength: 1,
+      maxLength: 300,
+      size: "max"
+    })
     fc.assert(
       fc.property(durations, (millis) => {
         const sut = new Windows(() => new LatencyCell())
@@ -102,7 +106,7 @@ describe("the percentiles", () => {
 describe("the slow ones", () => {
   it("are the slowest of their window, the slowest first, and no more than twenty", () => {
     fc.assert(
-      fc.property(fc.array(fc.nat(100_000), { maxLength: 120 }), (millis) => {
+      fc.property(fc.array(fc.nat(100_000), { maxLength: 120, size: "max" }), (millis) => {
         const sut = new Windows(() => new SlowCell())
         millis.forEach((one, index) => {
           sut.at(index * 7_000).add({ query: "q", millis: one, at: index * 7_000, error: "" })
