@@ -1,9 +1,29 @@
+import { readFile, writeFile } from "node:fs/promises"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { defineConfig } from "vite"
+import { promisify } from "node:util"
+import { brotliCompress, gzip } from "node:zlib"
+import { defineConfig, type Plugin } from "vite"
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
+/** Compressed once, here, and not by whoever serves it. */
+const compressed: Plugin = {
+  name: "compressed",
+  apply: "build",
+  writeBundle: async ({ dir = "." }, bundle) => {
+    const names = Object.keys(bundle).filter((name) => /\.(?:js|css)$/.test(name))
+    for (const name of names) {
+      const path = join(dir, name)
+      const body = await readFile(path)
+      await writeFile(`${path}.br`, await promisify(brotliCompress)(body))
+      await writeFile(`${path}.gz`, await promisify(gzip)(body))
+    }
+  }
+}
+
 export default defineConfig({
+  plugins: [compressed],
   root: at("."),
   // Relative, so that the page may be mounted anywhere.
   base: "./",

@@ -115,6 +115,8 @@ export interface Alert {
   readonly since: number
   /** When it had held long enough. */
   readonly firedAt: number
+  /** Since when the condition does not hold any more; absent while it does. It resolves when that has lasted. */
+  readonly fineSince?: number
 }
 
 /**

@@ -58,7 +58,7 @@ export interface ConnectionEvent {
   readonly waited: number
   /** How long it has been open, in ms. */
   readonly age: number
-  /** Why it could not be opened: `refused ECONNREFUSED`; empty otherwise. */
+  /** Why it failed: `refused ECONNREFUSED`, `closed by the server`, `the caller left`; empty otherwise. */
   readonly reason: string
 }
 

@@ -12,6 +12,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Clock, Effect, Inspectable, type Redacted, type Scope } from "effect"
 import { ConnectionFailed, type DbError, type Mode, PoolClosed } from "./Errors.js"
+import { callerLeft } from "./internal/audit/eventType.js"
 import type { Resource } from "./internal/lease.js"
 import * as PooledClient from "./internal/pooledClient.js"
 import type { MakeTransport, Transport } from "./internal/transport.js"
@@ -109,6 +110,15 @@ export class PooledConnection implements Connection, Resource {
     this.transport.writes = 0
     this.transport.sent.clear()
     this.transport.traceparent = ""
+  }
+
+  get ending(): string {
+    const { failure } = this.transport
+    if (failure === undefined) return "closed by the server"
+    if (failure._tag === "QueryError" && failure.code === "ABORTED") return callerLeft
+    if (failure._tag === "RequestTimeout") return "no answer in time"
+    if (failure._tag !== "ConnectionFailed") return ""
+    return failure.failure === "returned" ? callerLeft : `${failure.failure} ${failure.code}`.trim()
   }
 
   takeBack(): boolean {

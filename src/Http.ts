@@ -234,7 +234,9 @@ export const routes: Layer.Layer<
     const paths = [...methodsOf.keys()].filter((path) => path.startsWith("/api/") || path === "/metrics")
     for (const path of paths) yield* router.add("*", `/${path.slice(1)}`, whole)
     // A server's own page may answer other methods at these.
-    for (const path of [...Page.paths, `/${Page.assets}/:name`]) yield* router.add("GET", `/${path.slice(1)}`, whole)
+    // A server of one's own has its own icon, or none.
+    const pagePaths = Page.paths.filter((path) => path !== Page.favicon)
+    for (const path of [...pagePaths, `/${Page.assets}/:name`]) yield* router.add("GET", `/${path.slice(1)}`, whole)
     yield* whileServing
   })
 )

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util"
 import { NodeRuntime } from "@effect/platform-node"
-import { Data, Effect } from "effect"
+import { Data, Effect, Either } from "effect"
+import * as Numbers from "./internal/cli/numbers.js"
 import { serve } from "./internal/serve.js"
 import { lastWords, logging } from "./internal/terminal.js"
 
@@ -13,9 +14,11 @@ const options = Effect.try({
 }).pipe(
   Effect.flatMap(({ load }) => {
     if (load === undefined) return Effect.succeed({})
-    return Number(load) > 0
-      ? Effect.succeed({ load: Number(load) })
-      : new UsageError({ message: `--load is the number of callers per second, and "${load}" is none` })
+    const checked = Numbers.check("load", load.trim() === "" ? Number.NaN : Number(load), Numbers.perSecond)
+    return Either.match(checked, {
+      onLeft: (message) => new UsageError({ message }),
+      onRight: (rate) => Effect.succeed({ load: rate })
+    })
   })
 )
 

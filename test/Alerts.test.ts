@@ -174,9 +174,10 @@ describe("watching", () => {
       expect(names(yield* Alerts.active)).toEqual([])
       yield* TestClock.adjust("10 seconds")
       expect(names(yield* Alerts.active)).toEqual(["unhealthy"])
+      expect((yield* Alerts.active)[0]?.fineSince).toBeUndefined()
       patient.details = {}
       yield* TestClock.adjust("1 minute")
-      expect(names(yield* Alerts.active)).toEqual(["unhealthy"])
+      expect((yield* Alerts.active).map(({ fineSince, rule }) => [rule, fineSince])).toEqual([["unhealthy", 60_000]])
       yield* TestClock.adjust("10 seconds")
       expect(names(yield* Alerts.active)).toEqual([])
       yield* TestClock.adjust("10 minutes")

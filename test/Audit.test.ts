@@ -238,6 +238,34 @@ describe("listeners", () => {
     })
   )
 
+  it.live("hear why a connection ended: its caller left, or the server closed it", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const told: Array<Audit.ConnectionEvent> = []
+        const server = yield* serve((response, _, nth) => {
+          if (nth !== 1) json(response, [])
+        })
+        const ends = () => told.filter(({ type }) => type === "failed").map(({ reason }) => reason)
+        yield* Effect.gen(function* () {
+          const asking = yield* Effect.fork(Db.read((client) => client.from("products").select()))
+          yield* server.until(() => server.seen.length === 1)
+          yield* Fiber.interrupt(asking)
+          yield* server.until(() => ends().length === 1)
+          yield* Db.read((client) => client.from("products").select())
+          const before = server.open()
+          for (const socket of server.sockets.values()) socket.destroy()
+          yield* server.until(() => ends().length > 1 && server.open() < before)
+        }).pipe(Effect.provide(layer(server.url).pipe(Layer.provide(Audit.layerListener((one) => told.push(one))))))
+        expect(ends()).toEqual([
+          "the caller left",
+          ...ends()
+            .slice(1)
+            .map(() => "closed by the server")
+        ])
+      })
+    )
+  )
+
   it.live("may listen to both pools as one stream", () =>
     against((response) => json(response, []))(() =>
       Effect.gen(function* () {

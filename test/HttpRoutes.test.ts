@@ -1,4 +1,5 @@
 import { createServer } from "node:http"
+import { brotliCompressSync, gzipSync } from "node:zlib"
 import { HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
@@ -74,6 +75,11 @@ describe("the description of the API", () => {
           expect(Object.keys(responses).includes("401")).toBe(isAdmin)
         }
       }
+      expect(Object.keys(paths["/api/health/database"]?.["head"]?.responses ?? {}).sort()).toEqual([
+        "200",
+        "429",
+        "503"
+      ])
     }).pipe(Effect.provide(Layer.unwrapScoped(Effect.map(local, (database) => served(database)))))
   )
 
@@ -134,8 +140,20 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 const built: Page.State = {
   _tag: "Built",
   files: new Map([
-    ["index.html", { body: bytes("<!doctype html>"), type: "text/html; charset=utf-8" }],
-    ["supabase-pool/index-abc.js", { body: bytes("1"), type: "text/javascript; charset=utf-8" }]
+    ["index.html", { body: bytes("<!doctype html>"), type: "text/html; charset=utf-8", encoded: new Map() }],
+    ["supabase-pool/index-abc.js", { body: bytes("1"), type: "text/javascript; charset=utf-8", encoded: new Map() }],
+    [
+      "supabase-pool/big-abc.js",
+      {
+        body: bytes("2"),
+        type: "text/javascript; charset=utf-8",
+        encoded: new Map([
+          ["br", brotliCompressSync("2")],
+          ["gzip", gzipSync("2")]
+        ])
+      }
+    ],
+    ["supabase-pool/icon-abc.svg", { body: bytes("<svg/>"), type: "image/svg+xml", encoded: new Map() }]
   ])
 }
 
@@ -167,6 +185,38 @@ describe("GET /", () => {
       }
       expect((yield* ask("/", { method: "POST" })).status).toBe(405)
     }).pipe(Effect.provide(withState(built)))
+  )
+
+  it.scopedLive("is sent compressed to who takes it so, and says that this is what it depends on", () =>
+    Effect.gen(function* () {
+      const asked = (accepted: string) => ask("/supabase-pool/big-abc.js", { headers: { "accept-encoding": accepted } })
+      const cases: ReadonlyArray<readonly [accepted: string, encoding: string | null]> = [
+        ["gzip, deflate, br", "br"],
+        ["gzip;q=0.5, br;q=0", "gzip"],
+        ["GZIP", "gzip"],
+        ["identity", null],
+        ["gzip;q=0.0", null]
+      ]
+      for (const [accepted, encoding] of cases) {
+        const { headers, text } = yield* asked(accepted)
+        expect([text, headers.get("content-encoding"), headers.get("vary")]).toEqual(["2", encoding, "accept-encoding"])
+      }
+      expect((yield* ask("/supabase-pool/big-abc.js.gz")).status).toBe(404)
+      expect((yield* ask("/supabase-pool/index-abc.js")).headers.get("vary")).toBe(null)
+    }).pipe(Effect.provide(withState(built)))
+  )
+
+  it.scopedLive("has the icon that browsers ask every origin for", () =>
+    Effect.gen(function* () {
+      const { headers, status, text } = yield* ask("/favicon.ico")
+      expect([status, text, headers.get("content-type")]).toEqual([200, "<svg/>", "image/svg+xml"])
+    }).pipe(Effect.provide(withState(built)))
+  )
+
+  it.scopedLive("has no icon before it is built, which is no error", () =>
+    Effect.gen(function* () {
+      expect((yield* ask("/favicon.ico")).status).toBe(204)
+    }).pipe(Effect.provide(withState({ _tag: "Missing" })))
   )
 
   it.scopedLive("says that it is being built, and asks again by itself", () =>

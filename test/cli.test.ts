@@ -3,10 +3,16 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { stripVTControlCharacters } from "node:util"
+import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Cause, Console, Effect, FiberId } from "effect"
+import * as fc from "effect/FastCheck"
+import { variables } from "../src/Config.js"
 import * as Db from "../src/Db.js"
-import { connection, expectedVersion } from "../src/internal/cli/findings.js"
+import { run as command, report } from "../src/internal/cli/command.js"
+import { connection, expectedVersion, line } from "../src/internal/cli/findings.js"
+import * as Numbers from "../src/internal/cli/numbers.js"
 import { embedded } from "./support/embedded.js"
 
 const bin = fileURLToPath(new URL("../src/bin.ts", import.meta.url))
@@ -29,6 +35,19 @@ const run = (args: ReadonlyArray<string>, env: Record<string, string> = {}): Eff
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 
+/** The same in this process, for what ends before anything is opened: whether it failed, and what it said. */
+const here = (...args: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const console = yield* Console.consoleWith(Effect.succeed)
+    const said: Array<string> = []
+    const listen = (...words: ReadonlyArray<unknown>) => Effect.sync(() => said.push(words.join(" ")))
+    const exit = yield* Effect.exit(command(["node", "supabase-pool", ...args])).pipe(
+      Effect.withConsole({ ...console, log: listen, error: listen }),
+      Effect.provide(NodeContext.layer)
+    )
+    return { failed: exit._tag === "Failure", text: stripVTControlCharacters(said.join("\n")) }
+  })
+
 const folder = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "supabase-pool-"))),
   (path) => Effect.promise(() => rm(path, { recursive: true }))
@@ -44,7 +63,9 @@ const installed = (version: number | undefined) =>
   })
 
 const verdict = (version: number | undefined) =>
-  Effect.map(connection.pipe(Effect.provide(installed(version))), (findings) => findings[2])
+  Effect.map(connection("https://x.supabase.co").pipe(Effect.provide(installed(version))), (findings) =>
+    findings.find(({ name }) => name === "transaction function")
+  )
 
 describe("supabase-pool check", () => {
   it.effect("tells that the transaction function is installed", () =>
@@ -67,6 +88,30 @@ describe("supabase-pool check", () => {
       const found = yield* verdict(expectedVersion - 1)
       assert.isFalse(found?.ok)
       assert.include(found?.detail, "is old")
+    })
+  )
+
+  it.live("says that nobody answers, and what could not be checked for it", () =>
+    Effect.gen(function* () {
+      const { code, stdout } = yield* run(["check"], {
+        SUPABASE_URL: "http://127.0.0.1:1",
+        SUPABASE_ANON_KEY: "some-anon-key",
+        SUPABASE_SERVICE_ROLE_KEY: "some-service-key"
+      })
+      assert.strictEqual(code, 1)
+      assert.include(stdout, "wrong database: nobody answers at http://127.0.0.1:1")
+      assert.include(stdout, "Nothing was sent.")
+      for (const name of ["anon key", "service-role key", "transaction function"]) {
+        assert.include(stdout, `-     ${name}: not checked since nobody answers`)
+      }
+      assert.notInclude(stdout, "ok    database")
+    })
+  )
+
+  it.effect("says of a database that answers which one it is", () =>
+    Effect.gen(function* () {
+      const found = yield* Effect.provide(connection("https://x.supabase.co"), installed(expectedVersion))
+      assert.strictEqual(found.map(line)[0], "ok    database: https://x.supabase.co")
     })
   )
 
@@ -127,6 +172,85 @@ describe("supabase-pool", () => {
       assert.notInclude(stdout, "\u001b")
     })
   )
+
+  it.effect("lists every variable in its help, with its default", () =>
+    Effect.gen(function* () {
+      const { text } = yield* here("--help")
+      for (const { name } of variables) assert.include(text, name)
+      assert.include(text, "default: 30000 ms")
+    })
+  )
+
+  it.effect("names itself in the usage of a command, and the defaults", () =>
+    Effect.gen(function* () {
+      const embeddedHelp = yield* here("embedded", "--help")
+      assert.isFalse(embeddedHelp.failed)
+      assert.include(embeddedHelp.text, "$ supabase-pool embedded [--port integer]")
+      assert.include(embeddedHelp.text, "default: 54321")
+      const { text } = yield* here("load", "-h")
+      assert.include(text, "default: 10")
+      assert.include(text, "a target that is missed does not change it")
+    })
+  )
+
+  it.effect("refuses a number that cannot be before it opens anything, and says what can", () =>
+    Effect.gen(function* () {
+      const wrong = [
+        ["load", "--rate=-5", "--static"],
+        ["load", "--rate=0", "--static"],
+        ["load", "--rate=1e12", "--static"],
+        ["load", "--duration=0", "--static"],
+        ["load", "--rate=90000", "--duration=86400", "--static"],
+        ["embedded", "--port=99999"],
+        ["embedded", "--port=-1"],
+        ["serve", "--load=-3"]
+      ]
+      for (const args of wrong) {
+        const { failed, text } = yield* here(...args)
+        assert.isTrue(failed, args.join(" "))
+        assert.include(text, `${args[1]?.replace("=", " ").replace("1e12", "1000000000000")}`)
+        assert.include(text, "Nothing was started.")
+        assert.include(text, "Give ")
+      }
+    })
+  )
+
+  it("takes exactly the numbers within the bounds", () => {
+    fc.assert(
+      fc.property(fc.double(), (value) => {
+        const isPort = Number.isInteger(value) && value >= 0 && value <= 65_535
+        assert.strictEqual(Numbers.port.holds(value), isPort)
+        assert.isTrue(!Numbers.perSecond.holds(value) || (value > 0 && Number.isFinite(value)))
+        assert.isTrue(!Numbers.seconds.holds(value) || value >= 1)
+      })
+    )
+    for (const { example, holds } of [Numbers.port, Numbers.perSecond, Numbers.seconds]) assert.isTrue(holds(example))
+  })
+
+  it.effect("is never silent about a failure, whatever failed", () => {
+    const failures = fc.oneof(
+      fc.anything(),
+      fc.string().map((message) => new Error(message)),
+      fc.constant(new Error("")),
+      fc.string().map((_tag) => ({ _tag }))
+    )
+    const causes = fc.oneof(
+      failures.map((error) => Cause.fail(error)),
+      failures.map((defect) => Cause.die(defect)),
+      fc.constant(Cause.empty),
+      failures.map((error) => Cause.parallel(Cause.interrupt(FiberId.none), Cause.fail(error)))
+    )
+    return Effect.gen(function* () {
+      const console = yield* Console.consoleWith(Effect.succeed)
+      for (const cause of fc.sample(causes, 200)) {
+        const said: Array<string> = []
+        yield* report(cause).pipe(
+          Effect.withConsole({ ...console, error: (...args) => Effect.sync(() => said.push(args.join(" "))) })
+        )
+        assert.notStrictEqual(said.join("").trim(), "", String(Cause.pretty(cause)))
+      }
+    })
+  })
 
   it.live("ends with 1 for a command that it does not have", () =>
     Effect.gen(function* () {

@@ -87,7 +87,7 @@ const verdict = (migrations: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const { anonKey, serviceRoleKey, url } = yield* Embedded.make({ postgres: yield* PostgresUrl, migrations })
     const pool = Layer.orDie(Db.layerOf({ url, anonKey, serviceRoleKey, minConnections: 1, maxConnections: 2 }))
-    const found = (yield* Effect.provide(connection, pool)).find(({ name }) => name === "transaction function")
+    const found = (yield* Effect.provide(connection(url), pool)).find(({ name }) => name === "transaction function")
     return [found?.ok, found?.detail] as const
   }).pipe(Effect.scoped)
 

@@ -84,6 +84,14 @@ describe("the verdict of a load test", () => {
     assert.isFalse(erring.lines[2]?.met)
   })
 
+  it("says what the limit was where fewer arrived than the target wants", () => {
+    const throughput = (found: Run) => /^throughput.*$/m.exec(textOf(verdict(found)))?.[0]
+    const few = { ...run, rate: 49, elapsed: 1_000 }
+    assert.include(throughput({ ...few, carried: 70 }), "missed: the server is the limit, it carries 70/s")
+    assert.include(throughput(few), "missed: callers arrived at 49/s")
+    assert.match(String(throughput({ ...run, elapsed: 1_000 })), / missed$/)
+  })
+
   it("is not sound when an operation was lost or a connection was not returned", () => {
     assert.isTrue(isSound(verdict({ ...run, failed: 1, arrived: 5 })))
     assert.isFalse(isSound(verdict({ ...run, arrived: 5 })))

@@ -157,11 +157,18 @@ describe("supabase-pool top", () => {
 
   it.scopedLive("ends with 1 where nobody listens, and where there is no token", () =>
     Effect.gen(function* () {
+      const { port } = yield* countingServer
       const away = yield* start(["--once", "--url", "http://127.0.0.1:1", "--token", "x"])
-      const bare = yield* start(["--once"])
-      const [nobody, noToken] = yield* Effect.all([exit(away), exit(bare)], { concurrency: "unbounded" })
-      expect([nobody.code, noToken.code]).toEqual([1, 1])
-      expect(nobody.errors).toContain("cannot be reached")
+      const alone = yield* start(["--once", "--url", "http://127.0.0.1:1"])
+      const bare = yield* start(["--once", "--url", `http://127.0.0.1:${port}`])
+      const [nobody, nothing, noToken] = yield* Effect.all([exit(away), exit(alone), exit(bare)], {
+        concurrency: "unbounded"
+      })
+      expect([nobody.code, nothing.code, noToken.code]).toEqual([1, 1, 1])
+      for (const { errors } of [nobody, nothing]) {
+        expect(errors).toContain("Nobody answers at http://127.0.0.1:1")
+        expect(errors).not.toContain("token")
+      }
       expect(noToken.errors).toContain("DB_POOL_ADMIN_TOKEN")
     })
   )

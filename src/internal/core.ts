@@ -227,7 +227,7 @@ export class Core<R extends Resource> {
     const now = this.now()
     const end = answered ? this.endOf(lease, now) : "failed"
     if (end !== undefined) {
-      this.discard(lease, end)
+      this.discard(lease, end, answered ? undefined : "no answer to a ping")
       return
     }
     lease.lastUsed = now
@@ -281,12 +281,12 @@ export class Core<R extends Resource> {
   }
 
   /** Takes a lease that is not lent out of the pool, for good. The socket closes in the background. */
-  discard(lease: Lease<R>, why: End): void {
+  discard(lease: Lease<R>, why: End, reason = lease.resource.ending): void {
     if (lease.state === "closing") return
     lease.state = "closing"
     this.bag.remove(lease)
     this.closing += 1
-    this.ledger.record(why, lease, this.now())
+    this.ledger.record(why, lease, this.now(), why === "failed" ? reason : "")
     const close = Scope.close(lease.scope, Exit.void)
     this.fork(
       Effect.zipRight(

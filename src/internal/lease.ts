@@ -16,6 +16,8 @@ export interface Resource {
   lend(): void
   /** From now on nobody may. False when something was still under way, so that the socket cannot be lent again. */
   takeBack(): boolean
+  /** Why it cannot be used any more, where it cannot; empty where it is not known. */
+  readonly ending?: string
   /** Fails what is under way, now. */
   abort(reason: (sent: boolean) => DbError): void
 }

@@ -34,7 +34,7 @@ export class Ledger {
   }
 
   /** `now` is the pool's time, on which its periods are measured; an event's date is the wall clock's. */
-  record<R extends Resource>(type: ConnectionEventType, lease: Lease<R>, now: number): void {
+  record<R extends Resource>(type: ConnectionEventType, lease: Lease<R>, now: number, reason = ""): void {
     if (type === "created") this.created += 1
     else if (type === "acquired") this.acquired += 1
     else if (type === "leaked") this.leaked()
@@ -51,7 +51,7 @@ export class Ledger {
       held: holder === undefined ? 0 : now - lease.lentAt,
       waited: type === "acquired" ? lease.waited : 0,
       age: now - lease.openedAt,
-      reason: ""
+      reason
     })
   }
 

@@ -118,7 +118,7 @@ const announcement = (
       : `${address}/`
   return [
     `dashboard   ${page}`,
-    `database    ${url}${Option.isNone(loaded.supabase) ? " (embedded)" : ""}`,
+    `database    ${url} (${Option.isNone(loaded.supabase) ? "embedded; " : ""}the base URL for supabase-js, not a page)`,
     `health      ${address}/api/health/database`,
     `liveness    ${address}/api/health/live`,
     `readiness   ${address}/api/health/ready`,

@@ -1,5 +1,6 @@
 /** How a process of ours speaks to a terminal: what it logs, in colour or not, and its last words. */
 import { Cause, Config, Console, Effect, Layer, Logger, Option } from "effect"
+import { withoutSecrets } from "./words.js"
 
 /** https://no-color.org: set to anything but nothing, it wins over everything. */
 const noColor = Effect.orElseSucceed(
@@ -26,11 +27,15 @@ export const logging = (stream: { readonly isTTY?: boolean | undefined }): Layer
     )
   )
 
-/** An expected failure is a sentence for whoever started the process; a stack trace is for a defect, which is ours. */
-export const lastWords = <E extends { readonly message: string }>(cause: Cause.Cause<E>): Effect.Effect<void> => {
-  if (Cause.isInterruptedOnly(cause)) return Effect.void
-  return Option.match(Cause.failureOption(cause), {
-    onNone: () => Console.error(Cause.pretty(cause, { renderErrorCause: true })),
-    onSome: ({ message }) => Console.error(message)
-  })
+const textOf = (error: unknown): string => (error instanceof Error ? error.message.trim() : "")
+
+/**
+ * An expected failure is a sentence for whoever started the process; a stack trace is for a defect, which is ours. Only an
+ * interruption has none: whoever ended the process knows why.
+ */
+export const lastWords = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
+  if (Cause.isInterruptedOnly(cause) && !Cause.isEmpty(cause)) return Effect.void
+  const sentence = Option.match(Cause.failureOption(cause), { onNone: () => "", onSome: textOf })
+  const words = sentence === "" ? Cause.pretty(cause, { renderErrorCause: true }).trim() : sentence
+  return Console.error(words === "" ? "Ended by an error that does not say what it is." : withoutSecrets(words))
 }

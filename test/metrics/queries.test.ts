@@ -142,7 +142,12 @@ describe("query analytics", () => {
       yield* Fiber.interrupt(holder)
       const { queries } = yield* Metrics.queryMetrics("hour")
       expect(queries).toContainEqual(
-        expect.objectContaining({ query: "(nothing was sent)", errors: 1, failed: 1, max: 30_000 })
+        expect.objectContaining({
+          query: "(nothing was sent: left while waiting, or refused)",
+          errors: 1,
+          failed: 1,
+          max: 30_000
+        })
       )
     }).pipe(
       Effect.provide(Db.layerTest(() => Response.json([]), { minConnections: 1, maxConnections: 2, maxRetries: 0 }))

@@ -97,7 +97,7 @@ const alertOf = (
   const date = (moment: number): number => sample.at - (now - moment)
   // What was seen last while it held: an alert that is about to resolve still tells what was wrong.
   return Option.match(verdict, {
-    onNone: () => before,
+    onNone: () => Option.map(before, (alert) => ({ ...alert, fineSince: date(phase.fineSince ?? now) })),
     onSome: (detail) =>
       Option.some({
         rule: rule.name,

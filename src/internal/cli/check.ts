@@ -2,8 +2,8 @@ import { Command, Options } from "@effect/cli"
 import { Console, Effect, Layer, Logger, LogLevel, Option } from "effect"
 import { load, PoolConfig, type PoolOptions, SupabaseConfig, type SupabaseOptions } from "../../Config.js"
 import * as Db from "../../Db.js"
-import { Failed } from "./failed.js"
-import { configuration, connection, type Finding, line } from "./findings.js"
+import { SaidAlready } from "./failed.js"
+import { configuration, connection, type Finding, line, notChecked } from "./findings.js"
 
 /** Two sockets, and no patience: this is a question, not a service. */
 const database = (supabase: SupabaseOptions, pool: PoolOptions) =>
@@ -24,14 +24,15 @@ const database = (supabase: SupabaseOptions, pool: PoolOptions) =>
 
 const findings: Effect.Effect<ReadonlyArray<Finding>> = Effect.matchEffect(load, {
   onFailure: ({ mistakes }) =>
-    Effect.succeed(
-      mistakes.map(({ problem, remedy, variable }) => ({ name: variable, ok: false, detail: problem, remedy }))
-    ),
+    Effect.succeed([
+      ...mistakes.map(({ problem, remedy, variable }) => ({ name: variable, ok: false, detail: problem, remedy })),
+      notChecked("database", "while the configuration has mistakes")
+    ]),
   onSuccess: (loaded) =>
     Option.match(loaded.supabase, {
       onNone: () => Effect.succeed(configuration(loaded)),
       onSome: (supabase) =>
-        Effect.map(Effect.provide(connection, database(supabase, loaded.pool)), (asked) => [
+        Effect.map(Effect.provide(connection(supabase.url), database(supabase, loaded.pool)), (asked) => [
           ...configuration(loaded),
           ...asked
         ])
@@ -46,7 +47,7 @@ export const check = Command.make("check", { json }, (options) =>
     const found = yield* findings.pipe(Logger.withMinimumLogLevel(LogLevel.None))
     const ok = found.every((finding) => finding.ok)
     yield* Console.log(options.json ? JSON.stringify({ ok, findings: found }, null, 2) : found.map(line).join("\n"))
-    if (!ok) return yield* new Failed({ reason: "" })
+    if (!ok) return yield* new SaidAlready()
   })
 ).pipe(
   Command.withDescription(

@@ -1,16 +1,22 @@
-import { fileURLToPath } from "node:url"
-import { Command, Options, ValidationError } from "@effect/cli"
-import { FileSystem } from "@effect/platform"
-import { Console, Effect, Option, Schema } from "effect"
+import { CliConfig, Command, HelpDoc, Options, ValidationError } from "@effect/cli"
+import { Array as Arr, Cause, Effect, Option } from "effect"
+import { variables } from "../../Config.js"
 import { serve as server } from "../serve.js"
+import { lastWords } from "../terminal.js"
+import { version } from "../version.js"
 import { check } from "./check.js"
 import { embedded } from "./embedded.js"
+import { SaidAlready } from "./failed.js"
 import { load } from "./load.js"
 import { migration } from "./migration.js"
+import * as Numbers from "./numbers.js"
 import { top } from "./top/command.js"
 
 const callers = Options.integer("load").pipe(
-  Options.withDescription("also make so many callers per second, so that the dashboard has something to show"),
+  Numbers.within("load", Numbers.perSecond),
+  Options.withDescription(
+    "also make so many callers per second, so that the dashboard has something to show; default: none"
+  ),
   Options.optional
 )
 
@@ -23,29 +29,51 @@ const serve = Command.make("serve", { load: callers }, (options) =>
 )
 
 const command = Command.make("supabase-pool").pipe(
-  Command.withDescription("A connection pool for Supabase. Configured by environment variables; see the README."),
+  Command.withDescription("A connection pool for Supabase, configured by environment variables."),
   Command.withSubcommands([serve, check, migration, embedded, top, load])
 )
 
-const Manifest = Schema.parseJson(Schema.Struct({ version: Schema.String }))
+/**
+ * A message for people on standard error, whatever failed; the parser has said already what is wrong in the arguments.
+ */
+export const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  Option.exists(
+    Cause.failureOption(cause),
+    (error) => ValidationError.isValidationError(error) || error instanceof SaidAlready
+  )
+    ? Effect.void
+    : lastWords(cause)
 
-/** Seen from src/internal/cli and from dist/internal/cli. */
-const manifest = fileURLToPath(new URL("../../../package.json", import.meta.url))
+const isHelp = (arg: string): boolean => arg === "--help" || arg === "-h"
 
-const version = Effect.gen(function* () {
-  const fs = yield* FileSystem.FileSystem
-  return (yield* Schema.decode(Manifest)(yield* fs.readFileString(manifest))).version
-})
+/** Help that is asked of the whole first names the whole in the usage of a command: `supabase-pool serve`. */
+const helpFirst = ([runtime = "", script = "", ...args]: ReadonlyArray<string>): ReadonlyArray<string> => [
+  runtime,
+  script,
+  ...(args.some(isHelp) ? ["--help"] : []),
+  ...args
+]
 
-/** A message for people on standard error; what went wrong in the arguments, the parser has said already. */
-const report = (error: unknown): Effect.Effect<void> => {
-  if (ValidationError.isValidationError(error)) return Effect.void
-  const text = error instanceof Error ? error.message : String(error)
-  return text === "" ? Effect.void : Console.error(text)
-}
+const everywhere = "--help, --version, --log-level LEVEL and --completions SHELL work with every command."
+
+const variableLine = ({ default: standard, meaning, name }: (typeof variables)[number]): string =>
+  `${name}: ${meaning}${Option.match(standard, { onNone: () => "", onSome: (value) => `; default: ${value}` })}`
+
+/** The variables below the help of the whole; below that of a command, where to read of them. */
+const footer = (argv: ReadonlyArray<string>): HelpDoc.HelpDoc =>
+  argv.slice(2).every((arg) => arg.startsWith("-"))
+    ? HelpDoc.blocks([
+        HelpDoc.h1("ENVIRONMENT"),
+        HelpDoc.p("Durations are milliseconds or have a unit (30 seconds)."),
+        HelpDoc.blocks(Arr.map(variables, (variable) => HelpDoc.p(variableLine(variable)))),
+        HelpDoc.p(everywhere)
+      ])
+    : HelpDoc.p(`${everywhere} \`supabase-pool --help\` lists the environment variables.`)
 
 /** Fails after it has said why, so that the process ends with 1. */
 export const run = (argv: ReadonlyArray<string>) =>
-  Effect.flatMap(version, (current) => Command.run(command, { name: "supabase-pool", version: current })(argv)).pipe(
-    Effect.tapError(report)
+  Command.run(command, { name: "supabase-pool", version, footer: footer(argv) })(helpFirst(argv)).pipe(
+    // What every command has is said once, below.
+    Effect.provide(CliConfig.layer({ showBuiltIns: false })),
+    Effect.tapErrorCause(report)
   )

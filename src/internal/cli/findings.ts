@@ -9,7 +9,15 @@ export interface Finding {
   readonly ok: boolean
   readonly detail: string
   readonly remedy: string
+  /** `false` where it could not be looked at. */
+  readonly checked?: boolean
 }
+
+const anonKey = "anon key"
+const serviceRoleKey = "service-role key"
+const transactionFunctionName = "transaction function"
+
+const askedOfDatabase = [anonKey, serviceRoleKey, transactionFunctionName]
 
 /** What this version of the package expects in the database; see `supabase_pool_version` in the migration. */
 export const expectedVersion = 1
@@ -18,17 +26,27 @@ const good = (name: string, detail: string): Finding => ({ name, ok: true, detai
 
 const bad = (name: string, detail: string, remedy: string): Finding => ({ name, ok: false, detail, remedy })
 
+/** What could not be asked is not well, and is not said to be wrong either. */
+export const notChecked = (name: string, because: string): Finding => ({
+  name,
+  ok: false,
+  checked: false,
+  detail: `not checked ${because}`,
+  remedy: ""
+})
+
 export const configuration = (loaded: Config.Loaded): ReadonlyArray<Finding> => [
   good("configuration", `${loaded.pool.minConnections} to ${loaded.pool.maxConnections} connections`),
-  Option.match(loaded.supabase, {
-    onNone: () =>
-      bad(
-        "database",
-        "SUPABASE_URL is not set",
-        "Set SUPABASE_URL, SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY (Supabase dashboard, Project settings, API keys)."
-      ),
-    onSome: ({ url }) => good("database", url)
-  })
+  ...(Option.isSome(loaded.supabase)
+    ? []
+    : [
+        bad(
+          "database",
+          "SUPABASE_URL is not set",
+          "Set SUPABASE_URL, SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY (Supabase dashboard, Project settings, API keys)."
+        ),
+        ...askedOfDatabase.map((name) => notChecked(name, "while there is no database to ask"))
+      ])
 ]
 
 const ping = (client: SupabaseClient) => client.rpc("supabase_pool_ping", {}, { get: true })
@@ -57,7 +75,7 @@ const migrationName = "20250918080000_supabase_pool.sql"
 const install = `Run \`supabase-pool migration\`, then apply ${migrationName} (\`supabase db push\`, or the SQL editor).`
 
 const transactionFunction: Effect.Effect<Finding, never, Db.Db | Db.ReadDb> = Effect.gen(function* () {
-  const name = "transaction function"
+  const name = transactionFunctionName
   const answer = yield* Effect.either(Db.rpc("supabase_pool_version"))
   if (Either.isLeft(answer)) {
     const { left: error } = answer
@@ -79,12 +97,33 @@ const transactionFunction: Effect.Effect<Finding, never, Db.Db | Db.ReadDb> = Ef
   })
 })
 
-/** Asks the database; nothing is written. */
-export const connection: Effect.Effect<ReadonlyArray<Finding>, never, Db.Db | Db.ReadDb> = Effect.all([
-  key("anon key", "SUPABASE_ANON_KEY (or SUPABASE_PUBLISHABLE_KEY)", Db.read(ping)),
-  key("service-role key", "SUPABASE_SERVICE_ROLE_KEY (or SUPABASE_SECRET_KEY)", Db.read(ping, { as: "service" })),
-  transactionFunction
-])
+/** Nobody answered, so that nothing is known of what is behind it. */
+const isAway = ({ _tag }: Db.DbError): boolean =>
+  _tag === "ConnectionFailed" || _tag === "AcquireTimeout" || _tag === "RequestTimeout"
 
-export const line = ({ detail, name, ok, remedy }: Finding): string =>
-  `${ok ? "ok   " : "wrong"} ${name}: ${detail}${remedy === "" ? "" : `\n      ${remedy}`}`
+/** Asks the database; nothing is written. */
+export const connection = (url: string): Effect.Effect<ReadonlyArray<Finding>, never, Db.Db | Db.ReadDb> =>
+  Effect.gen(function* () {
+    const first = yield* Effect.either(Db.read(ping))
+    if (Either.isLeft(first) && isAway(first.left)) {
+      return [
+        bad("database", `nobody answers at ${url}`, first.left.message),
+        ...askedOfDatabase.map((name) => notChecked(name, "since nobody answers"))
+      ]
+    }
+    return [
+      good("database", url),
+      yield* key(anonKey, "SUPABASE_ANON_KEY (or SUPABASE_PUBLISHABLE_KEY)", first),
+      yield* key(
+        serviceRoleKey,
+        "SUPABASE_SERVICE_ROLE_KEY (or SUPABASE_SECRET_KEY)",
+        Db.read(ping, { as: "service" })
+      ),
+      yield* transactionFunction
+    ]
+  })
+
+const markOf = ({ checked, ok }: Finding): string => (ok ? "ok   " : checked === false ? "-    " : "wrong")
+
+export const line = (finding: Finding): string =>
+  `${markOf(finding)} ${finding.name}: ${finding.detail}${finding.remedy === "" ? "" : `\n      ${finding.remedy}`}`

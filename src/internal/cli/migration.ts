@@ -11,10 +11,14 @@ const source = fileURLToPath(new URL(`../../../supabase/migrations/${file}`, imp
 
 const dir = Options.directory("dir").pipe(
   Options.withDefault("supabase/migrations"),
-  Options.withDescription("where the migrations of your project are; made when it is not there")
+  Options.withDescription(
+    "where the migrations of your project are, made when it is not there; default: supabase/migrations"
+  )
 )
 
-const force = Options.boolean("force").pipe(Options.withDescription("replace a file of that name which differs"))
+const force = Options.boolean("force").pipe(
+  Options.withDescription("replace a file of that name which differs; default: it is left as it is")
+)
 
 export const migration = Command.make("migration", { dir, force }, (options) =>
   Effect.gen(function* () {

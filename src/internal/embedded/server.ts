@@ -119,11 +119,17 @@ const listening = (server: Server, { host, port }: ServerOptions): Effect.Effect
         )
       )
     server.once("error", refused)
-    server.listen({ host, port }, () => {
+    const listening = (): void => {
       server.off("error", refused)
       const address = server.address()
       resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : port))
-    })
+    }
+    // A port that is none is thrown at the caller, not emitted.
+    try {
+      server.listen({ host, port }, listening)
+    } catch (cause) {
+      refused(cause instanceof Error ? cause : new Error(String(cause)))
+    }
   })
 
 const closed = (server: Server, grace: Duration.Duration): Effect.Effect<void> =>

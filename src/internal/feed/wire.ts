@@ -48,7 +48,10 @@ export const Alert = Schema.Struct({
   severity: Schema.Literal("info", "warning", "critical"),
   summary: Schema.String,
   detail: Schema.String,
-  since: Schema.Number
+  since: Schema.Number,
+  fineSince: Schema.optional(Schema.Number).annotations({
+    description: "since when the condition does not hold any more; absent while it does"
+  })
 }).annotations({ identifier: "Alert" })
 
 export type Alert = typeof Alert.Type

@@ -14,6 +14,15 @@ import * as Hub from "./hub.js"
 import * as Limits from "./limits.js"
 import { noStore, problem } from "./responses.js"
 
+const missing = "The admin token is missing. Send it as `Authorization: Bearer <token>`."
+
+const wrong =
+  "This is not the admin token. It is the value of DB_POOL_ADMIN_TOKEN, or what the start printed, which is new after each start."
+
+/** The challenge is RFC 6750's: with an error only where a token was sent. */
+const unauthorized = (error: string, challenge: string): HttpServerResponse.HttpServerResponse =>
+  problem(401, error, { "www-authenticate": challenge })
+
 /** Without a token in the configuration the admin routes do not exist: 404, not 401. */
 export const asAdmin = <E, R>(
   admitted: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
@@ -29,11 +38,10 @@ export const asAdmin = <E, R>(
     if (Option.isSome(locked)) return locked.value
     const { headers } = yield* HttpServerRequest.HttpServerRequest
     const given = /^Bearer +(\S+)$/i.exec(headers["authorization"] ?? "")?.[1]
-    if (given === undefined || !AdminToken.matches(adminToken.value, given)) {
-      if (given !== undefined) yield* Limits.guessedWrong
-      return problem(401, "Send the admin token as `Authorization: Bearer …`.", { "www-authenticate": "Bearer" })
-    }
-    return yield* admitted
+    if (given === undefined) return unauthorized(missing, "Bearer")
+    if (AdminToken.matches(adminToken.value, given)) return yield* admitted
+    yield* Limits.guessedWrong
+    return unauthorized(wrong, 'Bearer error="invalid_token"')
   })
 
 const reset = Effect.gen(function* () {

@@ -7,6 +7,7 @@ import { Schema } from "effect"
 import { prometheusContentType } from "../../Metrics.js"
 import { HealthJson } from "../feed/health.js"
 import { QueryReport, Window } from "../feed/wire.js"
+import { version } from "../version.js"
 
 const Liveness = Schema.Struct({ status: Schema.Literal("alive") })
 
@@ -33,7 +34,9 @@ const Database = HttpApiGroup.make("health")
   )
   .add(
     HttpApiEndpoint.head("databaseHead", "/api/health/database")
-      .addSuccess(Schema.Void)
+      .addSuccess(HttpApiSchema.Empty(200))
+      .addError(HttpApiSchema.Empty(503))
+      .addError(HttpApiSchema.Empty(429))
       .annotateContext(describe("The same status and headers, without a body"))
   )
   .add(
@@ -149,6 +152,7 @@ export class Api extends HttpApi.make("effect-supabase-pool")
   .annotateContext(
     OpenApi.annotations({
       title: "effect-supabase-pool",
+      version,
       description: "Health, metrics and administration of the connection pools.",
       transform: tokenIsBearer
     })

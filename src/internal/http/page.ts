@@ -5,6 +5,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Path from "@effect/platform/Path"
 import { Context, Effect, Option } from "effect"
@@ -13,7 +14,15 @@ import { noStore, problem } from "./responses.js"
 interface File {
   readonly body: Uint8Array
   readonly type: string
+  /** By the name that HTTP has for it, the best first; none where it is not worth it. */
+  readonly encoded: ReadonlyMap<string, Uint8Array>
 }
+
+/** What the build puts beside a file, by the name that HTTP has for it. */
+const encodings: ReadonlyArray<readonly [name: string, extension: string]> = [
+  ["br", ".br"],
+  ["gzip", ".gz"]
+]
 
 /** By their paths below the page. */
 export type Files = ReadonlyMap<string, File>
@@ -42,12 +51,20 @@ export const read: Effect.Effect<Option.Option<Files>, never, FileSystem.FileSys
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const root = yield* path.fromFileUrl(folder)
-    const names = (yield* fs.readDirectory(root, { recursive: true })).filter((name) => path.extname(name) in types)
-    const files = yield* Effect.forEach(names, (name) =>
-      Effect.map(fs.readFile(path.join(root, name)), (body): [string, File] => [
-        name.replaceAll(path.sep, "/"),
-        { body, type: types[path.extname(name)] ?? "application/octet-stream" }
-      ])
+    const all = yield* fs.readDirectory(root, { recursive: true })
+    const encodedOf = (name: string) =>
+      Effect.forEach(
+        encodings.filter(([, extension]) => all.includes(name + extension)),
+        ([encoding, extension]) =>
+          Effect.map(fs.readFile(path.join(root, name + extension)), (body) => [encoding, body] as const)
+      )
+    const files = yield* Effect.forEach(
+      all.filter((name) => path.extname(name) in types),
+      (name) =>
+        Effect.zipWith(fs.readFile(path.join(root, name)), encodedOf(name), (body, encoded): [string, File] => [
+          name.replaceAll(path.sep, "/"),
+          { body, type: types[path.extname(name)] ?? "application/octet-stream", encoded: new Map(encoded) }
+        ])
     )
     return files.some(([name]) => name === "index.html") ? Option.some<Files>(new Map(files)) : Option.none()
   }
@@ -107,17 +124,30 @@ const index = (state: State): HttpServerResponse.HttpServerResponse => {
   return file === undefined ? html(missing, 503) : html(file.body, 200)
 }
 
+/** Whether `Accept-Encoding` has it, and not as one that is refused (RFC 9110 §12.5.3). */
+const accepts = (header: string, encoding: string): boolean =>
+  header.split(",").some((each) => {
+    const [name = "", ...parameters] = each.split(";").map((part) => part.trim().toLowerCase())
+    return name === encoding && !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter))
+  })
+
 /** The names have a hash of what is in them, so what was fetched once is good for ever. */
-const asset = (state: State, name: string): HttpServerResponse.HttpServerResponse => {
+const asset = (state: State, name: string, accepted: string): HttpServerResponse.HttpServerResponse => {
   const headers = { "x-content-type-options": "nosniff" }
   if (state._tag === "Building" && name === "waiting.js") {
     return HttpServerResponse.text(waitingScript, { headers: { ...headers, ...noStore }, contentType: types[".js"] })
   }
   const file = state._tag === "Built" ? state.files.get(`${assets}/${name}`) : undefined
   if (file === undefined) return problem(404, "Not found.")
-  return HttpServerResponse.uint8Array(file.body, {
+  const [encoding, body] = [...file.encoded].find(([each]) => accepts(accepted, each)) ?? ["", file.body]
+  return HttpServerResponse.uint8Array(body, {
     contentType: file.type,
-    headers: { ...headers, "cache-control": "public, max-age=31536000, immutable" }
+    headers: {
+      ...headers,
+      "cache-control": "public, max-age=31536000, immutable",
+      ...(file.encoded.size === 0 ? {} : { vary: "accept-encoding" }),
+      ...(encoding === "" ? {} : { "content-encoding": encoding })
+    }
   })
 }
 
@@ -133,12 +163,31 @@ export const routes = HttpApiBuilder.Router.use((router) =>
     const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
     const current = Option.isSome(state) ? state.value : yield* Effect.cached(Effect.provide(packaged, context))
     yield* router.get("/", Effect.map(current, index))
+    yield* router.get(favicon, Effect.map(current, icon))
     yield* router.get(
       `/${assets}/:name`,
-      Effect.flatMap(HttpRouter.params, ({ name = "" }) => Effect.map(current, (now) => asset(now, name)))
+      Effect.gen(function* () {
+        const { name = "" } = yield* HttpRouter.params
+        const { headers } = yield* HttpServerRequest.HttpServerRequest
+        return asset(yield* current, name, headers["accept-encoding"] ?? "")
+      })
     )
   })
 )
 
+/** Browsers ask for it beside every page of an origin, also where the page names another icon. */
+export const favicon = "/favicon.ico"
+
+const icon = (state: State): HttpServerResponse.HttpServerResponse => {
+  const name = state._tag === "Built" ? [...state.files.keys()].find((path) => path.endsWith(".svg")) : undefined
+  const file = state._tag === "Built" && name !== undefined ? state.files.get(name) : undefined
+  return file === undefined
+    ? HttpServerResponse.empty({ headers: noStore })
+    : HttpServerResponse.uint8Array(file.body, {
+        contentType: file.type,
+        headers: { "x-content-type-options": "nosniff", "cache-control": "public, max-age=86400" }
+      })
+}
+
 /** The pages that are not in the definition, and what they answer. */
-export const paths: ReadonlyArray<string> = ["/", "/docs", "/openapi.json"]
+export const paths: ReadonlyArray<string> = ["/", "/docs", "/openapi.json", favicon]

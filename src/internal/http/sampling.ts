@@ -32,12 +32,13 @@ const poolSample = (metrics: Pool.PoolMetrics): Wire.PoolSample => ({
   longestHeld: Math.round(Duration.toMillis(metrics.longestHeld))
 })
 
-export const alertOf = ({ detail, rule, severity, since, summary }: Alerts.Alert): Wire.Alert => ({
+export const alertOf = ({ detail, fineSince, rule, severity, since, summary }: Alerts.Alert): Wire.Alert => ({
   detail,
   rule,
   severity,
   since,
-  summary
+  summary,
+  ...(fineSince === undefined ? {} : { fineSince })
 })
 
 const leakedOfLate = (pool: Pool.PoolMetrics, now: number): number =>

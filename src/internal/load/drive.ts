@@ -11,6 +11,7 @@ type Services = Db.Provided | Pool.ReadPool | Pool.WritePool
 export interface Load {
   readonly preset: PresetName
   readonly rate: number
+  readonly carried?: number | undefined
   /** In ms. */
   readonly duration: number
   /** What the n-th caller does. */
@@ -45,7 +46,14 @@ class Tally {
   }
 }
 
-export const drive = ({ duration, operation, preset, progress, rate }: Load): Effect.Effect<Run, never, Services> =>
+export const drive = ({
+  carried,
+  duration,
+  operation,
+  preset,
+  progress,
+  rate
+}: Load): Effect.Effect<Run, never, Services> =>
   Effect.gen(function* () {
     const clock = yield* Clock.clockWith(Effect.succeed)
     const times = arrivals(seeded(1), rate, duration)
@@ -93,6 +101,7 @@ export const drive = ({ duration, operation, preset, progress, rate }: Load): Ef
     return {
       preset,
       rate,
+      carried,
       arrived: times.length,
       latencies: tally.latencies,
       failed: tally.failed,

@@ -22,6 +22,8 @@ export interface Run {
   /** Arrivals per second, and how many arrived. */
   readonly rate: number
   readonly arrived: number
+  /** Operations per second that the server carried before, where that was measured and the rate was taken from it. */
+  readonly carried?: number | undefined
   /** In ms from each caller's intended arrival, of those that succeeded. */
   readonly latencies: ReadonlyArray<number>
   readonly failed: number
@@ -50,6 +52,7 @@ export interface Verdict {
   readonly preset: PresetName
   readonly rate: number
   readonly arrived: number
+  readonly carried?: number | undefined
   readonly succeeded: number
   readonly failed: number
   /** Operations that ended neither in a result nor in an error. */
@@ -86,6 +89,7 @@ export const verdict = (run: Run): Verdict => {
     preset: run.preset,
     rate: run.rate,
     arrived: run.arrived,
+    carried: run.carried,
     succeeded,
     failed: run.failed,
     lost: run.arrived - ended,
@@ -140,11 +144,19 @@ const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
     .join("\n")
 }
 
-const lineOf = ({ measured, met, metric, target }: Line): ReadonlyArray<string> => [
-  metric,
-  `${metric === "throughput" ? "" : "< "}${show[metric](target)}`,
-  show[metric](measured),
-  met ? "met" : "missed"
+/** Where fewer arrived than the target wants, the pool was not asked for it. */
+const missed = ({ metric, target }: Line, { carried, rate }: Verdict): string => {
+  if (metric !== "throughput" || rate >= target) return "missed"
+  return carried === undefined
+    ? `missed: callers arrived at ${rate.toFixed(0)}/s`
+    : `missed: the server is the limit, it carries ${carried.toFixed(0)}/s`
+}
+
+const lineOf = (line: Line, found: Verdict): ReadonlyArray<string> => [
+  line.metric,
+  `${line.metric === "throughput" ? "" : "< "}${show[line.metric](line.target)}`,
+  show[line.metric](line.measured),
+  line.met ? "met" : missed(line, found)
 ]
 
 export const textOf = (found: Verdict): string => {
@@ -152,7 +164,7 @@ export const textOf = (found: Verdict): string => {
   const named = Object.entries(errors).map(([name, count]) => `${name} ${count}`)
   return [
     `${preset}: ${arrived} operations at ${rate.toFixed(0)} per second`,
-    table([["", "target", "measured", ""], ...found.lines.map(lineOf)]),
+    table([["", "target", "measured", ""], ...found.lines.map((line) => lineOf(line, found))]),
     table([
       ["latency", "mean", "p50", "p90", "p95", "p99", "p99.9", "max"],
       ["ms", latency.mean, latency.p50, latency.p90, latency.p95, latency.p99, latency.p999, latency.max].map(

@@ -196,7 +196,7 @@ const textOf = (operation: string, name: string, clauses: Clauses): string => {
 
 /** What a key says. */
 export const shapeOf = (key: string): Shape => {
-  if (key === "") return { operation: "", name: "", text: "(nothing was sent)" }
+  if (key === "") return { operation: "", name: "", text: "(nothing was sent: left while waiting, or refused)" }
   const space = key.indexOf(" ")
   const method = key.slice(0, space)
   const [path = "", ...query] = key.slice(space + 1).split("&")

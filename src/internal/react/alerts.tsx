@@ -3,16 +3,34 @@ import * as format from "../feed/format.js"
 import type { View } from "../feed/view.js"
 import type * as Wire from "../feed/wire.js"
 
+/** What is wrong, or what was, while the alert waits whether it stays fine. */
+const Course = ({ alert, at }: { readonly alert: Wire.Alert; readonly at: number }): ReactNode => {
+  const { detail, fineSince, severity, since } = alert
+  if (fineSince !== undefined) {
+    return (
+      <>
+        <span>fine again for {format.span(at - fineSince)}, resolved when that lasts</span>
+        {detail === "" ? null : <span className="spm-muted">it was: {detail}</span>}
+      </>
+    )
+  }
+  return (
+    <>
+      {detail === "" ? null : <span>{detail}</span>}
+      <span className="spm-muted">
+        {severity}, for {format.span(at - since)}
+      </span>
+    </>
+  )
+}
+
 /** What fires now, in words; read aloud when it changes. */
 export const Firing = ({ sample }: { readonly sample: Wire.Sample }): ReactNode => (
   <ul className="spm-firing" aria-live="polite" aria-label="Alerts that fire now">
-    {sample.alerts.map(({ detail, rule, severity, since, summary }) => (
-      <li key={rule} className={`spm-alert spm-alert-${severity}`}>
-        <strong>{summary}</strong>
-        {detail === "" ? null : <span>{detail}</span>}
-        <span className="spm-muted">
-          {severity}, for {format.span(sample.at - since)}
-        </span>
+    {sample.alerts.map((alert) => (
+      <li key={alert.rule} className={`spm-alert spm-alert-${alert.fineSince === undefined ? alert.severity : "info"}`}>
+        <strong>{alert.summary}</strong>
+        <Course alert={alert} at={sample.at} />
       </li>
     ))}
   </ul>

@@ -1,4 +1,5 @@
 import { type ReactNode, useId, useState } from "react"
+import { callerLeft } from "../audit/eventType.js"
 import * as format from "../feed/format.js"
 import type { View } from "../feed/view.js"
 import type * as Wire from "../feed/wire.js"
@@ -31,24 +32,47 @@ const tones: Readonly<Record<Kind, "bad" | "warn" | "plain">> = {
   closed: "plain"
 }
 
-const filters: Readonly<Record<string, (kind: Kind) => boolean>> = {
+const filters: Readonly<Record<string, (event: Wire.Happened) => boolean>> = {
   everything: () => true,
-  leaks: (kind) => kind === "leaked" || kind === "reclaimed",
-  failures: (kind) => kind === "failed"
+  leaks: ({ type }) => type === "leaked" || type === "reclaimed",
+  failures: ({ reason, type }) => type === "failed" && reason !== callerLeft
 }
 
 const shown = 40
+
+/** Whoever hangs up does not break a connection, though it cannot be used again. */
+const outcomeOf = ({ connectionId, reason, type }: Wire.Happened): readonly [word: string, tone: string] => {
+  if (type !== "failed") return [words[type], tones[type]]
+  if (connectionId === "") return ["not opened", "bad"]
+  return reason === callerLeft ? ["left", "plain"] : [words[type], tones[type]]
+}
 
 const whoOrWhy = ({ holder, reason }: Wire.Happened): string => {
   if (reason !== "") return reason
   return holder === "" ? "–" : holder
 }
 
+const Row = ({ event }: { readonly event: Wire.Happened }): ReactNode => {
+  const [word, tone] = outcomeOf(event)
+  return (
+    <tr>
+      <td className="spm-number">{format.clock(event.at)}</td>
+      <td>{event.pool}</td>
+      <td>
+        <span className={`spm-tag spm-tag-${tone}`}>{word}</span>
+      </td>
+      <td className="spm-number">{event.held > 0 ? format.millis(event.held) : "–"}</td>
+      <td className="spm-wrap">{whoOrWhy(event)}</td>
+      <td className="spm-code">{event.connectionId === "" ? "–" : event.connectionId}</td>
+    </tr>
+  )
+}
+
 /** The newest first. */
 export const EventLog = ({ happened }: { readonly happened: View["happened"] }): ReactNode => {
   const [filter, setFilter] = useState("everything")
   const heading = useId()
-  const wanted = happened.filter(({ type }) => filters[filter]?.(type) ?? true).slice(0, shown)
+  const wanted = happened.filter((event) => filters[filter]?.(event) ?? true).slice(0, shown)
   return (
     <section className="spm-card" aria-labelledby={heading}>
       <div className="spm-card-head">
@@ -88,18 +112,7 @@ export const EventLog = ({ happened }: { readonly happened: View["happened"] }):
             </thead>
             <tbody>
               {wanted.map((event) => (
-                <tr key={event.id}>
-                  <td className="spm-number">{format.clock(event.at)}</td>
-                  <td>{event.pool}</td>
-                  <td>
-                    <span className={`spm-tag spm-tag-${tones[event.type]}`}>
-                      {event.type === "failed" && event.connectionId === "" ? "not opened" : words[event.type]}
-                    </span>
-                  </td>
-                  <td className="spm-number">{event.held > 0 ? format.millis(event.held) : "–"}</td>
-                  <td className="spm-wrap">{whoOrWhy(event)}</td>
-                  <td className="spm-code">{event.connectionId === "" ? "–" : event.connectionId}</td>
-                </tr>
+                <Row key={event.id} event={event} />
               ))}
             </tbody>
           </table>

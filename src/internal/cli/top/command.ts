@@ -9,7 +9,7 @@ import { frame, line } from "./frame.js"
 
 const url = Options.text("url").pipe(
   Options.withDefault("http://127.0.0.1:3000"),
-  Options.withDescription("the server; the dashboard's address with its token will do")
+  Options.withDescription("the server, or the dashboard's address with its token; default: http://127.0.0.1:3000")
 )
 
 const token = Options.redacted("token").pipe(
@@ -22,6 +22,18 @@ const json = Options.boolean("json").pipe(Options.withDescription("one line of J
 
 const once = Options.boolean("once").pipe(Options.withDescription("one sample, then end"))
 
+const nobody = (address: string, reason: string): Failed =>
+  new Failed({
+    reason: `Nobody answers at ${address}: ${reason}. Nothing is shown. Start it (\`npm start\`, \`supabase-pool serve\`), or give its address as --url.`
+  })
+
+/** Whoever answers, whatever they answer. */
+const isThere = (address: string): Effect.Effect<boolean> =>
+  Effect.tryPromise((signal) => fetch(`${address}/api/health/live`, { signal })).pipe(
+    Effect.timeout("5 seconds"),
+    Effect.isSuccess
+  )
+
 const serverOf = (address: string, given: Option.Option<Redacted.Redacted>): Effect.Effect<Server, Failed> =>
   Effect.gen(function* () {
     const parsed = yield* Effect.try({
@@ -30,13 +42,14 @@ const serverOf = (address: string, given: Option.Option<Redacted.Redacted>): Eff
     })
     const inAddress = new URLSearchParams(parsed.hash.slice(1)).get("token")
     const found = Option.orElse(Option.map(given, Redacted.value), () => Option.fromNullable(inAddress))
-    if (Option.isNone(found)) {
-      return yield* new Failed({
-        reason:
-          "The admin token is missing. Give --token, set DB_POOL_ADMIN_TOKEN, or give the dashboard's address as --url."
-      })
-    }
-    return { url: parsed.origin + parsed.pathname.replace(/\/+$/, ""), token: found.value }
+    const url = parsed.origin + parsed.pathname.replace(/\/+$/, "")
+    if (Option.isSome(found)) return { url, token: found.value }
+    // Whoever has started nothing yet is not to look for a token.
+    return yield* (yield* isThere(url))
+      ? new Failed({
+          reason: `${url} wants the admin token, and none was given. Give --token, set DB_POOL_ADMIN_TOKEN, or give the dashboard's address as --url.`
+        })
+      : nobody(url, "the server cannot be reached")
   })
 
 const refused = ({ url: address }: Server, status: number): Failed =>
@@ -52,7 +65,7 @@ const failing =
   (server: Server, patient: boolean) =>
   (told: Told): Effect.Effect<Told, Failed> => {
     if (told._tag === "Refused") return Effect.fail(refused(server, told.status))
-    if (told._tag === "Lost" && !patient) return Effect.fail(new Failed({ reason: `${server.url}: ${told.reason}.` }))
+    if (told._tag === "Lost" && !patient) return Effect.fail(nobody(server.url, told.reason))
     return Effect.succeed(told)
   }
 

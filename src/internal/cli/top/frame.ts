@@ -1,4 +1,5 @@
 /** What `supabase-pool top` shows: a screen of text, from what is known. Pure. */
+import { callerLeft } from "../../audit/eventType.js"
 import * as format from "../../feed/format.js"
 import { latest, type View } from "../../feed/view.js"
 import type * as Wire from "../../feed/wire.js"
@@ -78,18 +79,18 @@ const link = (paint: Paint, view: View): string => {
   }
 }
 
-const alerts = (paint: Paint, { alerts: active }: Wire.Sample): ReadonlyArray<string> =>
-  active.map(
-    ({ detail, severity, summary }) =>
-      `${paint(severity === "critical" ? "bad" : "warn", `! ${summary}`)}${detail === "" ? "" : `: ${detail}`}`
-  )
+const alerts = (paint: Paint, { alerts: active, at }: Wire.Sample): ReadonlyArray<string> =>
+  active.map(({ detail, fineSince, severity, summary }) => {
+    if (fineSince !== undefined) return paint("dim", `! ${summary}: fine again for ${format.span(at - fineSince)}`)
+    return `${paint(severity === "critical" ? "bad" : "warn", `! ${summary}`)}${detail === "" ? "" : `: ${detail}`}`
+  })
 
 const events = (paint: Paint, view: View, room: number): ReadonlyArray<string> =>
   view.happened.slice(0, Math.max(0, room)).map(({ at, connectionId, held, holder, pool: name, reason, type }) => {
-    const bad = type === "leaked" || type === "failed"
+    const bad = type === "leaked" || (type === "failed" && reason !== callerLeft)
     const by = holder === "" ? "" : ` by ${holder}`
     const duration = held > 0 ? ` after ${format.millis(held)}` : ""
-    return `${format.clock(at)}  ${name.padEnd(6)} ${bad ? paint("bad", type.padEnd(12)) : type.padEnd(12)} ${connectionId}${duration}${by}${reason}`
+    return `${format.clock(at)}  ${name.padEnd(6)} ${bad ? paint("bad", type.padEnd(12)) : type.padEnd(12)} ${connectionId}${duration}${by}${reason === "" ? "" : ` ${reason}`}`
   })
 
 const control = /(\u001B\[\d*m)/
