@@ -256,12 +256,10 @@ describe("listeners", () => {
           for (const socket of server.sockets.values()) socket.destroy()
           yield* server.until(() => ends().length > 1 && server.open() < before)
         }).pipe(Effect.provide(layer(server.url).pipe(Layer.provide(Audit.layerListener((one) => told.push(one))))))
-        expect(ends()).toEqual([
-          "the caller left",
-          ...ends()
-            .slice(1)
-            .map(() => "closed by the server")
-        ])
+        const [left, ...others] = ends()
+        expect(left).toBe("the caller left")
+        expect(others.filter((reason) => !/^closed (?:by the server|ECONNRESET)$/.test(reason))).toEqual([])
+        expect(others.length).toBeGreaterThan(0)
       })
     )
   )
