@@ -49,14 +49,14 @@ class PooledClient extends SupabaseClient {
     const keys: Keys = { apikey: Redacted.value(key), authorization: `Bearer ${Redacted.value(token)}` }
     super(url, hidden, {
       accessToken: () => Promise.resolve(hidden),
-      global: { fetch: inPlaceOfHidden(keys, fetch) },
+      global: { fetch: inPlaceOfHidden(keys, fetch, refuse) },
       realtime: { transport: NoRealtime }
     })
     const fixed = { ...Object.fromEntries(this.rest.headers.entries()), ...keys }
     // The builder copies them four times for each request, and copying `Headers` takes longer than sending does.
     this.rest.headers = new Headers()
     this.rest.retry = false
-    this.rest.fetch = within(`${this.rest.url}/`, sendingAlso(fixed, fetch), refuse)
+    this.rest.fetch = within(`${this.rest.url}/`, sendingAlso(fixed, fetch, refuse), refuse)
     const secrets = [Redacted.value(key), Redacted.value(token)].filter((secret) => secret.length >= shortest)
     carried.set(this, secrets)
     carried.set(this.rest.fetch, secrets)
@@ -76,8 +76,8 @@ const carriedBy = (asked: object): ReadonlyArray<string> => {
 }
 
 /**
- * Somebody else's words without keys and tokens: a server may repeat what it was sent. Of whatever looks, and of the
- * client or the builder that asked, whatever it looks like.
+ * Somebody else's words without keys and tokens: a server may repeat what it was sent. What looks like one, and those of
+ * the client or the builder that asked, whatever they look like.
  */
 export const withoutSecretsOf = (asked: object, text: string): string =>
   carriedBy(asked).reduce((words, secret) => words.replaceAll(secret, "<redacted>"), withoutSecrets(text))
@@ -87,11 +87,44 @@ interface Keys extends PlainHeaders {
   readonly authorization: string
 }
 
+/**
+ * With one of these a server on the way could make another request of one that was let through by its method, or send
+ * it to somebody else.
+ */
+const misleading: ReadonlySet<string> = new Set([
+  "host",
+  "x-http-method",
+  "x-http-method-override",
+  "x-method-override"
+])
+
+const rejected = (reason: string, hint: string, refuse: Refuse): Promise<never> => {
+  const refused = new QueryError({ code: "INVALID_REQUEST", reason, details: "", hint, status: 0 })
+  refuse(refused)
+  return Promise.reject(refused)
+}
+
+const misled = (name: string, refuse: Refuse): Promise<never> =>
+  rejected(
+    `the header ${name} could make another request of this one`,
+    "Leave it out: the method is the builder's, the server this client's.",
+    refuse
+  )
+
+/** Upwards, also where only a server on the way sees it, which decodes a path before it looks where that leads. */
+const upwards = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){2}(?:[/\\]|%2f|%5c|$)/i
+
+const pathOf = (url: string): string => url.split(/[?#]/, 1)[0] ?? ""
+
 /** For storage and functions, whose headers supabase-js makes. What their caller says of the two goes as it is. */
 const inPlaceOfHidden =
-  (keys: Keys, fetch: Fetch): Fetch =>
+  (keys: Keys, fetch: Fetch, refuse: Refuse): Fetch =>
   (input, init) => {
     const headers = new Headers(init?.headers)
+    for (const name of misleading) if (headers.has(name)) return misled(name, refuse)
+    if (typeof input === "string" && upwards.test(pathOf(input))) {
+      return rejected("the name of the file leads out of its bucket", "Take no `..` in names from outside.", refuse)
+    }
     if ((headers.get("apikey") ?? hidden) === hidden) headers.set("apikey", keys.apikey)
     if ((headers.get("authorization") ?? hidden).endsWith(hidden)) headers.set("authorization", keys.authorization)
     return fetch(input, { ...init, headers })
@@ -99,40 +132,46 @@ const inPlaceOfHidden =
 
 /** Adds what every request carries. What the request says itself wins; the builder names headers in lower case too. */
 const sendingAlso =
-  (fixed: PlainHeaders, fetch: Fetch): Fetch =>
+  (fixed: PlainHeaders, fetch: Fetch, refuse: Refuse): Fetch =>
   (input, init) => {
     const own = plainHeaders(init?.headers)
+    let headers = fixed
+    for (const name in own) {
+      if (misleading.has(name.toLowerCase())) return misled(name, refuse)
+      if (headers === fixed) headers = { ...fixed, ...own }
+    }
     // By name, since copying an object of which nobody knows what is in it takes longer than all of this.
     return fetch(input, {
       method: init?.method ?? "GET",
-      headers: isEmpty(own) ? fixed : { ...fixed, ...own },
+      headers,
       body: init?.body ?? null,
       signal: init?.signal ?? null
     })
   }
 
-const isEmpty = (headers: PlainHeaders): boolean => {
-  for (const _ in headers) return false
-  return true
+/** Nothing is decoded in most paths: no table's name has a percent sign in it. */
+const leadsOut = (url: string, base: string): boolean => {
+  if (!url.startsWith(base)) return true
+  const percent = url.indexOf("%", base.length)
+  if (percent === -1) return false
+  const query = url.indexOf("?", base.length)
+  if (query !== -1 && query < percent) return false
+  return upwards.test(url.slice(base.length, query === -1 ? url.length : query))
 }
 
 /**
  * A table's name is part of a path, and `../../auth/v1/admin/users` would lead to the service role's other doors.
- * The builder has parsed the URL, so no dots are left to hide behind.
+ * The builder has parsed the URL, so only dots and slashes in code are left to hide behind.
  */
 const within =
   (base: string, fetch: Fetch, refuse: Refuse): Fetch =>
   (input, init) => {
-    if (typeof input !== "string" || input.startsWith(base)) return fetch(input, init)
-    const refused = new QueryError({
-      code: "INVALID_REQUEST",
-      reason: "the name of the table or function leads out of the database's API",
-      details: "",
-      hint: "Take no names of tables from outside.",
-      status: 0
-    })
-    refuse(refused)
-    return Promise.reject(refused)
+    if (typeof input !== "string" || !leadsOut(input, base)) return fetch(input, init)
+    return rejected(
+      "the name of the table or function leads out of the database's API",
+      "Take no names of tables from outside.",
+      refuse
+    )
   }
 
 /** What an HTTP header can carry as `Bearer …`: nothing that could begin another header. */

@@ -149,7 +149,7 @@ const wasExecuted = (status: number, body: Buffer): boolean =>
   status < 400 || mayHaveExecutedAnswer(status, /"code"\s*:\s*"(\w*)"/.exec(body.toString("utf8"))?.[1] ?? "")
 
 /** undici's words for "the request is not one", and for "the answer is not one". */
-const invalidRequest = new Set(["UND_ERR_INVALID_ARG", "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH"])
+const invalidRequest = new Set(["UND_ERR_INVALID_ARG", "UND_ERR_NOT_SUPPORTED", "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH"])
 const invalidAnswer = new Set(["HTTPParserError", "UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"])
 
 const refusedRequest = (code: string, reason: string): QueryError =>
