@@ -126,14 +126,14 @@ const serviceOf = (path: string): string => {
   return /^v\d+$/.test(version) ? `/${service}/${version}` : "/"
 }
 
-const verbs: Readonly<Record<string, string>> = {
-  GET: "SELECT",
-  HEAD: "SELECT",
-  POST: "INSERT",
-  PUT: "UPSERT",
-  PATCH: "UPDATE",
-  DELETE: "DELETE"
-}
+const verbs: ReadonlyMap<string, string> = new Map([
+  ["GET", "SELECT"],
+  ["HEAD", "SELECT"],
+  ["POST", "INSERT"],
+  ["PUT", "UPSERT"],
+  ["PATCH", "UPDATE"],
+  ["DELETE", "DELETE"]
+])
 
 const signs: Readonly<Record<string, string>> = { eq: "=", neq: "<>", gt: ">", gte: ">=", lt: "<", lte: "<=" }
 
@@ -205,7 +205,7 @@ export const shapeOf = (key: string): Shape => {
   const [, rpc, encoded = ""] = /^(rpc\/)?([^/]*)/.exec(path.slice(at)) ?? []
   const name = decoded(encoded)
   const clauses = clausesOf(query.join("&"), rpc !== undefined)
-  const verb = rpc !== undefined ? "CALL" : (verbs[method] ?? method)
+  const verb = rpc !== undefined ? "CALL" : (verbs.get(method) ?? method)
   const operation = verb === "INSERT" && clauses.upsert ? "UPSERT" : verb
   return { operation, name, text: textOf(operation, name, clauses) }
 }
