@@ -67,6 +67,8 @@ describe("an operation's outcome", () => {
     } as const
     expect(failure(new ConnectionFailed(gone))).toBe("unanswered")
     expect(failure(query(503, "PGRST002"))).toBe("unanswered")
+    expect(failure(query(500, "XX000"))).toBe("unanswered")
+    expect(failure(query(429, ""))).toBe("unanswered")
   })
 
   it("speaks against the pool alone when no connection was free in time", () => {

@@ -104,6 +104,7 @@ describe("OpenTelemetry", () => {
           ])
         )
         expect(JSON.stringify(seen)).not.toContain("s3cr3t")
+        expect(values(metric("supabase.client.retries"), port)).toEqual([2])
       })
     )
   )

@@ -57,6 +57,31 @@ describe("query analytics", () => {
     }).pipe(Effect.provide(database))
   )
 
+  it.effect("stand in the order of the time that they took altogether, not of how often they came", () =>
+    Effect.gen(function* () {
+      for (const millis of [10, 10, 10]) yield* taking(millis, "often")
+      yield* taking(100, "long")
+      const { queries } = yield* Metrics.queryMetrics("minute")
+      expect(queries.map(({ name }) => name)).toEqual(["long", "often"])
+    }).pipe(Effect.provide(database))
+  )
+
+  it("are told apart by the conditions in `or`, and an operation of several requests from one of its first alone", () => {
+    const queries = new Queries("http://shapes.test", { slowAfter: 500, maxShapes: 50 })
+    const either = sentFor("/rest/v1/t?or=(a.eq.1,b.eq.2)")
+    const one = sentFor("/rest/v1/t?id=eq.1")
+    for (const sent of [either, sentFor("/rest/v1/t?or=(c.gt.1)"), either, one, { ...one, requests: 2 }]) {
+      queries.record(0, 1, "read", sent, good)
+    }
+    const counts = queries.all.map(({ shape, windows }) => [shape.text, windows.sum("minute", 0).count])
+    expect(counts.filter(([, count]) => count !== 0)).toEqual([
+      ["SELECT * FROM t WHERE or(a.eq,b.eq)", 2],
+      ["SELECT * FROM t WHERE or(c.gt)", 1],
+      ["SELECT * FROM t WHERE id = ?", 1],
+      ["SELECT * FROM t WHERE id = ? and more", 1]
+    ])
+  })
+
   it.effect("slide: a minute forgets what the hour still knows", () =>
     Effect.gen(function* () {
       yield* taking(10)
@@ -166,13 +191,50 @@ describe("the memory of query analytics", () => {
     expect(counted.reduce((sum, count) => sum + count, 0)).toBe(20_000)
   })
 
-  it("makes room for a new shape where an old one was not seen for a day", () => {
+  const days = (n: number): number => n * 86_500_000
+
+  const named = (queries: Queries, now: number) =>
+    queries.all
+      .map(({ shape, windows }) => [shape.text, windows.sum("day", now).count] as const)
+      .filter(([, count]) => count !== 0)
+
+  it("makes room for a new shape where an old one was not seen for a day, and not before", () => {
     const queries = new Queries("http://shapes.test", { slowAfter: 500, maxShapes: 2 })
-    const days = (n: number): number => n * 90_000_000
     queries.record(0, 1, "read", sentFor("/rest/v1/old"), good)
-    queries.record(days(1), 1, "read", sentFor("/rest/v1/used"), good)
-    queries.record(days(1) + 1, 1, "read", sentFor("/rest/v1/new"), good)
-    expect(queries.all.map(({ shape }) => shape.name)).toEqual(["used", "new", "", ""])
+    queries.record(days(0.9), 1, "read", sentFor("/rest/v1/used"), good)
+    queries.record(days(0.95), 1, "read", sentFor("/rest/v1/new"), good)
+    expect(named(queries, days(0.95)).map(([text]) => text)).toEqual([
+      "SELECT * FROM old",
+      "SELECT * FROM used",
+      "(other)"
+    ])
+    queries.record(days(1.1), 1, "read", sentFor("/rest/v1/new"), good)
+    expect(named(queries, days(1.1)).slice(0, 2)).toEqual([
+      ["SELECT * FROM used", 1],
+      ["SELECT * FROM new", 1]
+    ])
+  })
+
+  it("loses no operation of a shape that has made room and comes again", () => {
+    const queries = new Queries("http://shapes.test", { slowAfter: 500, maxShapes: 1 })
+    queries.record(0, 1, "read", sentFor("/rest/v1/old"), good)
+    queries.record(days(1.1), 1, "read", sentFor("/rest/v1/new"), good)
+    queries.record(days(1.1), 1, "read", sentFor("/rest/v1/old"), good)
+    expect(named(queries, days(1.1))).toEqual([
+      ["SELECT * FROM new", 1],
+      ["(other)", 1]
+    ])
+  })
+
+  it("does not grow with the ways in which one shape is written", () => {
+    const queries = new Queries("http://shapes.test", { slowAfter: 500, maxShapes: 10 })
+    const columns = Array.from({ length: 200 }, (_, n) => `c${n}`).join(",")
+    for (let n = 0; n < 3_000; n += 1) {
+      queries.record(0, 1, "read", sentFor(`/rest/v1/t?select=${columns},more${n}`), good)
+    }
+    expect(queries.all.length).toBe(3)
+    const { read }: { readonly read: Map<number, unknown> } = Reflect.get(queries, "known")
+    expect(read.size).toBeLessThanOrEqual(1_000)
   })
 
   it("gives a bounded number of time series to tables, operations and errors, whatever comes", () => {

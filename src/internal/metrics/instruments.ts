@@ -52,12 +52,13 @@ export const gaugeKey = (
 ): MetricKey.MetricKey.Gauge<number> =>
   MetricKey.taggedWithLabels(MetricKey.gauge(name, { description }), labels({ unit, ...attributes }))
 
-/** Which pool of which server. Two pools of the same kind on one server count together. */
-export const poolAttributes = (mode: Mode, origin: string): Attributes => {
+export const serverAttributes = (origin: string): Attributes => {
   const { hostname, port, protocol } = new URL(origin)
-  return {
-    "db.client.connection.pool.name": mode,
-    "server.address": hostname,
-    "server.port": port === "" ? (protocol === "https:" ? "443" : "80") : port
-  }
+  return { "server.address": hostname, "server.port": port === "" ? (protocol === "https:" ? "443" : "80") : port }
 }
+
+/** Which pool of which server. Two pools of the same kind on one server count together. */
+export const poolAttributes = (mode: Mode, origin: string): Attributes => ({
+  "db.client.connection.pool.name": mode,
+  ...serverAttributes(origin)
+})

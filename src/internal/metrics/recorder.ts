@@ -67,12 +67,13 @@ export class Recorder {
     this.began = clock.unsafeCurrentTimeMillis()
     this.window = new SlidingWindow(windowSeconds)
     this.queries = new Queries(origin, limits)
-    const { hostname } = new URL(origin)
-    this.retries = Metric.globalMetricRegistry.getCounter(
-      Instruments.counterKey("supabase.client.retries", "Attempts after the first.", "{attempt}", {
-        "server.address": hostname
-      })
+    const key = Instruments.counterKey(
+      "supabase.client.retries",
+      "Attempts after the first.",
+      "{attempt}",
+      Instruments.serverAttributes(origin)
     )
+    this.retries = Metric.globalMetricRegistry.getCounter(key)
   }
 
   observe({ duration, exit, mode, retries, sent }: Observation, outcome: Outcome): void {
