@@ -37,6 +37,15 @@ describe("docs/configuration.md", () => {
     })
   )
 
+  it.effect("has every variable in one table, with its default and its meaning", () =>
+    Effect.gen(function* () {
+      const table = section(yield* configuration, "All variables").replace(/ +\|/g, " |")
+      for (const { default: standard, meaning, name } of Config.variables) {
+        assert.include(table, `| \`${name}\` | ${Option.getOrElse(standard, () => "–")} | ${meaning} |`)
+      }
+    })
+  )
+
   it.effect("names each option's default, and the lowest and the highest value that are taken", () =>
     Effect.gen(function* () {
       const text = yield* configuration

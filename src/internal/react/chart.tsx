@@ -45,7 +45,8 @@ const optionsOf = (
     width,
     height: 148,
     legend: { show: false },
-    padding: [8, 4, 0, 0],
+    // On the right the half of a time that stands at the edge.
+    padding: [8, 26, 0, 0],
     cursor: {
       sync: { key: "supabase-pool" },
       drag: { x: false, y: false },
