@@ -371,6 +371,16 @@ describe("when every connection is lent", () => {
     }).pipe(Effect.scoped, Effect.provide(wired(handler)))
   })
 
+  it.effect("only the write pool's, the pool is degraded as well", () =>
+    Effect.gen(function* () {
+      const pool = yield* Pool.WritePool
+      const { max } = yield* pool.metrics
+      yield* Effect.replicateEffect(pool.connection, max)
+      const { details, status } = yield* Health.check
+      expect([status, details.reasons]).toEqual(["degraded", ["utilization is 100 %, more than 80 %"]])
+    }).pipe(Effect.scoped, Effect.provide(wired(() => Response.json(null))))
+  )
+
   it.effect("and the database answered nothing that was tried in the last minute, it is unhealthy", () =>
     Effect.gen(function* () {
       yield* Effect.ignore(row)

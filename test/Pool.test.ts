@@ -76,6 +76,19 @@ describe("size", () => {
 })
 
 describe("age", () => {
+  it.scoped("being idle is counted from the last return, not from the first", () =>
+    Effect.gen(function* () {
+      const { core } = yield* make({ max: 1, housekeeper: true, idleTimeout: 10_000 })
+      yield* giveBack(core, yield* ask(core))
+      yield* TestClock.adjust("9 seconds")
+      yield* giveBack(core, yield* ask(core))
+      yield* TestClock.adjust("9 seconds")
+      expect(metricsOf(core).total).toBe(1)
+      yield* TestClock.adjust("2 seconds")
+      expect(metricsOf(core).total).toBe(0)
+    })
+  )
+
   it.scoped("a connection is replaced at its maximum lifetime, less up to 2.5 %, and never while it is lent", () =>
     Effect.gen(function* () {
       const { core, events } = yield* make({ min: 2, max: 3, housekeeper: true, maxLifetime: 100_000, events: true })
@@ -105,12 +118,13 @@ describe("age", () => {
 
   it.scoped("an old connection is not lent, though nobody has swept yet", () =>
     Effect.gen(function* () {
-      const { core } = yield* make({ maxLifetime: 10_000 })
+      const { core, events } = yield* make({ maxLifetime: 10_000, events: true })
       const first = yield* ask(core)
       yield* giveBack(core, first)
       yield* TestClock.adjust("10 seconds")
       const second = yield* ask(core)
       expect([second.state(), second.lease() === first.lease()]).toEqual(["value", false])
+      expect(events.map(({ type }) => type)).toContain("retired")
     })
   )
 })
@@ -171,6 +185,30 @@ describe("keep-alive", () => {
         expect(metricsOf(core)).toMatchObject({ total: 0, active: 0 })
         expect((yield* ask(core)).state()).toBe("value")
       })
+  )
+
+  it.scoped("a connection whose socket is gone is not lent, though nobody has been told yet", () =>
+    Effect.gen(function* () {
+      const { core, events } = yield* make({ max: 1, events: true })
+      const first = yield* ask(core)
+      yield* giveBack(core, first)
+      // A socket is destroyed a moment before it says that it is closed.
+      first.lease().resource.state = "closed"
+      const second = yield* ask(core)
+      expect([second.state(), second.lease() === first.lease()]).toEqual(["value", false])
+      expect(events.map(({ type }) => type)).toContain("failed")
+    })
+  )
+
+  it.scoped("the other side may close what it has kept for a while unused; that is no failure to connect", () =>
+    Effect.gen(function* () {
+      const { core, world } = yield* make({ min: 1, max: 1 })
+      const [resource] = world.made
+      if (resource === undefined) throw new Error("nothing was opened")
+      yield* TestClock.adjust("250 millis")
+      yield* world.hangUp(resource)
+      expect(metricsOf(core)).toMatchObject({ reachable: true, connectFailures: 0, total: 1 })
+    })
   )
 
   it.scoped("a connection with a request still under way when it comes back is not lent again", () =>
@@ -292,13 +330,13 @@ describe("counts and events", () => {
       yield* giveBack(core, second)
       yield* core.reset
       yield* settle
-      expect(events.map(({ type, holder, held }) => [type, holder, held])).toEqual([
-        ["created", "", 0],
-        ["acquired", "first", 0],
-        ["released", "first", 20],
-        ["acquired", "second", 0],
-        ["released", "second", 0],
-        ["reset", "", 0]
+      expect(events.map(({ type, holder, held, waited }) => [type, holder, held, waited])).toEqual([
+        ["created", "", 0, 0],
+        ["acquired", "first", 0, 0],
+        ["released", "first", 20, 0],
+        ["acquired", "second", 0, 20],
+        ["released", "second", 0, 0],
+        ["reset", "", 0, 0]
       ])
       expect(metricsOf(core)).toMatchObject({ created: 1, acquired: 2, closed: 1, total: 0 })
     })

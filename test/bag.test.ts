@@ -82,6 +82,13 @@ describe("Bag", () => {
     expect([bag.leave(visitor), bag.leave(visitor), bag.pending]).toEqual([true, false, 0])
   })
 
+  it("lets go of a waiter's neighbours when it leaves, so that one who is remembered keeps nobody else in memory", () => {
+    const { bag, waiters } = filled(3)
+    const middle = at(waiters, 1)
+    bag.leave(middle)
+    expect([middle.before, middle.after]).toEqual([undefined, undefined])
+  })
+
   it("takes as many steps with 10,000 waiters as with 10, wherever one joins, is served or leaves", () => {
     const steps = (size: number) => {
       const { bag, waiters } = filled(size)
