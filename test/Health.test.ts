@@ -144,6 +144,13 @@ describe("a check", () => {
     })
   )
 
+  it.effect("is unhealthy also when the answer gives no reason", () =>
+    Effect.gen(function* () {
+      const { error, status } = yield* statusWhen(() => Response.json({ code: "X" }, { status: 500 }))
+      expect([status, Option.getOrNull(error)]).toEqual(["unhealthy", "no reason was given (HTTP 500)"])
+    })
+  )
+
   it.effect("is unhealthy when PostgREST has no database connection", () =>
     Effect.gen(function* () {
       expect((yield* statusWhen(() => refusal(503, "PGRST002"))).status).toBe("unhealthy")

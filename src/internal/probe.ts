@@ -37,9 +37,9 @@ interface Asked {
   readonly silent: boolean
 }
 
-/** The server's words in the report: no page of a gateway, and nothing that was sent. */
-const wordsOf = (error: { readonly message: string } | null, { client }: Connection): string =>
-  error === null ? "" : oneLine(withoutSecretsOf(client, error.message))
+/** The server's words in the report: no page of a gateway, and nothing that was sent. Empty where it has none. */
+const wordsOf = (error: { readonly message?: unknown } | null, { client }: Connection): string =>
+  typeof error?.message === "string" ? oneLine(withoutSecretsOf(client, error.message)) : ""
 
 const ask = (connection: Connection): Effect.Effect<Asked> =>
   Effect.gen(function* () {
@@ -49,7 +49,10 @@ const ask = (connection: Connection): Effect.Effect<Asked> =>
     )
     if (status === 0) return { answer: unreachable(wordsOf(error, connection) || "no answer came"), silent: true }
     if (error !== null && speaksAgainst(status)) {
-      return { answer: unreachable(`${wordsOf(error, connection)} (HTTP ${status})`), silent: false }
+      return {
+        answer: unreachable(`${wordsOf(error, connection) || "no reason was given"} (HTTP ${status})`),
+        silent: false
+      }
     }
     const ended = yield* Clock.currentTimeMillis
     return { answer: reachable(Option.some(Duration.millis(ended - started))), silent: false }
