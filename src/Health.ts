@@ -9,7 +9,9 @@
  */
 import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Ref, Schedule, type Scope } from "effect"
 import { PoolConfig } from "./Config.js"
+import { sampleOf } from "./internal/healthSample.js"
 import { probe } from "./internal/probe.js"
+import { percent } from "./internal/words.js"
 import * as Metrics from "./Metrics.js"
 import * as Pool from "./Pool.js"
 
@@ -82,9 +84,6 @@ export const assess = (sample: Sample): { readonly status: Status; readonly reas
   return { status: reasons.length > 0 ? "degraded" : "healthy", reasons }
 }
 
-/** Upwards, so that what is more than a threshold never reads as equal to it; less what binary fractions add. */
-const percent = (share: number): string => `${Math.ceil(share * 1_000 - 1e-6) / 10} %`
-
 /**
  * @since 0.1.0
  * @category models
@@ -135,9 +134,6 @@ interface Parts {
   readonly metrics: Metrics.OperationMetrics
 }
 
-const leakedOfLate = (pool: Pool.PoolMetrics, now: number): number =>
-  now - pool.lastLeak < Metrics.windowSeconds * 1_000 ? 1 : 0
-
 const report = (parts: Parts): Effect.Effect<HealthReport> =>
   Effect.gen(function* () {
     const started = yield* Clock.currentTimeMillis
@@ -146,15 +142,8 @@ const report = (parts: Parts): Effect.Effect<HealthReport> =>
     const read = yield* parts.read.metrics
     const write = yield* parts.write.metrics
     const recent = yield* parts.metrics.recent
-    const errorRate = recent.count === 0 ? 0 : recent.failed / recent.count
-    const averageResponseTime = Duration.millis(recent.mean)
-    const { reasons, status } = assess({
-      canConnect: answer.reachable,
-      utilization: Math.max(read.active / read.max, write.active / write.max),
-      errorRate,
-      averageResponseTime,
-      leaks: leakedOfLate(read, timestamp) + leakedOfLate(write, timestamp)
-    })
+    const sample = { canConnect: answer.reachable, ...sampleOf(read, write, recent, timestamp) }
+    const { reasons, status } = assess(sample)
     return {
       status,
       timestamp,
@@ -167,8 +156,8 @@ const report = (parts: Parts): Effect.Effect<HealthReport> =>
         read,
         write,
         totals: yield* parts.metrics.totals,
-        errorRate,
-        averageResponseTime,
+        errorRate: sample.errorRate,
+        averageResponseTime: sample.averageResponseTime,
         uptime: Duration.millis(timestamp - parts.metrics.since)
       }
     }

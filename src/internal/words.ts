@@ -15,6 +15,9 @@ const trim = (n: number): string => String(Math.round(n * 10) / 10)
 /** `1 operation`, `2 operations`. */
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`
 
+/** `7.5 %`; upwards, so that what is more than a threshold never reads as equal to it. */
+export const percent = (share: number): string => `${Math.ceil(share * 1_000) / 10} %`
+
 /** A gateway may answer with a page. */
 const longest = 300
 

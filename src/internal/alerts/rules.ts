@@ -1,14 +1,12 @@
 /** The conditions of the built-in rules: nothing, or what is wrong in figures. */
 import { Duration, Option } from "effect"
 import type { Sample } from "../../Alerts.js"
+import { percent } from "../words.js"
 
 type Condition = (sample: Sample) => Option.Option<string>
 
 const when = (holds: boolean, words: () => string): Option.Option<string> =>
   holds ? Option.some(words()) : Option.none()
-
-/** Upwards, so that what is more than a threshold never reads as equal to it; less what binary fractions add. */
-const percent = (share: number): string => `${Math.ceil(share * 1_000 - 1e-6) / 10} %`
 
 export const utilization =
   (above: number): Condition =>

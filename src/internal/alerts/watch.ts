@@ -2,14 +2,10 @@
 import { Clock, type Duration, Effect, Ref, Schedule, type Scope } from "effect"
 import type { AlertEvent, Sample } from "../../Alerts.js"
 import type { HealthReport } from "../../Health.js"
-import { windowSeconds } from "../../Metrics.js"
-import type { PoolMetrics } from "../../Pool.js"
+import { leaksOf, utilizationOf } from "../healthSample.js"
 import { monotonic } from "../time.js"
 import { oneLine, withoutSecrets } from "../words.js"
 import * as Board from "./board.js"
-
-const leakedOfLate = ({ lastLeak }: PoolMetrics, now: number): number =>
-  now - lastLeak < windowSeconds * 1_000 ? 1 : 0
 
 export const sampleOf = ({ details, status, timestamp }: HealthReport): Sample => {
   const { averageResponseTime, canConnect, error, errorRate, read, reasons, write } = details
@@ -21,8 +17,8 @@ export const sampleOf = ({ details, status, timestamp }: HealthReport): Sample =
     error,
     errorRate,
     averageResponseTime,
-    utilization: Math.max(read.active / read.max, write.active / write.max),
-    leaks: leakedOfLate(read, timestamp) + leakedOfLate(write, timestamp),
+    utilization: utilizationOf(read, write),
+    leaks: leaksOf(read, write, timestamp),
     read,
     write
   }

@@ -2,9 +2,10 @@
 import { Duration, Effect, Option } from "effect"
 import type * as Alerts from "../../Alerts.js"
 import * as Health from "../../Health.js"
-import * as Metrics from "../../Metrics.js"
+import type * as Metrics from "../../Metrics.js"
 import type * as Pool from "../../Pool.js"
 import type * as Wire from "../feed/wire.js"
+import { sampleOf } from "../healthSample.js"
 
 export interface Sources {
   readonly read: Pool.ConnectionPool
@@ -41,9 +42,6 @@ export const alertOf = ({ detail, fineSince, rule, severity, since, summary }: A
   ...(fineSince === undefined ? {} : { fineSince })
 })
 
-const leakedOfLate = (pool: Pool.PoolMetrics, now: number): number =>
-  now - pool.lastLeak < Metrics.windowSeconds * 1_000 ? 1 : 0
-
 const round = (value: number, digits: number): number => Number(value.toFixed(digits))
 
 /** Between two samples, per second; a clock that was set back gives none. */
@@ -67,13 +65,10 @@ export const take = (sources: Sources, before: Option.Option<Wire.Sample>, at: n
     const write = yield* sources.write.metrics
     const recent = yield* sources.metrics.recent
     const totals = yield* sources.metrics.totals
-    const errorRate = recent.count === 0 ? 0 : recent.failed / recent.count
+    const figures = sampleOf(read, write, recent, at)
     const { reasons, status } = Health.assess({
       canConnect: canConnect(yield* sources.health.last, [read, write]),
-      utilization: Math.max(read.active / read.max, write.active / write.max),
-      errorRate,
-      averageResponseTime: Duration.millis(recent.mean),
-      leaks: leakedOfLate(read, at) + leakedOfLate(write, at)
+      ...figures
     })
     const active = yield* Option.match(sources.alerts, { onNone: () => Effect.succeed([]), onSome: (_) => _.active })
     return {
@@ -87,7 +82,7 @@ export const take = (sources: Sources, before: Option.Option<Wire.Sample>, at: n
         perSecond: rate(before, totals.requests, at),
         total: totals.requests,
         failed: totals.failed,
-        errorRate: round(errorRate, 4),
+        errorRate: round(figures.errorRate, 4),
         mean: round(recent.mean, 1),
         ...percentiles(yield* sources.metrics.latency("minute"))
       },

@@ -1,8 +1,9 @@
 /** What the Promise API says about the pools, in plain values: numbers are counts or milliseconds, times are ISO 8601. */
 import { DateTime, Duration, Option } from "effect"
 import { assess, type HealthReport, type Status } from "../../Health.js"
-import { type QueryMetrics as Measured, type Recent, type Totals, windowSeconds } from "../../Metrics.js"
+import type { QueryMetrics as Measured, Recent, Totals } from "../../Metrics.js"
 import type { PoolMetrics } from "../../Pool.js"
+import { errorRateOf, sampleOf } from "../healthSample.js"
 import type { Running } from "./host.js"
 
 /**
@@ -142,22 +143,13 @@ const iso = (millis: number): string => DateTime.formatIso(DateTime.unsafeMake(m
 /** As much of the recent past as is shown here. */
 type Counts = Pick<Recent, "count" | "failed" | "mean">
 
-const rate = ({ count, failed }: Counts): number => (count === 0 ? 0 : failed / count)
-
-const leakedOfLate = ({ lastLeak }: PoolMetrics, now: number): number =>
-  now - lastLeak < windowSeconds * 1_000 ? 1 : 0
-
 /** The verdict of this moment: the last check's answer to "is it there", everything else as it is now. */
 export const statusOf = ({ last, now, read, recent, since, totals, write }: Figures): PoolStatus => {
-  const utilization = Math.max(read.active / read.max, write.active / write.max)
-  const errorRate = rate(recent)
+  const sample = sampleOf(read, write, recent, now)
   const seen = Option.match(last, { onNone: () => true, onSome: ({ details }) => details.canConnect })
   const { status } = assess({
     canConnect: seen && (read.reachable || write.reachable),
-    utilization,
-    errorRate,
-    averageResponseTime: Duration.millis(recent.mean),
-    leaks: leakedOfLate(read, now) + leakedOfLate(write, now)
+    ...sample
   })
   return {
     poolHealth: status,
@@ -166,12 +158,12 @@ export const statusOf = ({ last, now, read, recent, since, totals, write }: Figu
     idleConnections: read.idle + write.idle,
     pendingRequests: read.pending + write.pending,
     maxConnections: read.max + write.max,
-    utilization,
+    utilization: sample.utilization,
     connectionLeaks: read.leaks + write.leaks,
     totalRequests: totals.requests,
     failedRequests: totals.failed,
     averageResponseTime: recent.mean,
-    errorRate,
+    errorRate: sample.errorRate,
     uptime: Math.max(0, now - since),
     lastHealthCheck: Option.getOrNull(Option.map(last, ({ timestamp }) => iso(timestamp)))
   }
@@ -215,7 +207,7 @@ export const queryMetricsOf = ({ covered, queries, slow, total, window }: Measur
   averageExecutionTime: total.mean,
   p95: total.p95,
   p99: total.p99,
-  errorRate: rate(total),
+  errorRate: errorRateOf(total),
   queries: queries.map(({ count, errors, mean, p50, p95, p99, query }) => ({
     query,
     count,

@@ -1,0 +1,29 @@
+/** The figures that the pools are judged by, for health, alerts, the event stream and the Promise API alike. */
+import { Duration } from "effect"
+import type { Sample } from "../Health.js"
+import { type Recent, windowSeconds } from "../Metrics.js"
+import type { PoolMetrics } from "../Pool.js"
+
+/** The fuller pool's active connections as a share of its maximum. */
+export const utilizationOf = (read: PoolMetrics, write: PoolMetrics): number =>
+  Math.max(read.active / read.max, write.active / write.max)
+
+/** Pools that reclaimed a leaked connection in the last minute. */
+export const leaksOf = (read: PoolMetrics, write: PoolMetrics, now: number): number =>
+  [read, write].filter(({ lastLeak }) => now - lastLeak < windowSeconds * 1_000).length
+
+export const errorRateOf = ({ count, failed }: Pick<Recent, "count" | "failed">): number =>
+  count === 0 ? 0 : failed / count
+
+/** All but whether the database is there. `now` in ms since the epoch. */
+export const sampleOf = (
+  read: PoolMetrics,
+  write: PoolMetrics,
+  recent: Pick<Recent, "count" | "failed" | "mean">,
+  now: number
+): Omit<Sample, "canConnect"> => ({
+  utilization: utilizationOf(read, write),
+  errorRate: errorRateOf(recent),
+  averageResponseTime: Duration.millis(recent.mean),
+  leaks: leaksOf(read, write, now)
+})
