@@ -90,6 +90,8 @@ describe("the verdict of a load test", () => {
     assert.include(throughput({ ...few, carried: 70 }), "missed: the server is the limit, it carries 70/s")
     assert.include(throughput(few), "missed: callers arrived at 49/s")
     assert.match(String(throughput({ ...run, elapsed: 1_000 })), / missed$/)
+    const slow = textOf(verdict({ ...few, carried: 70, latencies: [500] }))
+    assert.match(slow, /^response time .* missed: the server is near its limit$/m)
   })
 
   it("is not sound when an operation was lost or a connection was not returned", () => {

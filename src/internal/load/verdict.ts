@@ -144,9 +144,10 @@ const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
     .join("\n")
 }
 
-/** Where fewer arrived than the target wants, the pool was not asked for it. */
-const missed = ({ metric, target }: Line, { carried, rate }: Verdict): string => {
-  if (metric !== "throughput" || rate >= target) return "missed"
+/** Where fewer arrived than the target wants, the pool was not asked for it; a server at its limit makes all else worse. */
+const missed = ({ metric }: Line, { carried, preset, rate }: Verdict): string => {
+  if (rate >= targets[preset].throughput) return "missed"
+  if (metric !== "throughput") return carried === undefined ? "missed" : "missed: the server is near its limit"
   return carried === undefined
     ? `missed: callers arrived at ${rate.toFixed(0)}/s`
     : `missed: the server is the limit, it carries ${carried.toFixed(0)}/s`
