@@ -163,6 +163,9 @@ const whileServing: Effect.Effect<void, never, Readiness | Scope.Scope> = Effect
 /**
  * Serves every route on the `HttpServer` that it is given, until the scope closes.
  *
+ * Provide the server before `Db.layer`: what is provided later ends later, so the server answers what it has begun before
+ * the pools close. The other way round those who wait for a connection get `PoolClosed` when the process is told to end.
+ *
  * @example
  * import { NodeHttpServer } from "@effect/platform-node"
  * import { Config, Db, Health, Http } from "effect-supabase-pool"
@@ -171,9 +174,9 @@ const whileServing: Effect.Effect<void, never, Readiness | Scope.Scope> = Effect
  *
  * export const server = Http.layer.pipe(
  *   Layer.provide(Health.layer),
- *   Layer.provide(Db.layer),
  *   Layer.provide(Http.Readiness.layer),
  *   Layer.provide(NodeHttpServer.layer(createServer, { port: 3000 })),
+ *   Layer.provide(Db.layer),
  *   Layer.provide(Config.layer)
  * )
  *
@@ -194,7 +197,8 @@ export const layer: Layer.Layer<
 /**
  * Every route, mounted in a server of your own that is made with `HttpLayerRouter`.
  *
- * They keep their paths; `GET /` is the dashboard, so a page of yours goes elsewhere. Everything else is yours.
+ * They keep their paths; `GET /` is the dashboard, so a page of yours goes elsewhere. Everything else is yours. Provide
+ * the server before `Db.layer`, as here, so that it ends first.
  *
  * @example
  * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
@@ -214,9 +218,9 @@ export const layer: Layer.Layer<
  *
  * export const server = HttpLayerRouter.serve(Layer.merge(laptops, Http.routes)).pipe(
  *   Layer.provide(Health.layer),
- *   Layer.provide(Db.layer),
  *   Layer.provide(Http.Readiness.layer),
  *   Layer.provide(NodeHttpServer.layer(createServer, { port: 3000 })),
+ *   Layer.provide(Db.layer),
  *   Layer.provide(Config.layer)
  * )
  *

@@ -239,6 +239,7 @@ describe("GET /", () => {
 describe("Http.routes in a user's own server (examples/http-service)", () => {
   const layer = service.pipe(
     Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })),
+    Layer.provide(Db.layer),
     Layer.provide([
       Config.PoolConfig.layerOf({ enableHealthChecks: false }),
       Config.ServerConfig.layerOf({ adminToken: "token-never-printed" }),

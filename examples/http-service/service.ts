@@ -58,6 +58,5 @@ const orders = HttpLayerRouter.add(
 
 /** Its own routes and the pool's, in one server. */
 export const service = HttpLayerRouter.serve(Layer.mergeAll(laptops, orders, Http.routes)).pipe(
-  Layer.provide(Layer.merge(Health.layer, Http.Readiness.layer)),
-  Layer.provide(Db.layer)
+  Layer.provide(Layer.merge(Health.layer, Http.Readiness.layer))
 )
