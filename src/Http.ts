@@ -18,9 +18,11 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Cause, Context, Deferred, Effect, Layer, Ref, type Scope } from "effect"
 import type { ServerConfig } from "./Config.js"
+import type { DbError } from "./Errors.js"
 import type * as Health from "./Health.js"
 import * as Admin from "./internal/http/admin.js"
 import { Api } from "./internal/http/api.js"
+import * as Failed from "./internal/http/failed.js"
 import * as HealthRoutes from "./internal/http/health.js"
 import * as Page from "./internal/http/page.js"
 import { Readiness } from "./internal/http/readiness.js"
@@ -151,6 +153,31 @@ export const whileStarting = (whole: Deferred.Deferred<HttpApp.Default>): HttpAp
       return Effect.flatten(Deferred.await(whole))
     })
   )
+
+/**
+ * What a route of yours answers when an operation has failed: 429 (`RateLimited`, `PoolOverloaded`) and 503 (no connection,
+ * or nothing was executed for another passing reason) with `Retry-After`; 502 and 504 where the database may have done it;
+ * 404, 403, 409 and 400 where it refused; 500 for the rest. The body is `{ "error": "…" }` in words for whoever asked: no
+ * table, no value, no figure.
+ *
+ * @example
+ * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
+ * import { Db, Http } from "effect-supabase-pool"
+ * import { Effect } from "effect"
+ *
+ * export const shops = HttpLayerRouter.add(
+ *   "GET",
+ *   "/shops",
+ *   Db.read((client) => client.from("shops").select("name")).pipe(
+ *     Effect.map((rows) => HttpServerResponse.unsafeJson(rows)),
+ *     Effect.catchAll((error) => Effect.succeed(Http.failed(error)))
+ *   )
+ * )
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const failed: (error: DbError) => HttpServerResponse.HttpServerResponse = Failed.failed
 
 /** Ready from now on, and draining when the scope closes, unless somebody else has said otherwise. */
 const whileServing: Effect.Effect<void, never, Readiness | Scope.Scope> = Effect.flatMap(Readiness, (phase) =>

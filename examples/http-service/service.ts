@@ -19,28 +19,15 @@ const buy = ({ buyer, product, total }: typeof Order.Type) =>
     (client) => client.from("products").select("title, stock").eq("id", product).single()
   ])
 
-/** What went wrong as a status: the caller may try again, or asked for what is not there. */
-const answered = <R>(effect: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, R>) =>
-  effect.pipe(
-    Effect.catchAll((error) =>
-      Effect.succeed(
-        error instanceof Db.PoolOverloaded || error instanceof Db.AcquireTimeout
-          ? HttpServerResponse.unsafeJson({ error: "busy" }, { status: 503, headers: { "retry-after": "1" } })
-          : HttpServerResponse.unsafeJson(
-              { error: error instanceof Error ? error.message : "unknown" },
-              { status: 400 }
-            )
-      )
-    )
-  )
+const wrong = () => HttpServerResponse.unsafeJson({ error: "This is not what this route takes." }, { status: 400 })
 
 const laptops = HttpLayerRouter.add(
   "GET",
   "/laptops",
   HttpServerRequest.schemaSearchParams(Search).pipe(
     Effect.flatMap(({ max }) => cheapLaptops(max)),
-    Effect.flatMap(HttpServerResponse.json),
-    answered
+    Effect.map((rows) => HttpServerResponse.unsafeJson(rows)),
+    Effect.catchAll((error) => Effect.succeed(error._tag === "ParseError" ? wrong() : Http.failed(error)))
   )
 )
 
@@ -49,10 +36,12 @@ const orders = HttpLayerRouter.add(
   "/orders",
   HttpServerRequest.schemaBodyJson(Order).pipe(
     Effect.flatMap(buy),
-    Effect.flatMap(([[order], product]) =>
-      HttpServerResponse.json({ order: order?.id, left: product.stock }, { status: 201 })
+    Effect.map(([[order], product]) =>
+      HttpServerResponse.unsafeJson({ order: order?.id, left: product.stock }, { status: 201 })
     ),
-    answered
+    Effect.catchAll((error) =>
+      Effect.succeed(error._tag === "ParseError" || error._tag === "RequestError" ? wrong() : Http.failed(error))
+    )
   )
 )
 
