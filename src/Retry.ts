@@ -105,7 +105,7 @@ export const parseRetryAfter = (header: string | null, now: number): Duration.Du
   // `Date.parse` would take "-5", "1.5" or "abc 5" for a date.
   if (!/^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text)) return undefined
   const at = Date.parse(/GMT$/.test(text) ? text : `${text} GMT`)
-  return Number.isNaN(at) ? undefined : Duration.millis(Math.max(0, at - now))
+  return Number.isNaN(at) ? undefined : Duration.millis(at - now)
 }
 
 /**
@@ -128,6 +128,7 @@ export interface Budget {
  * @category constructors
  */
 export const makeBudget = (options: { readonly share: number; readonly reserve: number } = defaultBudget): Budget => {
+  // What a long calm has saved shall not pay for a storm.
   const limit = options.reserve * 10
   let tokens = options.reserve
   return {

@@ -256,6 +256,7 @@ describe("leak watch", () => {
       expect([waiter.state(), next.state()].filter((state) => state === "value").length).toBe(1)
       expect(metricsOf(core)).toMatchObject({ leaks: 1, active: 1, total: 1, lastLeak: 60_000 })
       expect(leaked.lease().resource.abortedWith?._tag).toBe("ConnectionReclaimed")
+      expect(leaked.lease().resource.usable).toBe(false)
       expect(events.slice(0, 4).map(({ type, held }) => [type, held])).toEqual([
         ["created", 0],
         ["acquired", 0],

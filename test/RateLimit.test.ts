@@ -3,7 +3,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { text } from "node:stream/consumers"
 import { fileURLToPath } from "node:url"
-import type { RateLimiterStore } from "@effect/experimental/RateLimiter"
+import * as RateLimiter from "@effect/experimental/RateLimiter"
 import { describe, expect, it } from "@effect/vitest"
 import {
   type Context,
@@ -149,6 +149,51 @@ describe("the limit on operations", () => {
     )
 })
 
+describe("a store of somebody else's", () => {
+  /** Gone, or there and without anything left. */
+  class Store {
+    state: "gone" | "exhausted" = "gone"
+    readonly layer = Layer.succeed(
+      RateLimiter.RateLimiterStore,
+      RateLimiter.RateLimiterStore.of({
+        fixedWindow: () =>
+          Effect.suspend(() =>
+            this.state === "gone"
+              ? Effect.fail(new RateLimiter.RateLimitStoreError({ message: "gone" }))
+              : Effect.succeed([9, 5_000] as const)
+          ),
+        tokenBucket: () => Effect.dieMessage("not asked")
+      })
+    )
+  }
+
+  it.effect("is in the log once when it goes, however often it is missed, and once when it is back", () => {
+    const store = new Store()
+    return Effect.gen(function* () {
+      const outcomes: Array<boolean> = []
+      const lines = yield* logged(
+        Effect.gen(function* () {
+          for (let n = 0; n < 3; n += 1) {
+            outcomes.push(yield* admitted)
+            yield* TestClock.adjust("2 seconds")
+          }
+          store.state = "exhausted"
+          outcomes.push(yield* admitted, yield* admitted)
+        })
+      )
+      expect(outcomes).toEqual([true, true, true, false, false])
+      expect(lines).toEqual([
+        "the store of the rate limit is gone: everybody is let in until it is back",
+        "the store of the rate limit is back"
+      ])
+    }).pipe(
+      Effect.provide(
+        RateLimit.layerStore().pipe(Layer.provide(store.layer), Layer.provide(Config.PoolConfig.layerOf(two)))
+      )
+    )
+  })
+})
+
 describe("the store in memory", () => {
   it.effect("forgets a key whose window is over, however many there are", () =>
     Effect.gen(function* () {
@@ -182,7 +227,7 @@ const uses = fc.record({
 const refillRate = Duration.millis(3_600_000 / 7)
 
 const answer = (
-  store: Context.Tag.Service<RateLimiterStore>,
+  store: Context.Tag.Service<RateLimiter.RateLimiterStore>,
   { bucket, capped, key, tokens }: typeof uses extends fc.Arbitrary<infer A> ? A : never
 ) =>
   bucket
@@ -210,7 +255,7 @@ describe.runIf(Redis.isInstalled)(Redis.titled("the store in Redis"), () => {
                   Effect.gen(function* () {
                     const shared = yield* RedisStore.make({ url: redis.url, prefix: `${run}:`, timeout: "5 seconds" })
                     const own = yield* MemoryStore.make
-                    const play = (store: Context.Tag.Service<RateLimiterStore>) =>
+                    const play = (store: Context.Tag.Service<RateLimiter.RateLimiterStore>) =>
                       Effect.forEach(commands, (command) => answer(store, command))
                     expect(yield* play(shared)).toEqual(yield* play(own))
                   })

@@ -242,6 +242,17 @@ describe("Retry-After", () => {
     expect(asked(header)).toBe(millis)
   })
 
+  it("takes a date without a zone for GMT, wherever this runs", () => {
+    const before = process.env["TZ"]
+    try {
+      process.env["TZ"] = "America/New_York"
+      expect(asked("Tue Nov 15 08:12:31 1994")).toBe(31_000)
+    } finally {
+      if (before === undefined) delete process.env["TZ"]
+      else process.env["TZ"] = before
+    }
+  })
+
   it("is never negative, endless or no number, whatever the header is", () => {
     FastCheck.assert(
       FastCheck.property(FastCheck.oneof(FastCheck.string(), FastCheck.date().map(String)), (header) => {
@@ -265,6 +276,18 @@ describe("the budget", () => {
     expect(take()).toBe(0)
     for (let i = 0; i < 7; i++) budget.deposit()
     expect(take()).toBe(2)
+  })
+
+  it("lets a hundred retries through before it asks for five successes each, unless said otherwise", () => {
+    const budget = Retry.makeBudget()
+    const take = (): number => {
+      let taken = 0
+      while (taken < 10_000 && budget.withdraw()) taken += 1
+      return taken
+    }
+    expect(take()).toBe(100)
+    for (let i = 0; i < 51; i++) budget.deposit()
+    expect(take()).toBe(10)
   })
 
   it("saves no more than ten times the reserve", () => {
