@@ -1,5 +1,5 @@
 /**
- * The marketplace of the guide: users, profiles, shops, products, orders and reports, each a `Db.table`.
+ * A small marketplace: users, profiles, shops, products, orders and reports, each a `Db.table`.
  *
  * Everyone reads shops and products, so they are read with the anon key and need `ReadDb`. Users, profiles, orders and
  * reports are hidden by row level security from all but their owners: they are read with the service-role key and need

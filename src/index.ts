@@ -9,7 +9,7 @@
  * - `Metrics`, `Audit`: what happened.
  * - `Db`: what people call.
  * - `Transaction`: several steps, all or none, once.
- * - `Marketplace`: the guide's users, shops, products, orders and reports, as tables of `Db`.
+ * - `Marketplace`: a small marketplace's users, shops, products, orders and reports, as tables of `Db`.
  * - `Health`: is the database there, and is the pool well?
  * - `Http`: the same over HTTP.
  * - `Alerts`: tells somebody when it is not.
