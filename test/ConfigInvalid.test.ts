@@ -12,6 +12,7 @@ import {
   Redacted
 } from "effect"
 import * as Config from "../src/Config.js"
+import { shows } from "./support/reliability.js"
 
 type Environment = Readonly<Record<string, string>>
 
@@ -246,12 +247,17 @@ describe("values given in code", () => {
 })
 
 describe("safety", () => {
-  it.effect("members called __proto__ and constructor are unknown options and change no prototype", () =>
+  it.effect("members called __proto__ and constructor are unknown options and change no prototype", (context) =>
     Effect.gen(function* () {
       const text = '{"__proto__":{"polluted":1,"maxRetries":9},"constructor":{"prototype":{"polluted":1}},"toString":1}'
       const { mistakes } = yield* failure({ DB_POOL_CONFIG: text })
       expect(mistakes.map(({ value }) => value)).toEqual(["__proto__", "constructor", "toString"])
       expect("polluted" in {}).toBe(false)
+      shows(context, {
+        kind: "promise",
+        section: "Security",
+        what: "members called `__proto__` and `constructor` in `DB_POOL_CONFIG` are unknown options; no prototype changes"
+      })
     })
   )
 

@@ -12,6 +12,7 @@ import * as Page from "../src/internal/http/page.js"
 import { prometheusContentType } from "../src/Metrics.js"
 import { server as countingServer } from "./support/countingServer.js"
 import { ids, SharedSupabase } from "./support/embedded.js"
+import { shows } from "./support/reliability.js"
 import { served } from "./support/served.js"
 
 interface Answer {
@@ -158,7 +159,7 @@ const built: Page.State = {
 }
 
 describe("GET /", () => {
-  it.scopedLive("is a page that only its own origin may fill, and is asked for again each time", () =>
+  it.scopedLive("is a page that only its own origin may fill, and is asked for again each time", (context) =>
     Effect.gen(function* () {
       const { headers, status, text } = yield* ask("/")
       expect({ status, text }).toEqual({ status: 200, text: "<!doctype html>" })
@@ -167,6 +168,11 @@ describe("GET /", () => {
       const policy = headers.get("content-security-policy") ?? ""
       expect(policy).toContain("default-src 'none'")
       expect(policy).not.toMatch(/unsafe|https?:/)
+      shows(context, {
+        kind: "promise",
+        section: "Security",
+        what: "the dashboard has a content security policy that allows its own origin and nothing inline"
+      })
     }).pipe(Effect.provide(withState(built)))
   )
 

@@ -9,6 +9,7 @@ import * as Db from "../src/Db.js"
 import * as Health from "../src/Health.js"
 import * as Http from "../src/Http.js"
 import * as Pool from "../src/Pool.js"
+import { shows } from "./support/reliability.js"
 
 const token = "a-long-token-never-printed"
 
@@ -61,7 +62,7 @@ describe("the rate limit over HTTP", () => {
 })
 
 describe("guessing at the admin token", () => {
-  it.live("is over after ten wrong ones: 429 with Retry-After, for the right one too", () =>
+  it.live("is over after ten wrong ones: 429 with Retry-After, for the right one too", (context) =>
     Effect.gen(function* () {
       expect((yield* reset(token)).status).toBe(200)
       for (let n = 0; n < 10; n += 1) expect((yield* reset(`guess-${n}`)).status).toBe(401)
@@ -70,6 +71,11 @@ describe("guessing at the admin token", () => {
       expect(Number(locked.headers.get("retry-after"))).toBeGreaterThan(50)
       expect((yield* reset(token)).status).toBe(429)
       expect(locked.text).not.toContain("guess-11")
+      shows(context, {
+        kind: "promise",
+        section: "Security",
+        what: "ten wrong admin tokens from an address, then 429 with `Retry-After`, for the right one too"
+      })
     }).pipe(Effect.provide(served()))
   )
 

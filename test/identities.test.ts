@@ -7,6 +7,7 @@ import { orders, profiles, users } from "../src/Marketplace.js"
 import * as Pool from "../src/Pool.js"
 import { ids, SharedSupabase, userToken } from "./support/embedded.js"
 import { failureOf } from "./support/httpServer.js"
+import { shows } from "./support/reliability.js"
 
 /** As few sockets as there may be, so that every one of them serves everybody. */
 const Real = Db.layer.pipe(
@@ -57,7 +58,7 @@ const connections = Effect.map(
 layer(Real)("users", (it) => {
   it.effect(
     "200 at once on four sockets each see their own rows, by query, table and batch",
-    () =>
+    (context) =>
       Effect.gen(function* () {
         // Whoever has a number that nine divides asks in every way, the others for their orders and profile.
         yield* together(buyers, (me, n) =>
@@ -73,6 +74,11 @@ layer(Real)("users", (it) => {
         const { active, total } = yield* connections
         assert.isAtMost(total, 4)
         assert.strictEqual(active, 0)
+        shows(context, {
+          kind: "promise",
+          section: "Security",
+          what: "200 users at once on four sockets see their own rows, by query, table and batch"
+        })
       }),
     60_000
   )

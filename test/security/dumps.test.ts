@@ -9,6 +9,7 @@ import * as Pool from "../../src/Pool.js"
 import { createDatabase } from "../../src/promise.js"
 import { as } from "../support/embedded.js"
 import { json, layer, serve } from "../support/httpServer.js"
+import { shows } from "../support/reliability.js"
 import { linesWithSecrets, secret, shown } from "../support/secrets.js"
 
 const keys = { anonKey: secret("anon"), serviceRoleKey: secret("service") }
@@ -36,7 +37,7 @@ describe("what is printed", () => {
     expect(linesWithSecrets(shown({ deep: { header: `Bearer ${token}` } })).length).toBeGreaterThan(0)
   })
 
-  it.scopedLive("of a connection, its client and all parts of it shows no key and no token", () =>
+  it.scopedLive("of a connection, its client and all parts of it shows no key and no token", (context) =>
     Effect.gen(function* () {
       const server = yield* serve((response) => json(response, [{ id: 1 }]))
       yield* Effect.gen(function* () {
@@ -66,10 +67,15 @@ describe("what is printed", () => {
           { as: "service" }
         )
       }).pipe(Effect.provide(layer(server.url, {}, keys)))
+      shows(context, {
+        kind: "promise",
+        section: "Security",
+        what: "a connection, its client and every part of it, a query, a call, an answer: however it is printed (`inspect` with hidden fields, `String`, `JSON.stringify`), no key and no token"
+      })
     })
   )
 
-  it.scopedLive("of whatever hangs on a request under way shows no key and no token", () =>
+  it.scopedLive("of whatever hangs on a request under way shows no key and no token", (context) =>
     Effect.gen(function* () {
       const server = yield* serve(() => {})
       yield* Effect.gen(function* () {
@@ -97,6 +103,11 @@ describe("what is printed", () => {
         hides("the context", (yield* Effect.context<Db.Provided>()).unsafeMap)
         yield* Fiber.interruptAll([asking, batched])
       }).pipe(Effect.provide(layer(server.url, {}, keys)))
+      shows(context, {
+        kind: "promise",
+        section: "Security",
+        what: "while requests are under way: the connection, the table, the fiber, the runtime and all services of the context, printed so, have no key and no token"
+      })
     })
   )
 

@@ -6,6 +6,7 @@ import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
 import { SharedSupabase } from "../support/embedded.js"
 import { against, anonKey, failureOf, json, type Seen } from "../support/httpServer.js"
+import { shows } from "../support/reliability.js"
 
 /** Pieces that mean something to somebody between here and the rows. */
 const pieces = [
@@ -72,13 +73,21 @@ const inside = ({ url }: Seen): void => {
 const notes = Db.table("notes", Schema.Struct({ id: Schema.String, body: Schema.String }), { search: ["body"] })
 
 describe("text from outside", () => {
-  it.effect("as the name of a table stays in the database's API", () =>
+  it.effect("as the name of a table stays in the database's API", (context) =>
     holds(
       (text) => Db.read((client) => client.from(text).select("id")),
       (seen) => {
         usualHeaders(seen)
         inside(seen)
       }
+    ).pipe(
+      Effect.tap(() =>
+        shows(context, {
+          kind: "promise",
+          section: "Security",
+          what: "any text as the name of a table: what is sent, if anything, is one GET inside of `/rest/v1/`, also where dots and slashes are in code"
+        })
+      )
     )
   )
 
@@ -105,7 +114,7 @@ describe("text from outside", () => {
     )
   )
 
-  it.effect("as a token is the token and nothing else, or is not sent", () =>
+  it.effect("as a token is the token and nothing else, or is not sent", (context) =>
     holds(
       (text) => Db.withAccessToken(text)(Db.read((client) => client.from("a").select("id"))),
       (seen, text) => {
@@ -113,6 +122,14 @@ describe("text from outside", () => {
         expect(seen.headers.authorization).toBe(`Bearer ${text}`)
         expect(seen.url).toBe("/rest/v1/a?select=id")
       }
+    ).pipe(
+      Effect.tap(() =>
+        shows(context, {
+          kind: "promise",
+          section: "Security",
+          what: "any text as a token: it is sent as the token and nothing else, or nothing is sent"
+        })
+      )
     )
   )
 
@@ -138,7 +155,7 @@ describe("text from outside", () => {
     )
   )
 
-  it.effect("as an id is one value of one parameter", () =>
+  it.effect("as an id is one value of one parameter", (context) =>
     holds(
       (text) => notes.get(text),
       (seen, text) => {
@@ -147,6 +164,14 @@ describe("text from outside", () => {
         expect([select, name, more]).toEqual([["select", "id,body"], "id", []])
         expect(valuesOf(value)).toEqual([text])
       }
+    ).pipe(
+      Effect.tap(() =>
+        shows(context, {
+          kind: "promise",
+          section: "Security",
+          what: "any text as an id: one value of one parameter"
+        })
+      )
     )
   )
 
@@ -197,11 +222,10 @@ describe("the name of a file", () => {
 })
 
 describe("a header that would make another request of one", () => {
-  it.effect.each(["X-HTTP-Method-Override", "x-http-method", "X-Method-Override", "Host"])(
-    "%s is refused before anything is sent, on both pools, by queries and functions",
-    (name) =>
-      against((response) => json(response, []))((server) =>
-        Effect.gen(function* () {
+  it.effect("is refused before anything is sent, on both pools, by queries and functions", (context) =>
+    against((response) => json(response, []))((server) =>
+      Effect.gen(function* () {
+        for (const name of ["X-HTTP-Method-Override", "x-http-method", "X-Method-Override", "Host"]) {
           const operations: ReadonlyArray<Effect.Effect<unknown, Db.DbError, Db.Db | Db.ReadDb>> = [
             Db.read((client) => client.from("a").select("id").setHeader(name, "DELETE")),
             Db.write((client) => client.from("a").insert({}).setHeader(name, "DELETE"))
@@ -217,9 +241,15 @@ describe("a header that would make another request of one", () => {
             )
           )
           expect(String((yield* invoked).error?.context)).toContain("INVALID_REQUEST")
-          expect(server.seen.length).toBe(0)
+        }
+        expect(server.seen.length).toBe(0)
+        shows(context, {
+          kind: "promise",
+          section: "Security",
+          what: "`X-HTTP-Method-Override`, its like and `Host` are refused on both pools before anything is sent"
         })
-      )
+      })
+    )
   )
 
   it.effect.each(["Transfer-Encoding", "Upgrade", "Expect", "Keep-Alive"])(
@@ -258,7 +288,7 @@ const Real = Db.layer.pipe(
 )
 
 withLayer(Real)("a read connection", (it) => {
-  it.effect("writes nothing by GET, whatever is preferred and whoever's key it has", () =>
+  it.effect("writes nothing by GET, whatever is preferred and whoever's key it has", (context) =>
     Effect.gen(function* () {
       const body = `by GET ${crypto.randomUUID()}`
       const written = yield* Db.write((client) => client.from("notes").insert({ body }).select("id, body"))
@@ -275,10 +305,15 @@ withLayer(Real)("a read connection", (it) => {
       expect((yield* failureOf(byName))._tag).toBe("QueryError")
       expect(yield* reading).toEqual(written)
       yield* Db.write((client) => client.from("notes").delete().eq("body", body))
+      shows(context, {
+        kind: "promise",
+        section: "Security",
+        what: "on a read connection neither `Prefer` nor `?_method=` makes a write of a GET, not with the service-role key either"
+      })
     })
   )
 
-  it.effect("calls functions by GET, which the database does in a transaction that cannot write", () =>
+  it.effect("calls functions by GET, which the database does in a transaction that cannot write", (context) =>
     Effect.gen(function* () {
       const body = `by GET ${crypto.randomUUID()}`
       const steps = JSON.stringify([
@@ -294,6 +329,11 @@ withLayer(Real)("a read connection", (it) => {
         { as: "service" }
       )
       expect(count).toBe(0)
+      shows(context, {
+        kind: "promise",
+        section: "Security",
+        what: "a function that is called by GET on a read connection runs in a read-only transaction: what writes is refused by the database (25006)"
+      })
     })
   )
 })

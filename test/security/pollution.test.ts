@@ -6,6 +6,7 @@ import * as Db from "../../src/Db.js"
 import { keyOf, shapeOf } from "../../src/internal/metrics/shape.js"
 import { SharedSupabase } from "../support/embedded.js"
 import { against, failureOf } from "../support/httpServer.js"
+import { shows } from "../support/reliability.js"
 
 /** As it comes from outside: in a literal `__proto__` would be something else. */
 const hostile = (text: string): Record<string, unknown> => {
@@ -112,7 +113,7 @@ const Real = Db.layer.pipe(
 )
 
 withLayer(Real)("the database", (it) => {
-  it.effect("keeps JSON with such members as it was, alone and in a transaction", () =>
+  it.effect("keeps JSON with such members as it was, alone and in a transaction", (context) =>
     Effect.gen(function* () {
       const body = `pollution ${crypto.randomUUID()}`
       const tags = [hostile(row)]
@@ -127,6 +128,11 @@ withLayer(Real)("the database", (it) => {
         expect(Object.keys(kept.tags[0]).sort()).toEqual(["__proto__", "constructor", "id", "prototype"])
         expect(kept.tags[0]).toEqual(tags[0])
       }
+      shows(context, {
+        kind: "promise",
+        section: "Security",
+        what: "JSON with members called `__proto__` and `constructor` is written and comes back as it was, alone and in a transaction; no prototype changes"
+      })
       unharmed()
     })
   )

@@ -14,6 +14,7 @@ import * as Metrics from "../../src/Metrics.js"
 import * as Pool from "../../src/Pool.js"
 import { createDatabase } from "../../src/promise.js"
 import { type Answer, json, serve } from "../support/httpServer.js"
+import { shows } from "../support/reliability.js"
 import { linesWithSecrets, secret, shown } from "../support/secrets.js"
 import { served } from "../support/served.js"
 
@@ -160,7 +161,7 @@ const everything = (said: Array<string>) =>
 describe("while every operation fails at a server that repeats what it was sent", () => {
   it.scopedLive(
     "no error, log line, span, metric, event, report or answer has a key or a token; and a value of a row is in errors only",
-    () =>
+    (context) =>
       Effect.gen(function* () {
         const said: Array<string> = []
         const server = yield* serve(repeating)
@@ -183,6 +184,11 @@ describe("while every operation fails at a server that repeats what it was sent"
         // So the server did repeat them, and did give away a value.
         expect(errors.filter(({ message }) => message.includes("<redacted>")).length).toBeGreaterThan(20)
         expect(errors.filter(({ message }) => message.includes(value)).length).toBeGreaterThan(20)
+        shows(context, {
+          kind: "promise",
+          section: "Security",
+          what: "a server that repeats key and token in every answer: no error, log line (debug level), span, metric, event, health report or HTTP answer has one of them; a value of a row is in errors only, not in spans, logs, metrics or events"
+        })
       })
   )
 
