@@ -48,15 +48,28 @@ const reconnect = (attempt: number): number => Math.min(1_000, 50 * 2 ** Math.mi
 
 const failed = (message: string, cause?: unknown): RateLimitStoreError => new RateLimitStoreError({ message, cause })
 
-const connected = (options: RedisOptions) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const client = createClient({
+/** What cannot be parsed may hold a password, and the parser's error holds what it could not parse. */
+const unreadable = (): TypeError =>
+  new TypeError(
+    "RateLimit.layerRedis: the url cannot be read. Nothing was opened. " +
+      "Give redis://host:6379, or rediss:// for TLS, with user:password@ before the host where Redis asks for them."
+  )
+
+const created = (options: RedisOptions) =>
+  Effect.try({
+    try: () =>
+      createClient({
         url: typeof options.url === "string" ? options.url : Redacted.value(options.url),
         // While Redis is gone the limiter decides by itself at once, instead of waiting for its return.
         disableOfflineQueue: true,
         socket: { reconnectStrategy: reconnect }
-      })
+      }),
+    catch: unreadable
+  })
+
+const connected = (options: RedisOptions) =>
+  Effect.acquireRelease(
+    Effect.map(Effect.orDie(created(options)), (client) => {
       // Each operation learns of it by its own failure; an event that nobody hears would end the process.
       client.on("error", () => {})
       // Who comes before the first connection is there waits for it, within the timeout.

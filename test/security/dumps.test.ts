@@ -2,11 +2,12 @@
 
 import { describe, expect, it } from "@effect/vitest"
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Effect, Fiber, Redacted, Schema } from "effect"
+import { Effect, Fiber, Layer, Redacted, Schema } from "effect"
 import * as Config from "../../src/Config.js"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
 import { createDatabase } from "../../src/promise.js"
+import * as RateLimit from "../../src/RateLimit.js"
 import { as } from "../support/embedded.js"
 import { json, layer, serve } from "../support/httpServer.js"
 import { shows } from "../support/reliability.js"
@@ -120,6 +121,12 @@ describe("what is printed", () => {
       hides("the layer of the access", config)
       hides("the access", yield* Effect.provide(Config.SupabaseConfig, config))
       hides("the server's options", yield* Effect.provide(Config.ServerConfig, Config.ServerConfig.layerOf(server)))
+      for (const host of ["127.0.0.1:none", "127.0.0.1/%", "[::1"]) {
+        const url = Redacted.make(`redis://user:${secret("password")}@${host}`)
+        const limit = Layer.provide(RateLimit.layerRedis({ url }), Config.PoolConfig.layerOf({ rateLimit: 5 }))
+        hides("a layer with a password", limit)
+        hides("how it failed", yield* Effect.exit(Effect.scoped(Layer.build(limit))))
+      }
       hides("a database", createDatabase({ ...access, minConnections: 0 }))
       hides("an effect with a token", Db.withAccessToken(token)(notes.get("1")))
       hides("an effect with a redacted token", Db.withAccessToken(Redacted.make(token))(notes.get("1")))
