@@ -22,6 +22,7 @@ import * as Pool from "./Pool.js"
 import * as RateLimit from "./RateLimit.js"
 
 export * from "./Errors.js"
+export { type RpcData, read, response, rpc, transaction, withAccessToken, write } from "./internal/accessors.js"
 export {
   Db,
   type Failure,
@@ -33,17 +34,10 @@ export {
   type ReadOptions,
   type ResponseOptions,
   type Result,
-  type RpcData,
   type RpcOptions,
-  read,
-  response,
-  rpc,
   type Success,
   type TransactionResults,
-  transaction,
-  type WriteOptions,
-  withAccessToken,
-  write
+  type WriteOptions
 } from "./internal/database.js"
 export { type Ranged, type Row, type ServiceStreamOptions, type StreamOptions, stream } from "./internal/stream.js"
 export type { TableSchema } from "./internal/table/columns.js"

@@ -10,7 +10,7 @@
  * @since 0.1.0
  */
 import { Duration, Schema } from "effect"
-import { isTransientAnswer, mayHaveExecutedAnswer } from "./internal/answers.js"
+import { isTransientAnswer, mayHaveExecutedAnswer } from "./internal/errorCodes.js"
 import { clause, count, period, sentence } from "./internal/words.js"
 
 /**

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { type DbError, isDbError, QueryError, RowNotFound } from "../Errors.js"
 import { parseRetryAfter } from "../Retry.js"
-import { bodyOf, tableOf } from "./asked.js"
+import { bodyOf, tableOf } from "./builderFields.js"
 import { unsendable } from "./jsonable.js"
 import { limitTo } from "./maxAffected.js"
 import { withoutSecretsOf } from "./pooledClient.js"

@@ -1,6 +1,6 @@
 /** PostgREST's bound on what a write may change, put on a builder that somebody else has built. */
 import { QueryError } from "../Errors.js"
-import { tableOf } from "./asked.js"
+import { tableOf } from "./builderFields.js"
 
 const refusal = (reason: string, hint: string): QueryError =>
   new QueryError({ code: "INVALID_REQUEST", reason, details: "", hint, status: 0 })

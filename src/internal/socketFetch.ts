@@ -10,8 +10,8 @@ import type { buildConnector, Dispatcher } from "undici"
 // Only this part of undici: the whole takes longer to load than all of this package.
 import Client from "undici/lib/dispatcher/client.js"
 import { ConnectionFailed, type DbError, QueryError, ReadOnlyConnection, RequestTimeout } from "../Errors.js"
-import { mayHaveExecutedAnswer } from "./answers.js"
 import { Deadline, type Deadlines } from "./deadlines.js"
+import { mayHaveExecutedAnswer } from "./errorCodes.js"
 import { headerOf, LeanResponse, type RawHeaders } from "./leanResponse.js"
 import { openSocket, type Target } from "./openSocket.js"
 import {

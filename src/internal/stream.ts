@@ -1,8 +1,9 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Chunk, Effect, Option, Stream } from "effect"
 import { type DbError, QueryError } from "../Errors.js"
+import * as Accessors from "./accessors.js"
 import type { Response } from "./answer.js"
-import * as Database from "./database.js"
+import type * as Database from "./database.js"
 
 /**
  * A builder that a range can be asked of: one of `select`, ordered so that pages do not overlap.
@@ -86,7 +87,7 @@ const page = (
   options: StreamOptions | ServiceStreamOptions
 ): Effect.Effect<unknown, DbError, Database.ReadDb | Database.Db> => {
   const rows = (client: SupabaseClient): PromiseLike<Response> => f(client).range(from, from + size - 1)
-  return "as" in options ? Database.read(rows, options) : Database.read(rows)
+  return "as" in options ? Accessors.read(rows, options) : Accessors.read(rows)
 }
 
 const noPage = (size: number): QueryError =>

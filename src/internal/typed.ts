@@ -1,8 +1,9 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import type { Effect } from "effect"
 import type { DbError } from "../Errors.js"
+import * as Accessors from "./accessors.js"
 import type { Outcome, Response } from "./answer.js"
-import * as Database from "./database.js"
+import type * as Database from "./database.js"
 import type { TransactionOptions } from "./transaction/options.js"
 
 /**
@@ -63,7 +64,7 @@ class TypedAccessors<D> implements Typed<D> {
     const untyped = (client: SupabaseClient): Database.Query => f(narrow<D>(client))
     // To the language service `unknown` has no room for a known error.
     // @effect-diagnostics-next-line missingEffectError:off
-    return options === undefined ? Database.read(untyped) : Database.read(untyped, options)
+    return options === undefined ? Accessors.read(untyped) : Accessors.read(untyped, options)
   }
 
   write<Q extends Database.Query>(
@@ -71,7 +72,7 @@ class TypedAccessors<D> implements Typed<D> {
     options?: Database.WriteOptions
   ): Effect.Effect<Database.Result<Q>, Database.Failure<Q>, Database.Needs<Q> | Database.Db>
   write(f: Of<D, Database.Query>, options?: Database.WriteOptions): Effect.Effect<unknown, unknown, unknown> {
-    return Database.write((client) => f(narrow<D>(client)), options)
+    return Accessors.write((client) => f(narrow<D>(client)), options)
   }
 
   response<Q extends PromiseLike<Response>>(f: Of<D, Q>): Effect.Effect<Database.Success<Q>, DbError, Database.ReadDb>
@@ -84,7 +85,7 @@ class TypedAccessors<D> implements Typed<D> {
     options?: Database.ResponseOptions
   ): Effect.Effect<unknown, unknown, unknown> {
     const untyped = (client: SupabaseClient): PromiseLike<Response> => f(narrow<D>(client))
-    return options === undefined ? Database.response(untyped) : Database.response(untyped, options)
+    return options === undefined ? Accessors.response(untyped) : Accessors.response(untyped, options)
   }
 
   transaction<const Steps extends StepsOf<D>>(
@@ -92,7 +93,7 @@ class TypedAccessors<D> implements Typed<D> {
     options?: TransactionOptions
   ): Effect.Effect<ResultsOf<Steps>, DbError, Database.Db>
   transaction(steps: StepsOf<D>, options?: TransactionOptions): Effect.Effect<unknown, DbError, Database.Db> {
-    return Database.transaction(
+    return Accessors.transaction(
       steps.map((step) => (client: SupabaseClient) => step(narrow<D>(client))),
       options
     )

@@ -2,6 +2,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import { type DbError, RowNotFound } from "../../Errors.js"
+import * as Accessors from "../accessors.js"
 import type { Response } from "../answer.js"
 import * as Database from "../database.js"
 import { type Columns, equality, type Values } from "./columns.js"
@@ -74,7 +75,7 @@ export class Writes {
     }
     const groups = [...sets.values()]
     const steps = groups.map((group) => inserting(group.map(({ row }) => row)))
-    return Effect.map(Database.transaction(steps), (results): ReadonlyArray<unknown> => {
+    return Effect.map(Accessors.transaction(steps), (results): ReadonlyArray<unknown> => {
       const inOrder = new Map(
         groups.flatMap((group, n) => group.map(({ at }, nth) => [at, results[n]?.[nth]] as const))
       )

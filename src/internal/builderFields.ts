@@ -1,6 +1,7 @@
+/** What a PostgREST builder is about to send, looked up in its fields. They are protected, so nothing relies on them. */
+
 /** The table, view or function that a PostgREST builder asks for, for errors that name it; empty when it does not say. */
 export const tableOf = (query: unknown): string => {
-  // The builder's fields are protected, so this looks whether they are there.
   if (typeof query !== "object" || query === null || !("url" in query)) return ""
   const { url } = query
   if (!(url instanceof URL)) return ""
