@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto"
 import { connect } from "node:net"
 import { describe, expect, it, vi } from "@effect/vitest"
-import { Effect, Exit, Layer, Redacted, Schema, Scope } from "effect"
+import { Duration, Effect, Exit, Layer, Redacted, Schema, Scope } from "effect"
 import { SupabaseConfig } from "../src/Config.js"
 import { Embedded, type EmbeddedDatabase, EmbeddedStartFailed, EmbeddedSupabase } from "../src/embedded.js"
+import { packages } from "../src/internal/embedded/packages.js"
+import { listen } from "../src/internal/embedded/server.js"
 import { statusOf } from "../src/internal/embedded/sqlstate.js"
 import { as, counts, embedded, ids, userToken } from "./support/embedded.js"
 
@@ -460,6 +462,18 @@ describe("taking turns", () => {
       const { aborted } = yield* counts
       yield* slow.interruptAsFork(slow.id())
       yield* Effect.repeat(Effect.zipLeft(counts, Effect.sleep("10 millis")), { until: (now) => now.aborted > aborted })
+    })
+  )
+
+  it.scopedLive("a port that is none is an error that says so, and no defect", () =>
+    Effect.gen(function* () {
+      const answer = () => Promise.resolve(new Response())
+      const times = { keepAliveTimeout: Duration.seconds(1), stopGrace: Duration.seconds(1) }
+      for (const port of [-1, 65_536, Number.NaN]) {
+        const error = yield* Effect.flip(listen(yield* packages, answer, { host: "127.0.0.1", port, ...times }))
+        expect(error.stage).toBe("listen")
+        expect(error.message).toContain("Choose another port")
+      }
     })
   )
 
