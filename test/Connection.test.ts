@@ -410,6 +410,10 @@ describe("where a request may go", () => {
           "%2e%2e/%2e%2e/auth/v1/settings",
           "\\..\\..\\auth"
         ]) {
+          for (const schema of ["public", "api"]) {
+            const error = yield* failureOf(Db.write((client) => client.schema(schema).from(name).select("*")))
+            expect(error).toMatchObject({ _tag: "QueryError", code: "INVALID_REQUEST", mayHaveExecuted: false })
+          }
           const error = yield* failureOf(Db.write((client) => client.from(name).select("*")))
           expect(error).toMatchObject({ _tag: "QueryError", code: "INVALID_REQUEST", mayHaveExecuted: false })
         }

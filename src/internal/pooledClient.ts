@@ -57,6 +57,9 @@ class PooledClient extends SupabaseClient {
     this.rest.headers = new Headers()
     this.rest.retry = false
     this.rest.fetch = within(`${this.rest.url}/`, sendingAlso(fixed, fetch, refuse), refuse)
+    // Newer versions make the client of another schema from these, and not from `fetch`.
+    Reflect.set(this.rest, "baseFetch", this.rest.fetch)
+    Reflect.set(this.rest, "wrapFetch", undefined)
     const secrets = [Redacted.value(key), Redacted.value(token)].filter((secret) => secret.length >= shortest)
     carried.set(this, secrets)
     carried.set(this.rest.fetch, secrets)
