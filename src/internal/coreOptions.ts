@@ -4,7 +4,7 @@ import type { Listener } from "./audit/listeners.js"
 import type { Resource } from "./lease.js"
 import type { Periods } from "./metrics/pool.js"
 
-/** All periods in ms; zero turns `idleTimeout`'s neighbours (`maxLifetime`, `keepalive`, `leakDetection`) off. */
+/** Zero turns `leakDetectionTimeout`, `maxLifetime` and `keepaliveInterval` off. */
 export interface CoreOptions<R extends Resource> {
   readonly mode: Mode
   readonly origin: string
@@ -13,6 +13,7 @@ export interface CoreOptions<R extends Resource> {
   readonly maxPending: number
   readonly connectionTimeout: Duration.Duration
   readonly leakDetectionTimeout: Duration.Duration
+  /** In ms, as the next two: they are held against the clock in each sweep. */
   readonly idleTimeout: number
   readonly maxLifetime: number
   readonly keepaliveInterval: number

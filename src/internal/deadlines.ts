@@ -1,5 +1,5 @@
 import { Clock, Duration, Effect, type Scope } from "effect"
-import { monotonic } from "./time.js"
+import { longestTimer, monotonic } from "./time.js"
 
 /**
  * Many deadlines that are all the same time away, watched by one fiber.
@@ -69,15 +69,12 @@ class DeadlineQueue implements Deadlines {
       })
     }
     const wait = head.at - monotonic(this.clock)
-    if (wait > 0) return this.clock.sleep(Duration.millis(Math.min(wait, longestSleep)))
+    if (wait > 0) return this.clock.sleep(Duration.millis(Math.min(wait, longestTimer)))
     this.remove(head)
     // One that breaks must not end the watch over all others.
     return Effect.catchAllCause(head.onExpire, (cause) => Effect.logError("a deadline could not be carried out", cause))
   })
 }
-
-/** Node takes a longer timer for one that never fires. */
-const longestSleep = 2 ** 31 - 1
 
 const never: Deadlines = { add: () => {}, remove: () => {} }
 

@@ -5,6 +5,7 @@
  */
 import { Cause, type Duration, Effect, type Exit, Fiber, Option, Runtime } from "effect"
 import { ConnectionFailed, type DbError, type Mode, ReadOnlyConnection, RequestTimeout } from "../Errors.js"
+import { reads } from "./plainRequest.js"
 import { Sent, type Transport } from "./transport.js"
 
 /** Answers a request as the database would. */
@@ -105,7 +106,7 @@ export class HandlerTransport<R> implements Transport {
     resolve: (response: Response) => void,
     reject: (error: unknown) => void
   ): void {
-    const writes = request.method !== "GET" && request.method !== "HEAD"
+    const writes = !reads(request.method)
     if (exit._tag === "Success") {
       this.status = exit.value.status
       this.retryAfter = exit.value.status >= 400 ? exit.value.headers.get("retry-after") : null
@@ -125,7 +126,7 @@ export class HandlerTransport<R> implements Transport {
 
   private refusal(request: Request): DbError | undefined {
     const { mode, origin } = this.options
-    if (mode === "read" && request.method !== "GET" && request.method !== "HEAD") {
+    if (mode === "read" && !reads(request.method)) {
       return new ReadOnlyConnection({ method: request.method, path: new URL(request.url).pathname })
     }
     if (!this.usable) return new ConnectionFailed({ pool: mode, origin, failure: "returned", code: "", sent: false })

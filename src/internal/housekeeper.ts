@@ -30,21 +30,13 @@ const silence = <R extends Resource>(core: Core<R>, lease: Lease<R>): number => 
 const isSilent = <R extends Resource>(core: Core<R>, lease: Lease<R>, now: number): boolean =>
   core.options.keepaliveInterval > 0 && now - lease.lastUsed >= silence(core, lease)
 
-const verdict = <R extends Resource>(core: Core<R>, lease: Lease<R>, now: number): "close" | "ping" | "keep" => {
+/** Why this lease has to go, or whether it is to be pinged; nothing where it is well. */
+const verdict = <R extends Resource>(core: Core<R>, lease: Lease<R>, now: number) => {
   const { idleTimeout, min } = core.options
-  if (!lease.resource.isOpen) {
-    core.discard(lease, "failed")
-    return "close"
-  }
-  if (now >= lease.expiresAt) {
-    core.discard(lease, "retired")
-    return "close"
-  }
-  if (core.total > min && now - lease.idleSince >= idleTimeout) {
-    core.discard(lease, "idle-closed")
-    return "close"
-  }
-  return isSilent(core, lease, now) ? "ping" : "keep"
+  if (!lease.resource.isOpen) return "failed"
+  if (now >= lease.expiresAt) return "retired"
+  if (core.total > min && now - lease.idleSince >= idleTimeout) return "idle-closed"
+  return isSilent(core, lease, now) ? "ping" : undefined
 }
 
 const ping = <R extends Resource>(core: Core<R>, lease: Lease<R>): Effect.Effect<void> =>
@@ -61,7 +53,12 @@ const ping = <R extends Resource>(core: Core<R>, lease: Lease<R>): Effect.Effect
 const sweep = <R extends Resource>(core: Core<R>): Effect.Effect<void> =>
   Effect.suspend(() => {
     const now = core.now()
-    const due = [...core.bag.idleLeases()].filter((lease) => verdict(core, lease, now) === "ping")
+    const due: Array<Lease<R>> = []
+    for (const lease of [...core.bag.idleLeases()]) {
+      const found = verdict(core, lease, now)
+      if (found === "ping") due.push(lease)
+      else if (found !== undefined) core.discard(lease, found)
+    }
     core.opener.grow()
     return Effect.forEach(due, (lease) => ping(core, lease), { concurrency: 2, discard: true })
   })

@@ -3,22 +3,8 @@
 import type { HttpApp } from "@effect/platform"
 import { FetchHttpClient, HttpServer } from "@effect/platform"
 import { NodeContext, NodeHttpServer } from "@effect/platform-node"
-import {
-  Console,
-  Context,
-  Deferred,
-  Duration,
-  Effect,
-  Layer,
-  Logger,
-  LogLevel,
-  Option,
-  Redacted,
-  Ref,
-  Schedule
-} from "effect"
+import { Console, Context, Deferred, Duration, Effect, Layer, Logger, Option, Redacted, Ref, Schedule } from "effect"
 import * as Alerts from "../Alerts.js"
-import * as Audit from "../Audit.js"
 import { type ConfigInvalid, type Loaded, load, PoolConfig, ServerConfig, SupabaseConfig } from "../Config.js"
 import * as Db from "../Db.js"
 import { Embedded, type EmbeddedStartFailed } from "../embedded.js"
@@ -26,6 +12,7 @@ import * as Health from "../Health.js"
 import * as Http from "../Http.js"
 import * as Pool from "../Pool.js"
 import * as AdminToken from "./adminToken.js"
+import { debugLog } from "./audit/debugLog.js"
 import * as DashboardBuild from "./dashboard/build.js"
 import * as Demo from "./demo.js"
 import { Dashboard } from "./http/page.js"
@@ -80,14 +67,6 @@ const server = (loaded: Loaded): Layer.Layer<ServerConfig> =>
       : Effect.map(AdminToken.make, (token) => ({ ...loaded.server, adminToken: Option.some(token) }))
   )
 
-const connectionEvents: Layer.Layer<never, never, Pool.ReadPool | Pool.WritePool | ServerConfig> = Layer.scopedDiscard(
-  Effect.gen(function* () {
-    const { logLevel } = yield* ServerConfig
-    if (LogLevel.greaterThan(logLevel, LogLevel.Debug)) return
-    for (const { events } of [yield* Pool.ReadPool, yield* Pool.WritePool]) yield* Audit.log(events)
-  })
-)
-
 /** Each sample asks the database one small question, which whoever turned the checks off does not want. */
 const alerts = ({ pool }: Loaded) =>
   pool.enableHealthChecks ? Layer.provide(Alerts.layerServer, FetchHttpClient.layer) : Layer.empty
@@ -95,7 +74,7 @@ const alerts = ({ pool }: Loaded) =>
 const services = (loaded: Loaded) =>
   Layer.effectDiscard(warmUp).pipe(
     Layer.provideMerge(alerts(loaded)),
-    Layer.provideMerge(Layer.merge(Health.layer, connectionEvents)),
+    Layer.provideMerge(Layer.merge(Health.layer, debugLog)),
     Layer.provideMerge(Db.layer),
     Layer.provideMerge(Layer.mergeAll(server(loaded), Layer.succeed(PoolConfig, loaded.pool))),
     Layer.provideMerge(database(loaded))

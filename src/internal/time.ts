@@ -1,5 +1,8 @@
 import type { Clock } from "effect"
 
+/** The longest that a timer can run, in ms. Node takes a longer one for one that fires at once, Effect for one without end. */
+export const longestTimer: number = 2 ** 31 - 1
+
 /**
  * Milliseconds that only ever grow, for periods; not for dates. The wall clock is set back now and then, and a waiter
  * must not wait an hour longer for it.

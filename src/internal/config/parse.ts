@@ -7,6 +7,7 @@
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import { longestTimer } from "../time.js"
 
 /** Why a value was not taken. Neither text ever repeats the value: it may be a key pasted into the wrong variable. */
 export interface Refusal {
@@ -24,9 +25,6 @@ export interface Parser<A> {
 
 export const refuse = (problem: string, remedy: string): Either.Either<never, Refusal> =>
   Either.left({ problem, remedy })
-
-/** Node's timers count in a signed 32 bit integer; a longer delay fires at once, and Effect's clock would never fire. */
-const longestTimerMillis = 2 ** 31 - 1
 
 export interface CountLimits {
   readonly min: number
@@ -120,8 +118,8 @@ export const duration = (limits: DurationLimits): Parser<Duration.Duration> => {
     if (Duration.isZero(value)) return limits.zero === "off" ? Either.right(Duration.zero) : refused("zero")
     const millis = Duration.toMillis(value)
     if (millis < 1) return refused("shorter than a millisecond")
-    if (millis > longestTimerMillis) {
-      return refuse("too long", `give at most ${longestTimerMillis} ms (24.8 days), the longest a timer can run${off}`)
+    if (millis > longestTimer) {
+      return refuse("too long", `give at most ${longestTimer} ms (24.8 days), the longest a timer can run${off}`)
     }
     return Either.right(Duration.millis(millis))
   }

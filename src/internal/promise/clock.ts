@@ -1,11 +1,9 @@
 import { Clock, Duration, Effect } from "effect"
-
-const longestTimer = 2 ** 31 - 1
+import { longestTimer } from "../time.js"
 
 const scheduler: Clock.ClockScheduler = {
   unsafeSchedule: (task, duration) => {
     const millis = Duration.toMillis(duration)
-    // Node takes a longer timer for one that fires at once.
     if (millis > longestTimer) return () => false
     let fired = false
     // biome-ignore lint/style/noRestrictedGlobals: this is the clock itself, made because Effect's own keeps Node alive

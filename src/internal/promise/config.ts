@@ -1,5 +1,6 @@
 import { Duration, Option } from "effect"
 import { ConfigInvalid, type Load, optimized, type PoolOptions } from "../../Config.js"
+import { loads } from "../config/presets.js"
 
 type Plain<A> = A extends Duration.Duration ? number : A extends Option.Option<infer B> ? B : A
 
@@ -34,10 +35,8 @@ const plain = (options: PoolOptions): PoolConfigObject => ({
   rateLimitWindow: Duration.toMillis(options.rateLimitWindow)
 })
 
-const loads: ReadonlySet<string> = new Set<Load>(["low", "medium", "high", "extreme"])
-
 export const optimizedConfig = (load: Load): PoolConfigObject => {
-  if (loads.has(load)) return plain(optimized(load))
+  if (loads.includes(load)) return plain(optimized(load))
   throw new ConfigInvalid({
     mistakes: [
       {

@@ -1,4 +1,4 @@
-const longestTimer = 2 ** 31 - 1
+import { longestTimer } from "../time.js"
 
 /**
  * Keeps Node alive exactly while somebody waits for a promise of ours.

@@ -1,12 +1,11 @@
 /** What the Promise API runs on, from the environment or from values. */
-import { Effect, Layer, Logger, LogLevel } from "effect"
-import * as Audit from "../../Audit.js"
+import { Effect, Layer, Logger } from "effect"
 import * as Config from "../../Config.js"
 import * as Db from "../../Db.js"
 import * as Health from "../../Health.js"
 import * as Metrics from "../../Metrics.js"
-import * as Pool from "../../Pool.js"
 import * as RateLimit from "../../RateLimit.js"
+import { debugLog } from "../audit/debugLog.js"
 import * as Cores from "../cores.js"
 import { Operations } from "../operations.js"
 import { BackgroundClock } from "./clock.js"
@@ -22,15 +21,6 @@ const operations: Layer.Layer<Operations, never, Config.PoolConfig | Config.Supa
 const services: Layer.Layer<Services, never, Config.PoolConfig | Config.SupabaseConfig> = Health.layer.pipe(
   Layer.provideMerge(Layer.merge(Db.layer, operations))
 )
-
-const connectionEvents: Layer.Layer<never, never, Pool.ReadPool | Pool.WritePool | Config.ServerConfig> =
-  Layer.scopedDiscard(
-    Effect.gen(function* () {
-      const { logLevel } = yield* Config.ServerConfig
-      if (LogLevel.greaterThan(logLevel, LogLevel.Debug)) return
-      for (const { events } of [yield* Pool.ReadPool, yield* Pool.WritePool]) yield* Audit.log(events)
-    })
-  )
 
 const logLevel: Layer.Layer<never, never, Config.ServerConfig> = Layer.unwrapEffect(
   Effect.map(Config.ServerConfig, ({ logLevel }) => Logger.minimumLogLevel(logLevel))
@@ -48,7 +38,7 @@ const over = (
 
 /** Reads the environment when it is built, and not before. `LOG_LEVEL` is heeded too. */
 export const fromEnvironment: Layer.Layer<Services, Config.ConfigInvalid> = inBackground(
-  connectionEvents.pipe(Layer.provideMerge(services), Layer.provideMerge(logLevel), Layer.provideMerge(Config.layer))
+  debugLog.pipe(Layer.provideMerge(services), Layer.provideMerge(logLevel), Layer.provideMerge(Config.layer))
 )
 
 /**
