@@ -248,6 +248,15 @@ layer(Real)("Db.table", (it) => {
       })
     )
 
+    it.effect("are found by parentheses among several words, and by the words for values", () =>
+      Effect.gen(function* () {
+        for (const word of ["a) b", "( b", ") or(", "null", "TRUE", "unknown", "7"]) {
+          const { id } = yield* notes.create({ body: `<${word}>` })
+          assert.strictEqual((yield* notes.search({ query: word, where: { id } })).length, 1, word)
+        }
+      })
+    )
+
     it.effect("are found by any text they hold", () =>
       Effect.gen(function* () {
         const text = FastCheck.string({ unit: "grapheme", minLength: 1, maxLength: 12 }).filter(

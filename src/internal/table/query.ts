@@ -78,12 +78,19 @@ const unlimited = 1_000_000_000
  * its own (`*` would be `%`). In brackets, and by name what would have to be escaped on the way there: not every reader
  * of PostgREST's syntax takes as many backslashes away as the next.
  */
-const literally = (text: string): string => text.replace(/["\\^$.*+?()[{}|]/g, (sign) => `[${names.get(sign) ?? sign}]`)
+const literally = (text: string): string =>
+  text
+    .replace(/["\\^$.*+?()[{}|]/g, (sign) => `[${names.get(sign) ?? sign}]`)
+    // Supabase Lite takes these words for values also where a pattern is wanted.
+    .replace(/^(?:null|not_null|true|false|unknown)$/i, (word) => `[${word.slice(0, 1)}]${word.slice(1)}`)
 
 const names: ReadonlyMap<string, string> = new Map([
   ['"', "[.quotation-mark.]"],
   ["\\", "[.backslash.]"],
-  ["^", "[.circumflex.]"]
+  ["^", "[.circumflex.]"],
+  // Supabase Lite counts parentheses in quotes too.
+  ["(", "[.left-parenthesis.]"],
+  [")", "[.right-parenthesis.]"]
 ])
 
 const condition = (columns: Columns, name: string, value: unknown): Effect.Effect<Refine, DecodeError> =>
