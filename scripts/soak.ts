@@ -2,7 +2,11 @@
  * `npm run soak -- --minutes 10`: reads, writes, idempotent writes, interruptions, leaks, resets and a rate limit, all at
  * once, while the network breaks in every way that `test/support/tcpProxy.ts` knows and the database goes away now and
  * then. The database keeps a ledger. At the end there is a verdict, and the exit code is 1 where it is bad.
+ *
+ * `--write-docs` puts date, command, machine, figures and verdict below the marker in `docs/reliability.md`.
  */
+import { readFileSync, writeFileSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import process from "node:process"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
@@ -31,6 +35,8 @@ import { type Fault, make as makeProxy, type TcpProxy } from "../test/support/tc
 const minutesAt = process.argv.indexOf("--minutes")
 const minutes = minutesAt === -1 ? 10 : Number(process.argv[minutesAt + 1])
 
+const writesDocs = process.argv.includes("--write-docs")
+
 const workers = 40
 const requestTimeout = 1_000
 const connectionTimeout = 2_000
@@ -51,8 +57,8 @@ const heap = Effect.sync(() => {
 const heapSamples: Array<number> = []
 
 /**
- * From the second minute to the last, each at its lowest. The pool remembers a connection for up to a minute after its
- * end, and the faults end hundreds: single samples differ by more than any growth.
+ * From the second minute to the last, each at its lowest: single samples differ by what is under way, and by the
+ * connections that ended in the last minute, of which Effect's `Pool` remembers 1 KB each (`test/faults/leaks.test.ts`).
  */
 const heapGrowth = (): Option.Option<number> => {
   const perMinute = 12
@@ -363,16 +369,46 @@ const verdict = Effect.map(Effect.scoped(soak), ({ growth, ledger, lent, reachab
   return { operations, requests: ledger.requests, checks }
 })
 
+interface Measured {
+  readonly date: string
+  readonly totals: string
+  readonly sum: string
+  readonly checks: ReadonlyArray<readonly [what: string, found: string, isWell: boolean]>
+}
+
+/** Below what the tests have shown, which `scripts/reliability.ts` writes. */
+const writeDocs = ({ checks, date, sum, totals }: Measured): void => {
+  const page = new URL("../docs/reliability.md", import.meta.url)
+  const marker = "<!-- measured -->"
+  const [shown = ""] = readFileSync(page, "utf8").split(marker)
+  const text = `## Soak
+
+\`npm run soak -- --minutes ${minutes} --write-docs\`, ${date}, Node ${process.versions.node}, ${availableParallelism()} cores, ${workers} callers at a time. Everything
+at once: reads, writes, bursts, leaks, resets and a rate limit, under faults and outages.
+
+${totals}; ${sum}.
+
+| what | found | holds |
+| --- | --- | --- |
+${checks.map(([what, found, isWell]) => `| ${what} | ${found} | ${isWell ? "yes" : "NO"} |`).join("\n")}
+`
+  writeFileSync(page, `${shown.trimEnd()}\n\n${marker}\n\n${text}`)
+}
+
 const main = Effect.gen(function* () {
   yield* Console.log(`soak: ${minutes} minutes, ${workers} workers`)
   const { checks, operations, requests } = yield* verdict
   const { faults: broken, outages, resets } = tallies
-  yield* Console.log(
-    `${operations} operations, ${requests} requests at the database, ${broken} faults, ${outages} outages, ${resets} resets, ${tallies.doubtful} writes in doubt`
-  )
+  const totals = `${operations} operations, ${requests} requests at the database, ${broken} faults, ${outages} outages, ${resets} resets, ${tallies.doubtful} writes in doubt`
+  yield* Console.log(totals)
   for (const [what, found, isWell] of checks) yield* Console.log(`${isWell ? "ok  " : "FAIL"} ${what}: ${found}`)
   const isWell = checks.every(([, , holds]) => holds)
-  yield* Console.log(isWell ? "verdict: all holds" : "verdict: BROKEN")
+  const sum = isWell ? "verdict: all holds" : "verdict: BROKEN"
+  yield* Console.log(sum)
+  if (writesDocs) {
+    const date = new Date(yield* Clock.currentTimeMillis).toISOString().slice(0, 10)
+    yield* Effect.sync(() => writeDocs({ date, totals, sum, checks }))
+  }
   return isWell ? 0 : 1
 }).pipe(Logger.withMinimumLogLevel(LogLevel.None))
 

@@ -25,6 +25,7 @@ import * as RedisStore from "../src/RateLimit/Redis.js"
 import * as RateLimit from "../src/RateLimit.js"
 import { failureOf } from "./support/httpServer.js"
 import * as Redis from "./support/redis.js"
+import { eachShows, withSuite } from "./support/reliability.js"
 
 const rows = () => Response.json([{ id: 1 }])
 
@@ -43,6 +44,8 @@ const logged = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Readonly
   })
 
 const admitted = Effect.map(Effect.either(RateLimit.admit), Either.isRight)
+
+eachShows("Rate limiting", withSuite)
 
 describe("the limit on operations", () => {
   it.effect("lets as many in as the window allows, tells the next when to come back, and keeps that promise", () =>

@@ -4,10 +4,10 @@ import process from "node:process"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Logger, LogLevel, Random, Schedule } from "effect"
+import { Duration, Effect, Fiber, Logger, LogLevel, Random, Schedule } from "effect"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
-import { outcome } from "../support/fakeResource.js"
+import { make, outcome, settle } from "../support/fakeResource.js"
 import { json, layer, problem, serve, type TestServer } from "../support/httpServer.js"
 import { shows } from "../support/reliability.js"
 
@@ -141,5 +141,33 @@ describe("ten thousand operations with random failures and interruptions", () =>
         })
       }).pipe(Effect.scoped, Effect.withRandom(Random.make(11)), Logger.withMinimumLogLevel(LogLevel.None)),
     120_000
+  )
+})
+
+describe("callers whom the queue has no place for", () => {
+  it.scopedLive("cost no memory, however many they are", (context) =>
+    Effect.gen(function* () {
+      const { core } = yield* make({ max: 1, maxPending: 100, connectionTimeout: Duration.minutes(1) })
+      const hold = Effect.fork(core.use(() => Effect.never))
+      const holder = yield* hold
+      yield* Effect.repeat(settle, { until: () => core.active === 1 })
+      const waiters = yield* Effect.replicateEffect(hold, 100)
+      yield* Effect.repeat(settle, { until: () => core.bag.pending === 100 })
+      const refused = (count: number) =>
+        Effect.map(Effect.replicateEffect(Effect.exit(core.use(() => Effect.void)), count), (exits) => {
+          expect(new Set(exits.map(outcome))).toEqual(new Set(["PoolOverloaded"]))
+        })
+      yield* refused(2_000)
+      const before = yield* heap
+      for (let thousand = 0; thousand < 20; thousand += 1) yield* refused(1_000)
+      expect(core.bag.pending).toBe(100)
+      expect((yield* heap) - before).toBeLessThan(1)
+      yield* Fiber.interruptAll([holder, ...waiters])
+      shows(context, {
+        kind: "promise",
+        section: "Overload",
+        what: "20,000 callers are refused while 100 wait: the heap is as it was (less than 1 MB more), so memory is bounded by `maxPending`"
+      })
+    })
   )
 })

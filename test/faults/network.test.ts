@@ -6,6 +6,7 @@ import { Effect, Fiber, Logger, LogLevel, TestClock } from "effect"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
 import { failureOf, json, layer, listen, serve, type TestServer } from "../support/httpServer.js"
+import { eachShows } from "../support/reliability.js"
 import { closedPort, type Fault, make, type TcpProxy } from "../support/tcpProxy.js"
 
 const stray: Array<unknown> = []
@@ -50,6 +51,8 @@ const countsAreRight = (proxy: TcpProxy) =>
     expect(total).toBeLessThanOrEqual(2)
     yield* proxy.until(() => proxy.open() <= 2)
   })
+
+eachShows("What a network does")
 
 describe("no connection", () => {
   it.effect("nobody listens: refused, and nothing was sent", () =>

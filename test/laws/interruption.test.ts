@@ -20,6 +20,7 @@ import * as Db from "../../src/Db.js"
 import type { Core } from "../../src/internal/core.js"
 import * as Pool from "../../src/Pool.js"
 import { checkout, type FakePool, type FakeResource, FakeWorld, make, settle } from "../support/fakeResource.js"
+import { eachShows } from "../support/reliability.js"
 import { VirtualClock } from "../support/virtualClock.js"
 
 /** What a yield costs in operations of its own; `maxOpsBeforeYield` below that makes no progress in Effect 3.22. */
@@ -178,6 +179,8 @@ const everywhere = (run: (point: Point) => Effect.Effect<boolean, unknown>, stri
     }
     return points
   })
+
+eachShows("Interruption at every yield point")
 
 describe("interrupted at every yield point", () => {
   for (const [name, way] of Object.entries(ways)) {

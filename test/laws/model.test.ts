@@ -5,9 +5,15 @@
 import { describe, it } from "@effect/vitest"
 import { Effect, FastCheck as fc } from "effect"
 import { histories, live } from "../support/poolModel.js"
+import { eachShows, withSuite } from "../support/reliability.js"
 
 const seed = Number(process.env["MODEL_SEED"] ?? Date.now() % 2 ** 31)
-const numRuns = Number(process.env["MODEL_RUNS"] ?? 1_000)
+const numRuns = Number(process.env["MODEL_RUNS"] ?? 2_000)
+
+eachShows(
+  "Laws of the pool",
+  (task) => `${numRuns.toLocaleString("en")} random histories (seed printed, shrunk): ${withSuite(task)}`
+)
 
 describe("the pool and its model", () => {
   it("agree on who holds, who waits and in which order, and nothing is lost, whatever happens", async () => {

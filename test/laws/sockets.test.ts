@@ -6,6 +6,7 @@ import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
 import * as Pool from "../../src/Pool.js"
 import { pools, select, server, withReadPool } from "../support/countingServer.js"
 import { outcome } from "../support/fakeResource.js"
+import { eachShows } from "../support/reliability.js"
 
 /** Asks again every few milliseconds of real time, for what only the pool can see. */
 const eventually = <A>(look: Effect.Effect<A>, holds: (a: A) => boolean): Effect.Effect<A> =>
@@ -14,6 +15,8 @@ const eventually = <A>(look: Effect.Effect<A>, holds: (a: A) => boolean): Effect
     Effect.timeout("10 seconds"),
     Effect.orDie
   )
+
+eachShows("Laws of the pool")
 
 describe("laws, on real sockets", () => {
   it.live("a connection goes back on success, failure, defect and interruption", () =>

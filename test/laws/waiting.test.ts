@@ -3,7 +3,10 @@ import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Scope, TestClock } from "effect"
 import { metricsOf } from "../../src/Pool.js"
 import { checkout, FakeWorld, make, outcome, settle } from "../support/fakeResource.js"
+import { eachShows } from "../support/reliability.js"
 import { ask, giveBack, interrupt } from "../support/waiting.js"
+
+eachShows("Laws of the pool")
 
 describe("laws, in virtual time", () => {
   it.scoped("waiters are served first come first served, and 10,000 of them cost no more per operation than 10", () =>

@@ -3,7 +3,7 @@
  * which writes the page or says that the page is not what the tests say. Whatever is in a row comes from the run itself or
  * from what the test asserts, and is the same in each run.
  */
-import type { TaskMeta } from "vitest"
+import { afterEach, type TaskMeta, type TestContext } from "vitest"
 
 export interface FaultRow {
   readonly kind: "fault"
@@ -40,3 +40,14 @@ interface Shown {
 export const shows = ({ task }: Shown, row: Row): void => {
   task.meta.reliability = [...(task.meta.reliability ?? []), row]
 }
+
+/** Every test of the file that passes is a line of its own: in the words of its name, unless said otherwise. */
+export const eachShows = (section: string, words = (task: TestContext["task"]): string => task.name): void => {
+  afterEach((context) => {
+    const { task } = context
+    if (task.result?.state === "pass") shows(context, { kind: "promise", section, what: words(task) })
+  })
+}
+
+/** For names that go on where the name of their `describe` ends. */
+export const withSuite = (task: TestContext["task"]): string => `${task.suite?.name ?? ""} ${task.name}`.trim()
