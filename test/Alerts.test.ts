@@ -230,6 +230,29 @@ describe("watching", () => {
     }).pipe(Effect.provide(Alerts.layer({ rules, sinks: [] }).pipe(Layer.provide(patient.layer))))
   })
 
+  it.scoped("a rule that throws leaves its alert as it was", () => {
+    const patient = new Patient()
+    let throws = false
+    const flaky: Alerts.Rule = {
+      name: "flaky",
+      severity: "info",
+      when: () => {
+        if (throws) throw new Error("no such figure")
+        return true
+      }
+    }
+    return Effect.gen(function* () {
+      yield* TestClock.adjust("1 minute")
+      throws = true
+      yield* TestClock.adjust("10 minutes")
+      expect(names(yield* Alerts.active)).toEqual(["flaky"])
+    }).pipe(
+      Effect.provide(
+        Alerts.layer({ rules: [flaky], sinks: [] }).pipe(Layer.provide(patient.layer), Layer.provideMerge(logging([])))
+      )
+    )
+  })
+
   it.scoped("a rule that throws is logged once and keeps no other rule from firing", () => {
     const patient = new Patient()
     const notebook = new Notebook()

@@ -1,8 +1,8 @@
 /** The rules of one pool, in virtual time. What the contract calls laws is in `laws/`. */
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, HashMap, Logger, TestClock } from "effect"
+import { Duration, Effect, Fiber, HashMap, Logger, TestClock } from "effect"
 import { metricsOf } from "../src/Pool.js"
-import { FakeWorld, make, settle } from "./support/fakeResource.js"
+import { checkout, FakeWorld, make, settle } from "./support/fakeResource.js"
 import { ask, giveBack, interrupt } from "./support/waiting.js"
 
 const askMany = (core: Parameters<typeof ask>[0], n: number) =>
@@ -306,6 +306,21 @@ describe("leak watch", () => {
         yield* TestClock.adjust("50 seconds")
       }
       expect(metricsOf(core)).toMatchObject({ leaks: 0, created: 1, acquired: 5 })
+    })
+  )
+
+  it.scoped("a wait that was in vain tells how long the connection that is held longest has been held", () =>
+    Effect.gen(function* () {
+      const { core } = yield* make({ max: 1 })
+      yield* ask(core)
+      yield* TestClock.adjust("7 seconds")
+      const waiting = yield* Effect.fork(Effect.flip(checkout(core)))
+      yield* TestClock.adjust("1 second")
+      expect(yield* Fiber.join(waiting)).toMatchObject({
+        _tag: "AcquireTimeout",
+        longestHeld: Duration.seconds(8),
+        waited: Duration.seconds(1)
+      })
     })
   )
 

@@ -237,7 +237,7 @@ describe("laws, in virtual time", () => {
       expect([world.openSockets, (yield* Fiber.poll(closing))._tag]).toEqual([1, "None"])
       yield* Deferred.succeed(closed, undefined)
       yield* Fiber.join(closing)
-      expect(world.openSockets).toBe(0)
+      expect([world.openSockets, metricsOf(core).closed]).toEqual([0, 1])
     })
   )
 

@@ -1,6 +1,6 @@
 /** Bugs that the pool had, each with the test that saw it first. */
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Scope, TestClock } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Random, Scope, TestClock } from "effect"
 import * as Deadlines from "../../src/internal/deadlines.js"
 import { metricsOf } from "../../src/Pool.js"
 import { checkout, FakeWorld, make, outcome, settle } from "../support/fakeResource.js"
@@ -91,6 +91,34 @@ describe("connecting", () => {
       const { core } = yield* make({ world, min: 2, max: 5 })
       yield* TestClock.adjust("9 seconds")
       expect(metricsOf(core)).toMatchObject({ reachable: true, total: 2, connectFailures: 0 })
+    })
+  )
+
+  it.scoped("an attempt that hears nothing for ten seconds has failed", () =>
+    Effect.gen(function* () {
+      const world = Object.assign(new FakeWorld(), { connecting: "decide" as const })
+      const { core } = yield* make({ world, min: 1 })
+      yield* TestClock.adjust("9900 millis")
+      expect(metricsOf(core)).toMatchObject({ reachable: true, connectFailures: 0 })
+      yield* TestClock.adjust("200 millis")
+      expect(metricsOf(core).reachable).toBe(false)
+    })
+  )
+
+  it.scoped("probes of two pools do not go out at the same moments", () =>
+    Effect.gen(function* () {
+      const probes = (seed: number) =>
+        Effect.gen(function* () {
+          const world = Object.assign(new FakeWorld(), { connecting: "refuse" as const })
+          yield* make({ world, min: 1 })
+          const attempts: Array<number> = []
+          for (let step = 0; step < 100; step += 1) {
+            yield* TestClock.adjust("10 millis")
+            attempts.push(world.attempts)
+          }
+          return attempts
+        }).pipe(Effect.withRandom(Random.make(seed)))
+      expect(yield* probes(1)).not.toEqual(yield* probes(2))
     })
   )
 
