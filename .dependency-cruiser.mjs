@@ -7,7 +7,7 @@ const publicModule = (names) => `^src/(${names})([.]tsx?$|/)`
 const floors = [
   publicModule("Config|Errors"),
   publicModule("Pool|Connection|Retry|RateLimit|Audit|Metrics"),
-  publicModule("Db|Transaction|Table"),
+  publicModule("Db|Transaction"),
   publicModule("Marketplace|Health"),
   publicModule("Http|promise|react|Alerts|embedded"),
   "^(src/(main|bin|cli|internal/cli|internal/serve|internal/dashboard)([.]tsx?$|/)|dashboard/)"

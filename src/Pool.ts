@@ -49,15 +49,22 @@ export interface PoolMetrics {
   readonly connecting: number
   /** False while no connection can be opened. */
   readonly reachable: boolean
+  /** Sockets that were opened, and those of them that are closed again, for whatever reason. */
   readonly created: number
   readonly closed: number
+  /** How often a connection was lent. */
   readonly acquired: number
+  /** Operations that got no connection within `connectionTimeout`. */
   readonly timeouts: number
+  /** Operations that were turned away because `maxPending` waited already. */
   readonly overloaded: number
+  /** Connections that were held for longer than `leakDetectionTimeout` and taken back. */
   readonly leaks: number
   /** When a connection was last reclaimed as a leak, in ms since the epoch; `-Infinity` if never. */
   readonly lastLeak: number
+  /** Of those, how many were given back by their borrower after all. */
   readonly lateReturns: number
+  /** Attempts to open a socket that failed. */
   readonly connectFailures: number
   /** How long the connection that has been held longest is held. */
   readonly longestHeld: Duration.Duration

@@ -68,6 +68,12 @@ describe("OpenTelemetry", () => {
         expect(monotonic("db.client.connection.timeouts")).toBe(true)
         expect(monotonic("db.client.connection.count")).toBe(false)
         expect(values(metric("db.client.connection.max"), port, read)).toEqual([1])
+        for (const name of ["create_time", "wait_time", "use_time"]) {
+          const counts = values(metric(`db.client.connection.${name}`), port, read).map((value) =>
+            typeof value === "object" && "count" in value ? value.count : 0
+          )
+          expect([name, counts]).toEqual([name, [1]])
+        }
       })
     )
   )
