@@ -191,6 +191,60 @@ describe("a retry", () => {
   )
 })
 
+describe("a socket that was closed under a read", () => {
+  it.effect("is replaced at once: only a second failure is followed by a delay", () => {
+    let requests = 0
+    const gone = { pool: "read", origin: "http://db.test", failure: "closed", code: "", sent: true } as const
+    const database = Db.layerTest(
+      () => {
+        requests += 1
+        return requests % 3 === 0 ? Response.json([]) : Effect.fail(new Db.ConnectionFailed(gone))
+      },
+      { ...retrying, retryJitter: false }
+    )
+    return Effect.gen(function* () {
+      const reading = yield* Effect.fork(read)
+      yield* Effect.repeatN(tick, 20)
+      expect(requests).toBe(2)
+      yield* TestClock.adjust("1 second")
+      expect(yield* Fiber.join(reading)).toEqual([])
+      expect(requests).toBe(3)
+    }).pipe(Effect.provide(database))
+  })
+})
+
+describe("the retry budget", () => {
+  type Gone = "refused" | "closed"
+
+  const kinds: ReadonlyArray<Gone> = ["refused", "closed"]
+
+  // A socket that was closed under a request is replaced at once, without a delay; that is no way round the budget.
+  it.live.each(kinds)("lets a hundred operations try again (%s), and then one for five that succeed", (failure) => {
+    let away = true
+    let requests = 0
+    const gone = new Db.ConnectionFailed({ pool: "read", origin: "http://db.test", failure, code: "", sent: true })
+    const database = Db.layerTest(
+      () => {
+        requests += 1
+        return away ? Effect.fail(gone) : Response.json([])
+      },
+      { maxRetries: 1, retryDelay: 1, minConnections: 1, maxConnections: 2 }
+    )
+    const asking = (operations: number) =>
+      Effect.suspend(() => {
+        requests = 0
+        return Effect.map(Effect.replicateEffect(Effect.exit(read), operations), () => requests)
+      })
+    return Effect.gen(function* () {
+      expect(yield* asking(110)).toBe(210)
+      away = false
+      yield* asking(11)
+      away = true
+      expect(yield* asking(5)).toBe(7)
+    }).pipe(Effect.provide(database))
+  })
+})
+
 describe("what is the caller's own", () => {
   class Mine extends Data.TaggedError("Mine")<{ readonly n: number }> {}
 
