@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Cause, Data, Duration, Effect, Exit, Fiber, Option, TestClock, type Tracer } from "effect"
 import * as Db from "../src/Db.js"
 import * as Pool from "../src/Pool.js"
-import { type Answer, against, failureOf, json, problem, type TestServer } from "./support/httpServer.js"
+import { type Answer, against, failureOf, json, layer, problem, type TestServer } from "./support/httpServer.js"
 
 const read = Db.read((client) => client.from("products").select("id"))
 const insert = Db.write((client) => client.from("products").insert({ id: 1 }))
@@ -211,6 +211,15 @@ describe("a socket that was closed under a read", () => {
       expect(requests).toBe(3)
     }).pipe(Effect.provide(database))
   })
+})
+
+describe("a database that refuses connections", () => {
+  it.effect("is not asked again where the delay alone would outlast connectionTimeout", () =>
+    Effect.map(failureOf(read), (error) => expect(error._tag).toBe("ConnectionFailed")).pipe(
+      // The clock stands still: whoever waits for the delay waits for ever.
+      Effect.provide(layer("http://127.0.0.1:9", { ...retrying, connectionTimeout: "300 millis" }))
+    )
+  )
 })
 
 describe("the retry budget", () => {
