@@ -101,7 +101,7 @@ describe("over the embedded database", () => {
       const { json, status } = yield* ask(health)
       expect(status).toBe(200)
       expect(shape(json)).toEqual(shape(guide))
-      const body = Schema.decodeUnknownSync(HealthJson, { onExcessProperty: "error" })(json)
+      const body = yield* Schema.decodeUnknown(HealthJson, { onExcessProperty: "error" })(json)
       expect(Schema.is(HealthJson)(guide)).toBe(true)
       expect(body.status).toBe("healthy")
       expect(body.database.connection.status).toBe("connected")
@@ -114,7 +114,7 @@ describe("over the embedded database", () => {
   it.live("the headers say what the JSON says", () =>
     Effect.gen(function* () {
       const { headers, json } = yield* ask(health)
-      const { database, responseTime, status } = Schema.decodeUnknownSync(HealthJson)(json)
+      const { database, responseTime, status } = yield* Schema.decodeUnknown(HealthJson)(json)
       expect(headers.get("x-pool-health")).toBe(status)
       expect(headers.get("x-active-connections")).toBe(String(database.pool.connections.active))
       expect(headers.get("x-total-connections")).toBe(String(database.pool.connections.total))
@@ -267,7 +267,7 @@ describe("without a database", () => {
         yield* Ref.set(yield* Http.Readiness, "ready")
         const down = yield* ask(health)
         expect(down.status).toBe(503)
-        const body = Schema.decodeUnknownSync(HealthJson, { onExcessProperty: "error" })(down.json)
+        const body = yield* Schema.decodeUnknown(HealthJson, { onExcessProperty: "error" })(down.json)
         expect(shape(body)).toEqual(shape(guide))
         expect(body.status).toBe("unhealthy")
         expect(body.database.connection.status).toBe("disconnected")

@@ -104,7 +104,7 @@ describe("the data set", () => {
   it.effect("finds many laptops", () =>
     Effect.gen(function* () {
       const found = yield* ask("/rest/v1/products?select=title,category&title=ilike.*laptop*")
-      const rows = Schema.decodeUnknownSync(
+      const rows = yield* Schema.decodeUnknown(
         Schema.Array(Schema.Struct({ title: Schema.String, category: Schema.String }))
       )(found.body)
       expect(rows.length).toBe(50)
@@ -124,7 +124,7 @@ describe("the data set", () => {
           products: Schema.Struct({ price: Schema.Number })
         })
       )
-      const orders = Schema.decodeUnknownSync(Orders)(body).filter(({ id }) => id.startsWith("40000000"))
+      const orders = (yield* Schema.decodeUnknown(Orders)(body)).filter(({ id }) => id.startsWith("40000000"))
       expect(orders.length).toBe(300)
       for (const order of orders) expect(order.total).toBeCloseTo(order.products.price * order.quantity, 2)
     })
@@ -173,7 +173,7 @@ describe("row level security", () => {
       const order = { product_id: ids.product(3), quantity: 1, total: 1 }
       const made = yield* ask("/rest/v1/orders", { ...asBuyer, method: "POST", body: { ...order, buyer_id: buyer } })
       expect(made).toMatchObject({ status: 201, body: [{ buyer_id: buyer, status: "pending" }] })
-      const [{ id }] = Schema.decodeUnknownSync(Schema.Tuple(Schema.Struct({ id: Schema.UUID })))(made.body)
+      const [{ id }] = yield* Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ id: Schema.UUID })))(made.body)
       const cancelled = yield* ask(`/rest/v1/orders?id=eq.${id}`, {
         ...asBuyer,
         method: "PATCH",
@@ -213,7 +213,7 @@ describe("row level security", () => {
         body: { ...product, shop_id: ids.shop(1) }
       })
       expect(made.status).toBe(201)
-      const [{ id }] = Schema.decodeUnknownSync(Schema.Tuple(Schema.Struct({ id: Schema.UUID })))(made.body)
+      const [{ id }] = yield* Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ id: Schema.UUID })))(made.body)
       const elsewhere = yield* ask(`/rest/v1/products?id=eq.${id}`, {
         ...asSeller,
         method: "PATCH",

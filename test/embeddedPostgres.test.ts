@@ -66,8 +66,8 @@ const ask = (path: string, who: "anon" | "service" | string, body?: unknown) =>
         headers: { apikey: key, authorization: `Bearer ${token}`, "content-type": "application/json" },
         ...(body === undefined ? {} : { body: JSON.stringify(body) })
       })
-      return Schema.decodeUnknownSync(Schema.parseJson())(await response.text())
-    })
+      return response.text()
+    }).pipe(Effect.flatMap(Schema.decode(Schema.parseJson())))
   )
 
 const query = (url: Redacted.Redacted, sql: string): Effect.Effect<ReadonlyArray<unknown>> =>

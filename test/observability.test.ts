@@ -61,7 +61,9 @@ describe("docs", () => {
   it.live("every instrument of the table is in the exposition", () =>
     Effect.gen(function* () {
       const names = [...new Set((yield* shown).map(({ name }) => name))]
-      const rows = (yield* fileOf("docs/observability.md")).split("\n").filter((line) => /^\| `/.test(line))
+      const rows = (yield* fileOf("docs/observability.md"))
+        .split("\n")
+        .filter((line) => /^\| `[a-z]+\.[a-z_.]+`/.test(line))
       const instruments = rows.flatMap((row) => {
         const [first = "", ...more] = [...(row.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map(
           ([, name]) => name ?? ""

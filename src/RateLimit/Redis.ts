@@ -56,20 +56,21 @@ const unreadable = (): TypeError =>
   )
 
 const created = (options: RedisOptions) =>
-  Effect.try({
-    try: () =>
+  Effect.orDieWith(
+    Effect.try(() =>
       createClient({
         url: typeof options.url === "string" ? options.url : Redacted.value(options.url),
         // While Redis is gone the limiter decides by itself at once, instead of waiting for its return.
         disableOfflineQueue: true,
         socket: { reconnectStrategy: reconnect }
-      }),
-    catch: unreadable
-  })
+      })
+    ),
+    unreadable
+  )
 
 const connected = (options: RedisOptions) =>
   Effect.acquireRelease(
-    Effect.map(Effect.orDie(created(options)), (client) => {
+    Effect.map(created(options), (client) => {
       // Each operation learns of it by its own failure; an event that nobody hears would end the process.
       client.on("error", () => {})
       // Who comes before the first connection is there waits for it, within the timeout.

@@ -122,7 +122,7 @@ withLayer(Real)("the database", (it) => {
       )
       const [together] = yield* Db.transaction([(client) => client.from("notes").insert({ body, tags }).select("tags")])
       for (const written of [alone, together]) {
-        const [kept] = Schema.decodeUnknownSync(Schema.Tuple(Schema.Struct({ tags: Schema.Tuple(Schema.Object) })))(
+        const [kept] = yield* Schema.decodeUnknown(Schema.Tuple(Schema.Struct({ tags: Schema.Tuple(Schema.Object) })))(
           written
         )
         expect(Object.keys(kept.tags[0]).sort()).toEqual(["__proto__", "constructor", "id", "prototype"])

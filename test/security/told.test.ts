@@ -171,9 +171,8 @@ describe("while every operation fails at a server that repeats what it was sent"
               Config.SupabaseConfig.layerOf({ url: server.url, ...keys }),
               { adminToken, maxRetries: 1, retryDelay: 1, minConnections: 1, maxConnections: 4 },
               Alerts.layer({ sinks: [Alerts.log], interval: "10 millis" })
-            )
-          ),
-          Effect.provide(logging(said))
+            ).pipe(Layer.provideMerge(logging(said)))
+          )
         )
         expect(new Set(errors.map(({ _tag }) => _tag)).size).toBeGreaterThanOrEqual(6)
         expect(new Set(events.map(({ type }) => type)).size).toBeGreaterThanOrEqual(3)
