@@ -34,6 +34,19 @@ const slugOf = (heading: string): string =>
     .replace(/[^\p{L}\p{N}\s_-]/gu, "")
     .replace(/\s/g, "-")
 
+/** `<!-- measured: npm run bench -- --write-docs -->`: what that command wrote stands below it. */
+const measured = /^<!-- measured: (.+) -->$/
+
+/** Figures that nobody has measured yet are not published, and neither is the room for them. */
+const unmeasured = (lines: ReadonlyArray<string>, at: number): ReadonlyArray<string> => {
+  const command = measured.exec(lines[at] ?? "")?.[1]
+  if (command === undefined) return []
+  const next = lines.slice(at + 1).find((line) => line.trim() !== "")
+  return next === undefined || next === "<!-- /measured -->"
+    ? [`${at + 1} nothing was measured: run \`${command}\``]
+    : []
+}
+
 /** Code between backticks holds no links. */
 const linksOf = (line: string): ReadonlyArray<string> =>
   [...line.replace(/`[^`]*`/g, "").matchAll(/\]\(([^()\s]+)\)/g)].map((match) => match[1] ?? "")
@@ -71,6 +84,7 @@ export const read = (source: string): Page => {
       for (let count = 1; anchors.has(free); count++) free = `${slug}-${count}`
       anchors.add(free)
     }
+    mistakes.push(...unmeasured(lines, at))
     links.push(...linksOf(line).map((target) => ({ line: at + 1, target })))
   }
   return { source, examples, anchors, links, mistakes }
