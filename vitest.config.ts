@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
@@ -17,6 +18,8 @@ export default defineConfig({
     globalSetup: ["test/support/globalEmbedded.ts"],
     setupFiles: ["test/support/watchChildren.ts"],
     reporters: ["default", "./scripts/reliability.ts", "./scripts/secrets.ts", "./scripts/closingLine.ts"],
+    // Vitest would keep a core for itself; but tests wait, for sockets and for programs that they start.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 20_000,
     hookTimeout: 60_000
   }
