@@ -2,12 +2,11 @@
  * `npm run soak -- --minutes 10`: reads, writes, idempotent writes, interruptions, leaks, resets and a rate limit, all at
  * once, while the network breaks in every way that `test/support/tcpProxy.ts` knows and the database goes away now and
  * then. The database keeps a ledger. At the end there is a verdict, and the exit code is 1 where it is bad.
- *
- * `--write-docs` puts date, command, machine, figures and verdict below the marker in `docs/reliability.md`.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import process from "node:process"
+import { parseArgs } from "node:util"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import {
@@ -32,10 +31,41 @@ import * as RateLimit from "../src/RateLimit.js"
 import { json, serve } from "../test/support/httpServer.js"
 import { type Fault, make as makeProxy, type TcpProxy } from "../test/support/tcpProxy.js"
 
-const minutesAt = process.argv.indexOf("--minutes")
-const minutes = minutesAt === -1 ? 10 : Number(process.argv[minutesAt + 1])
+const help = `npm run soak -- [options]
 
-const writesDocs = process.argv.includes("--write-docs")
+  --minutes 10    how long, at most 1,440
+  --write-docs    puts date, command, machine, figures and verdict below the marker in docs/reliability.md
+  --help          this
+
+Exit code: 0 when all holds, 1 when something does not, 2 when the options are wrong.
+`
+
+const refuse = (message: string): never => {
+  process.stderr.write(`${message}\n\n${help}`)
+  process.exit(2)
+}
+
+const parsed = () => {
+  try {
+    return parseArgs({
+      options: {
+        minutes: { type: "string", default: "10" },
+        "write-docs": { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false }
+      }
+    }).values
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error))
+  }
+}
+
+const { help: asksForHelp, minutes: minutesGiven, "write-docs": writesDocs } = parsed()
+if (asksForHelp) {
+  process.stdout.write(help)
+  process.exit(0)
+}
+const minutes = Number(minutesGiven)
+if (!(minutes > 0 && minutes <= 1_440)) refuse(`--minutes ${minutesGiven} cannot be. Give --minutes 10, for example.`)
 
 const workers = 40
 const requestTimeout = 1_000

@@ -138,6 +138,7 @@ describe("supabase-pool check", () => {
       for (const name of ["SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "DB_POOL_MAX_CONNECTIONS"]) {
         assert.include(stdout, name)
       }
+      assert.match(stdout, /DB_POOL_MAX_CONNECTIONS.*many/)
       assert.notInclude(stdout + stderr, "the-secret")
     })
   )

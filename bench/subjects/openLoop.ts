@@ -44,8 +44,7 @@ export const ours: Make = async (url = "") => {
   return async ({ load = 0.8, seconds = 10, seed = 1 }) => {
     const random = seeded(seed)
     const mean = 20
-    // The server's timers are later than asked by about one ms, which is service like the rest of it.
-    const times = arrivals(random, (load * connections * 1_000) / (mean + 1.2), seconds * 1_000)
+    const times = arrivals(random, (load * connections * 1_000) / mean, seconds * 1_000)
     const wanted = times.map(() => mean / 2 + exponential(random, mean / 2))
     const latencies: Array<number> = []
     const services: Array<number> = []

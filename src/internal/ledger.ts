@@ -87,7 +87,7 @@ export class Ledger {
 
   /** Once when connecting begins to fail, not at each attempt. */
   logDown(error: ConnectionFailed): Effect.Effect<void> {
-    return Effect.logWarning(`${error.message} Trying again until it answers.`).pipe(
+    return Effect.logWarning(`${error.message} The pool tries again until it answers.`).pipe(
       Effect.annotateLogs({ pool: this.mode })
     )
   }

@@ -282,7 +282,7 @@ describe("no way to the database", () => {
         what,
         error: worded(error),
         atMost: boundOf(error),
-        retried: "all, until `connectionTimeout`",
+        retried: "all, `maxRetries` times, until `connectionTimeout`",
         executed: "0"
       } satisfies FaultRow
     })
@@ -324,7 +324,7 @@ describe("no way to the database", () => {
         what: "nobody listens, and never will",
         error: worded(error),
         atMost: "`connectionTimeout`, retries included",
-        retried: "all, until `connectionTimeout`",
+        retried: "all, `maxRetries` times, until `connectionTimeout`",
         executed: "0"
       })
     })

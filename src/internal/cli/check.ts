@@ -25,7 +25,12 @@ const database = (supabase: SupabaseOptions, pool: PoolOptions) =>
 const findings: Effect.Effect<ReadonlyArray<Finding>> = Effect.matchEffect(load, {
   onFailure: ({ mistakes }) =>
     Effect.succeed([
-      ...mistakes.map(({ problem, remedy, variable }) => ({ name: variable, ok: false, detail: problem, remedy })),
+      ...mistakes.map(({ problem, remedy, value, variable }) => ({
+        name: variable,
+        ok: false,
+        detail: value === undefined ? problem : `${problem} (${value})`,
+        remedy
+      })),
       notChecked("database", "while the configuration has mistakes")
     ]),
   onSuccess: (loaded) =>

@@ -16,7 +16,7 @@ const remedies: Readonly<Record<typeof StartStage.Type, string>> = {
   database: "Run it again; if it stays, `npm ls @supabase/lite @electric-sql/pglite` shows whether the versions fit.",
   migration: "Mend that migration; those before it were fine.",
   seed: "Mend the seed; every migration was applied.",
-  listen: "Choose another port, or leave `port` out to take any free one."
+  listen: "Choose another port; 0 takes any free one."
 }
 
 /**
