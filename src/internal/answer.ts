@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { type DbError, isDbError, QueryError, RowNotFound } from "../Errors.js"
 import { parseRetryAfter } from "../Retry.js"
 import { bodyOf, tableOf } from "./builderFields.js"
+import { invalidRequest } from "./invalidRequest.js"
 import { unsendable } from "./jsonable.js"
 import { limitTo } from "./maxAffected.js"
 import { withoutSecretsOf } from "./pooledClient.js"
@@ -85,13 +86,10 @@ const refusalOf = (query: unknown, maxAffected: number | undefined): QueryError 
   const body = bodyOf(query)
   const found = body === undefined ? undefined : unsendable(body)
   if (found !== undefined) {
-    return new QueryError({
-      code: "INVALID_REQUEST",
-      reason: `${found.path === "" ? "the value" : found.path} cannot be sent: ${found.issue}`,
-      details: "",
-      hint: "Mend the value, or write null if that is what you mean.",
-      status: 0
-    })
+    return invalidRequest(
+      `${found.path === "" ? "the value" : found.path} cannot be sent: ${found.issue}`,
+      "Mend the value, or write null if that is what you mean."
+    )
   }
   return maxAffected === undefined ? undefined : limitTo(query, maxAffected)
 }

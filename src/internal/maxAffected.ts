@@ -1,9 +1,7 @@
 /** PostgREST's bound on what a write may change, put on a builder that somebody else has built. */
-import { QueryError } from "../Errors.js"
+import type { QueryError } from "../Errors.js"
 import { tableOf } from "./builderFields.js"
-
-const refusal = (reason: string, hint: string): QueryError =>
-  new QueryError({ code: "INVALID_REQUEST", reason, details: "", hint, status: 0 })
+import { invalidRequest } from "./invalidRequest.js"
 
 /** Undefined where PostgREST would heed no bound: an insert, an upsert, a read. */
 const headersOf = (query: unknown): Headers | undefined => {
@@ -19,12 +17,12 @@ const headersOf = (query: unknown): Headers | undefined => {
 /** Undefined when the bound holds for what is about to be sent; nothing is sent without it. */
 export const limitTo = (query: unknown, most: number): QueryError | undefined => {
   if (!Number.isSafeInteger(most) || most < 0) {
-    return refusal(`maxAffected is ${most}`, "Give a whole number from 0.")
+    return invalidRequest(`maxAffected is ${most}`, "Give a whole number from 0.")
   }
   const headers = headersOf(query)
   if (headers === undefined) {
     const table = tableOf(query)
-    return refusal(
+    return invalidRequest(
       `maxAffected bounds an update, a delete or a function, and this${table === "" ? "" : ` request to ${table}`} is none`,
       "Leave it out, or return the builder of an update, a delete or an rpc."
     )

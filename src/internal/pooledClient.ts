@@ -1,6 +1,7 @@
 import { SupabaseClient, type WebSocketLike } from "@supabase/supabase-js"
 import { Redacted } from "effect"
 import { QueryError } from "../Errors.js"
+import { invalidRequest } from "./invalidRequest.js"
 import { type PlainHeaders, plainHeaders } from "./plainRequest.js"
 import { withoutSecrets } from "./words.js"
 
@@ -102,7 +103,7 @@ const misleading: ReadonlySet<string> = new Set([
 ])
 
 const rejected = (reason: string, hint: string, refuse: Refuse): Promise<never> => {
-  const refused = new QueryError({ code: "INVALID_REQUEST", reason, details: "", hint, status: 0 })
+  const refused = invalidRequest(reason, hint)
   refuse(refused)
   return Promise.reject(refused)
 }

@@ -1,9 +1,10 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Chunk, Effect, Option, Stream } from "effect"
-import { type DbError, QueryError } from "../Errors.js"
+import type { DbError, QueryError } from "../Errors.js"
 import * as Accessors from "./accessors.js"
 import type { Response } from "./answer.js"
 import type * as Database from "./database.js"
+import { invalidRequest } from "./invalidRequest.js"
 
 /**
  * A builder that a range can be asked of: one of `select`, ordered so that pages do not overlap.
@@ -90,11 +91,4 @@ const page = (
   return "as" in options ? Accessors.read(rows, options) : Accessors.read(rows)
 }
 
-const noPage = (size: number): QueryError =>
-  new QueryError({
-    code: "INVALID_REQUEST",
-    reason: `pageSize is ${size}`,
-    details: "",
-    hint: "Give a whole number from 1.",
-    status: 0
-  })
+const noPage = (size: number): QueryError => invalidRequest(`pageSize is ${size}`, "Give a whole number from 1.")

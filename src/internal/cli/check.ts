@@ -2,8 +2,9 @@ import { Command, Options } from "@effect/cli"
 import { Console, Effect, Layer, Logger, LogLevel, Option } from "effect"
 import { load, PoolConfig, type PoolOptions, SupabaseConfig, type SupabaseOptions } from "../../Config.js"
 import * as Db from "../../Db.js"
+import { problemOf } from "../config/mistake.js"
 import { SaidAlready } from "./failed.js"
-import { configuration, connection, type Finding, line, notChecked } from "./findings.js"
+import { bad, configuration, connection, type Finding, line, notChecked } from "./findings.js"
 
 /** Two sockets, and no patience: this is a question, not a service. */
 const database = (supabase: SupabaseOptions, pool: PoolOptions) =>
@@ -25,12 +26,7 @@ const database = (supabase: SupabaseOptions, pool: PoolOptions) =>
 const findings: Effect.Effect<ReadonlyArray<Finding>> = Effect.matchEffect(load, {
   onFailure: ({ mistakes }) =>
     Effect.succeed([
-      ...mistakes.map(({ problem, remedy, value, variable }) => ({
-        name: variable,
-        ok: false,
-        detail: value === undefined ? problem : `${problem} (${value})`,
-        remedy
-      })),
+      ...mistakes.map((mistake) => bad(mistake.variable, problemOf(mistake), mistake.remedy)),
       notChecked("database", "while the configuration has mistakes")
     ]),
   onSuccess: (loaded) =>

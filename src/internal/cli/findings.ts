@@ -24,7 +24,7 @@ export const expectedVersion = 1
 
 const good = (name: string, detail: string): Finding => ({ name, ok: true, detail, remedy: "" })
 
-const bad = (name: string, detail: string, remedy: string): Finding => ({ name, ok: false, detail, remedy })
+export const bad = (name: string, detail: string, remedy: string): Finding => ({ name, ok: false, detail, remedy })
 
 /** What could not be asked is not well, and is not said to be wrong either. */
 export const notChecked = (name: string, because: string): Finding => ({

@@ -75,10 +75,11 @@ export const withoutSecrets = (
       : { value: oneLine(value) })
   }))
 
-const line = (mistake: Mistake): string => {
-  const value = mistake.value === undefined ? "" : ` (${mistake.value})`
-  return `${mistake.variable}: ${mistake.problem}${value} — ${mistake.remedy}`
-}
+/** What is wrong, with the value where it may be shown. */
+export const problemOf = ({ problem, value }: Mistake): string =>
+  value === undefined ? problem : `${problem} (${value})`
+
+const line = (mistake: Mistake): string => `${mistake.variable}: ${problemOf(mistake)} — ${mistake.remedy}`
 
 export const message = (mistakes: ReadonlyArray<Mistake>): string =>
   [

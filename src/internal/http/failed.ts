@@ -2,22 +2,22 @@
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Duration } from "effect"
 import type { DbError } from "../../Errors.js"
-import { problem } from "./responses.js"
+import { problem, retryAfter } from "./responses.js"
 
 interface Verdict {
   readonly status: number
   /** For whoever asks, so without figures, names of tables or words of the database. */
   readonly error: string
-  readonly retryAfter?: Duration.Duration | undefined
+  readonly wait?: Duration.Duration
 }
 
 /** Where nobody knows better: by then there have been as many answers as there are connections, at the least. */
 const soon = Duration.seconds(1)
 
-const busy = (status: 429 | 503, retryAfter: Duration.Duration = soon): Verdict => ({
+const busy = (status: 429 | 503, wait: Duration.Duration = soon): Verdict => ({
   status,
   error: status === 429 ? "Too many requests. Nothing was done." : "The database cannot be used now. Nothing was done.",
-  retryAfter
+  wait
 })
 
 const gateway = (status: 502 | 504): Verdict => ({ status, error: "The database gave no answer." })
@@ -59,8 +59,6 @@ const verdictOf = (error: DbError): Verdict => {
 }
 
 export const failed = (error: DbError): HttpServerResponse.HttpServerResponse => {
-  const { error: what, retryAfter, status } = verdictOf(error)
-  // In whole seconds, upwards: who comes back then is let in (RFC 9110 §10.2.3).
-  const seconds = retryAfter === undefined ? undefined : Math.max(1, Math.ceil(Duration.toSeconds(retryAfter)))
-  return problem(status, what, seconds === undefined ? {} : { "retry-after": String(seconds) })
+  const { error: what, status, wait } = verdictOf(error)
+  return problem(status, what, wait === undefined ? {} : retryAfter(wait))
 }

@@ -1,22 +1,13 @@
 /** Who asks too often over HTTP, and who guesses at the admin token: 429 with `Retry-After`. */
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Context, Duration, Effect, Layer, Option } from "effect"
 import * as RateLimit from "../../RateLimit.js"
 import * as MemoryStore from "../rateLimit/memoryStore.js"
+import { problem, retryAfter } from "./responses.js"
 
-/** In whole seconds, upwards: who comes back then is let in (RFC 9110 §10.2.3). */
-const tooMany = (error: string, retryAfter: Duration.Duration): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.unsafeJson(
-    { error },
-    {
-      status: 429,
-      headers: {
-        "cache-control": "no-store",
-        "retry-after": String(Math.max(1, Math.ceil(Duration.toSeconds(retryAfter))))
-      }
-    }
-  )
+const tooMany = (error: string, wait: Duration.Duration): HttpServerResponse.HttpServerResponse =>
+  problem(429, error, retryAfter(wait))
 
 /** The other end of the socket, for a header can say anything. */
 const address: Effect.Effect<string, never, HttpServerRequest.HttpServerRequest> = Effect.map(

@@ -118,9 +118,12 @@ const html = (body: string | Uint8Array, status: number): HttpServerResponse.Htt
     ? HttpServerResponse.text(body, { status, headers: { ...pageHeaders, ...noStore }, contentType: types[".html"] })
     : HttpServerResponse.uint8Array(body, { status, headers: pageHeaders, contentType: types[".html"] })
 
+/** None while the page is being built, and where it cannot be. */
+const filesOf = (state: State): Files => (state._tag === "Built" ? state.files : new Map())
+
 const index = (state: State): HttpServerResponse.HttpServerResponse => {
   if (state._tag === "Building") return html(building, 503)
-  const file = state._tag === "Built" ? state.files.get("index.html") : undefined
+  const file = filesOf(state).get("index.html")
   return file === undefined ? html(missing, 503) : html(file.body, 200)
 }
 
@@ -137,7 +140,7 @@ const asset = (state: State, name: string, accepted: string): HttpServerResponse
   if (state._tag === "Building" && name === "waiting.js") {
     return HttpServerResponse.text(waitingScript, { headers: { ...headers, ...noStore }, contentType: types[".js"] })
   }
-  const file = state._tag === "Built" ? state.files.get(`${assets}/${name}`) : undefined
+  const file = filesOf(state).get(`${assets}/${name}`)
   if (file === undefined) return problem(404, "Not found.")
   const [encoding, body] = [...file.encoded].find(([each]) => accepts(accepted, each)) ?? ["", file.body]
   return HttpServerResponse.uint8Array(body, {
@@ -179,8 +182,7 @@ export const routes = HttpApiBuilder.Router.use((router) =>
 export const favicon = "/favicon.ico"
 
 const icon = (state: State): HttpServerResponse.HttpServerResponse => {
-  const name = state._tag === "Built" ? [...state.files.keys()].find((path) => path.endsWith(".svg")) : undefined
-  const file = state._tag === "Built" && name !== undefined ? state.files.get(name) : undefined
+  const [, file] = [...filesOf(state)].find(([path]) => path.endsWith(".svg")) ?? []
   return file === undefined
     ? HttpServerResponse.empty({ headers: noStore })
     : HttpServerResponse.uint8Array(file.body, {

@@ -1,5 +1,5 @@
 import { type ReactNode, useId, useState } from "react"
-import { callerLeft } from "../audit/eventType.js"
+import { broke } from "../audit/eventType.js"
 import * as format from "../feed/format.js"
 import type { View } from "../feed/view.js"
 import type * as Wire from "../feed/wire.js"
@@ -35,16 +35,16 @@ const tones: Readonly<Record<Kind, "bad" | "warn" | "plain">> = {
 const filters: Readonly<Record<string, (event: Wire.Happened) => boolean>> = {
   everything: () => true,
   leaks: ({ type }) => type === "leaked" || type === "reclaimed",
-  failures: ({ reason, type }) => type === "failed" && reason !== callerLeft
+  failures: broke
 }
 
 const shown = 40
 
-/** Whoever hangs up does not break a connection, though it cannot be used again. */
-const outcomeOf = ({ connectionId, reason, type }: Wire.Happened): readonly [word: string, tone: string] => {
-  if (type !== "failed") return [words[type], tones[type]]
-  if (connectionId === "") return ["not opened", "bad"]
-  return reason === callerLeft ? ["left", "plain"] : [words[type], tones[type]]
+const outcomeOf = (event: Wire.Happened): readonly [word: string, tone: string] => {
+  const { connectionId, type } = event
+  if (type === "failed" && connectionId === "") return ["not opened", "bad"]
+  if (type === "failed" && !broke(event)) return ["left", "plain"]
+  return [words[type], tones[type]]
 }
 
 const whoOrWhy = ({ holder, reason }: Wire.Happened): string => {

@@ -1,6 +1,7 @@
 /** A table as its schema describes it: names of columns, values on their way out, rows on their way in. */
 import { Effect, ParseResult, Schema } from "effect"
-import { DecodeError, QueryError } from "../../Errors.js"
+import { DecodeError, type QueryError } from "../../Errors.js"
+import { invalidRequest } from "../invalidRequest.js"
 import { unsendable } from "../jsonable.js"
 import { withoutSecrets } from "../words.js"
 
@@ -201,13 +202,10 @@ export class Columns {
 
   /** For a search that no column takes part in. */
   get unsearchable(): QueryError {
-    return new QueryError({
-      code: "INVALID_REQUEST",
-      reason: `no column of ${this.table} is searched`,
-      details: "",
-      hint: `Name them: Db.table("${this.table}", schema, { search: ["…"] }).`,
-      status: 0
-    })
+    return invalidRequest(
+      `no column of ${this.table} is searched`,
+      `Name them: Db.table("${this.table}", schema, { search: ["…"] }).`
+    )
   }
 }
 

@@ -1,5 +1,5 @@
 /** What `supabase-pool top` shows: a screen of text, from what is known. Pure. */
-import { callerLeft } from "../../audit/eventType.js"
+import { broke } from "../../audit/eventType.js"
 import * as format from "../../feed/format.js"
 import { latest, type View } from "../../feed/view.js"
 import type * as Wire from "../../feed/wire.js"
@@ -86,8 +86,9 @@ const alerts = (paint: Paint, { alerts: active, at }: Wire.Sample): ReadonlyArra
   })
 
 const events = (paint: Paint, view: View, room: number): ReadonlyArray<string> =>
-  view.happened.slice(0, Math.max(0, room)).map(({ at, connectionId, held, holder, pool: name, reason, type }) => {
-    const bad = type === "leaked" || (type === "failed" && reason !== callerLeft)
+  view.happened.slice(0, Math.max(0, room)).map((event) => {
+    const { at, connectionId, held, holder, pool: name, reason, type } = event
+    const bad = type === "leaked" || broke(event)
     const by = holder === "" ? "" : ` by ${holder}`
     const duration = held > 0 ? ` after ${format.millis(held)}` : ""
     return `${format.clock(at)}  ${name.padEnd(6)} ${bad ? paint("bad", type.padEnd(12)) : type.padEnd(12)} ${connectionId}${duration}${by}${reason === "" ? "" : ` ${reason}`}`
