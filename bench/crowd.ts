@@ -23,7 +23,7 @@ const idealOf = ({ millis, requests }: Counts): number => (callers / connections
 
 const pooled: Effect.Effect<Round, BenchFailed, Scope.Scope> = Effect.gen(function* () {
   const { counts, url } = yield* server({ delay })
-  const ours = yield* subject("this pool", "waiting", "crowd", [url])
+  const ours = yield* subject("this pool", "crowd", "ours", [url])
   const { before = 0, failed = 0, megabytes = 0, wall = 0 } = yield* ours.ask({ callers })
   const counted = yield* counts
   const ideal = idealOf(counted)
@@ -33,7 +33,7 @@ const pooled: Effect.Effect<Round, BenchFailed, Scope.Scope> = Effect.gen(functi
 
 const withoutPool: Effect.Effect<number, BenchFailed, Scope.Scope> = Effect.gen(function* () {
   const { counts, url } = yield* server({ delay })
-  const bare = yield* subject("undici", "waiting", "bareSockets", [url, String(connections)])
+  const bare = yield* subject("undici", "crowd", "undici", [url, String(connections)])
   const { wall = 0 } = yield* bare.ask({ callers })
   return wall / idealOf(yield* counts)
 })

@@ -14,7 +14,7 @@ export const question: Question = {
       const { url } = yield* server()
       const measure = (asked: Figures) =>
         Effect.scoped(
-          Effect.flatMap(subject("this pool", "waiting", "weight", [url], { nodeArgs: ["--expose-gc"] }), (ours) =>
+          Effect.flatMap(subject("this pool", "heap", "ours", [url], { nodeArgs: ["--expose-gc"] }), (ours) =>
             ours.ask(asked)
           )
         )

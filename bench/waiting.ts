@@ -8,7 +8,7 @@ const goal = 1.3
 
 const none = (): Array<number> => []
 
-const kinds = ["queue", "bareQueue"] as const
+const kinds = ["ours", "bare"] as const
 
 export const question: Question = {
   name: "waiting",
@@ -36,8 +36,8 @@ export const question: Question = {
       const costs = (of: (typeof kinds)[number]): ReadonlyArray<number> =>
         running.filter(({ kind }) => kind === of).map(({ seen }) => median(seen))
       const growth = (figures: ReadonlyArray<number>): number => Math.max(...figures) / (figures[0] ?? Number.NaN)
-      const ours = costs("queue")
-      const bare = costs("bareQueue")
+      const ours = costs("ours")
+      const bare = costs("bare")
       return {
         answers: [
           {

@@ -6,6 +6,7 @@ import PgPool from "pg-pool"
 import { Pool as Tarn } from "tarn"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
+import { reading } from "../support/options.js"
 import { runtime } from "../support/runtime.js"
 import { cpuOf, looping, type Make, times } from "../support/subject.js"
 
@@ -19,14 +20,7 @@ const thing: Thing = { name: "a thing" }
 
 /** Its connections are open sockets on a server, which nothing is sent on. */
 export const ours: Make = async (url = "") => {
-  const layer = Db.layerOf({
-    url,
-    anonKey: "anon",
-    serviceRoleKey: "service",
-    minConnections: size,
-    maxConnections: 2 * size
-  })
-  const { run } = await runtime(layer)
+  const { run } = await runtime(Db.layerOf(reading(url, size)))
   const once = Effect.flatMap(Pool.ReadPool, (pool) => Effect.succeed(pool.use(() => Effect.void)))
   const use = await run(once)
   return async ({ operations = 1 }) => {

@@ -2,19 +2,12 @@
 import { Effect } from "effect"
 import * as Db from "../../src/Db.js"
 import { createDatabase } from "../../src/promise.js"
+import { reading } from "../support/options.js"
+import { connections, query } from "../support/read.js"
 import { runtime } from "../support/runtime.js"
 import { cpuOf, looping, type Make, times } from "../support/subject.js"
-import { connections, query } from "./peers.js"
 
-const options = (url: string) => ({
-  url,
-  anonKey: "anon",
-  serviceRoleKey: "service",
-  minConnections: connections,
-  maxConnections: 2 * connections
-})
-
-const reading = async (layer: ReturnType<typeof Db.layerOf>): ReturnType<Make> => {
+const measured = async (layer: ReturnType<typeof Db.layerOf>): ReturnType<Make> => {
   const { run } = await runtime(layer)
   const read = Effect.asVoid(Db.read(query))
   return async ({ callers = 1, operations = 1 }) => {
@@ -26,11 +19,12 @@ const reading = async (layer: ReturnType<typeof Db.layerOf>): ReturnType<Make> =
 }
 
 /** Callers are fibers of one runtime, each in a loop, as callers of the others are promises in a loop. */
-export const dbRead: Make = (url = "") => reading(Db.layerOf(options(url)))
+export const dbRead: Make = (url = "") => measured(Db.layerOf(reading(url, connections)))
 
-export const dbReadBare: Make = (url = "") => reading(Db.layerOf({ ...options(url), enableMetrics: false }))
+export const dbReadBare: Make = (url = "") =>
+  measured(Db.layerOf({ ...reading(url, connections), enableMetrics: false }))
 
 export const promiseRead: Make = async (url = "") => {
-  const { executeWithPool } = createDatabase(options(url))
+  const { executeWithPool } = createDatabase(reading(url, connections))
   return looping(() => executeWithPool(query, "read"))
 }

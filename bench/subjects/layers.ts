@@ -1,43 +1,17 @@
 /** What one read is made of, each layer with those below it, on the same sockets and with the same callers. */
 import { Duration, Effect, Redacted, Scope } from "effect"
-import { Client, type Dispatcher } from "undici"
 import * as Deadlines from "../../src/internal/deadlines.js"
 import { target } from "../../src/internal/openSocket.js"
 import * as PooledClient from "../../src/internal/pooledClient.js"
 import { SocketFetch } from "../../src/internal/socketFetch.js"
-import { looping, type Make } from "../support/subject.js"
-import { connections, query } from "./peers.js"
-
-const path = "/rest/v1/rows?select=id%2Cname&id=eq.1&limit=1"
-
-/** Callers take turns, so that each has a socket of its own as long as there are no more of them than sockets. */
-const inTurn = <A>(items: ReadonlyArray<A>): (() => A) => {
-  let turn = 0
-  return () => {
-    turn = (turn + 1) % items.length
-    const item = items[turn]
-    if (item === undefined) throw new Error("nothing to take turns with")
-    return item
-  }
-}
+import { connections, query, request } from "../support/read.js"
+import { inTurn, looping, type Make } from "../support/subject.js"
+import { client, send } from "../support/undici.js"
 
 /** undici writes a request and parses its answer, which nobody looks at. */
 export const http: Make = async (url = "") => {
-  const next = inTurn(Array.from({ length: connections }, () => new Client(url, { pipelining: 1 })))
-  const headers = { apikey: "anon", authorization: "Bearer anon", "x-client-info": "supabase-js-node/2.0.0" }
-  return looping(
-    () =>
-      new Promise<void>((resolve, reject) => {
-        const handler: Dispatcher.DispatchHandler = {
-          onConnect: () => {},
-          onHeaders: () => true,
-          onData: () => true,
-          onComplete: () => resolve(),
-          onError: reject
-        }
-        next().dispatch({ path, method: "GET", headers, reset: false }, handler)
-      })
-  )
+  const next = inTurn(Array.from({ length: connections }, () => client(url)))
+  return looping(() => send(next(), request))
 }
 
 const sockets = async (url: string): Promise<ReadonlyArray<SocketFetch>> => {
@@ -56,8 +30,8 @@ const sockets = async (url: string): Promise<ReadonlyArray<SocketFetch>> => {
 /** The socket's `fetch`, its answer read as text: deadline and response object come on top. */
 export const fetching: Make = async (url = "") => {
   const next = inTurn(await sockets(url))
-  const headers = { apikey: "anon", authorization: "Bearer anon", "x-client-info": "supabase-js-node/2.0.0" }
-  return looping(async () => (await next().fetch(`${url}${path}`, { method: "GET", headers })).text())
+  const { headers, method, path } = request
+  return looping(async () => (await next().fetch(`${url}${path}`, { method, headers })).text())
 }
 
 /** supabase-js's builder on that `fetch`: it makes the URL and the headers, and parses the rows. */

@@ -5,10 +5,11 @@ import { Effect } from "effect"
 import * as Db from "../../src/Db.js"
 import { arrivals, exponential, seeded } from "../../src/internal/load/arrivals.js"
 import { idealLatencies } from "../support/ideal.js"
+import { reading } from "../support/options.js"
 import { quantile } from "../support/question.js"
+import { connections } from "../support/read.js"
 import { runtime } from "../support/runtime.js"
 import type { Make } from "../support/subject.js"
-import { connections } from "./peers.js"
 
 interface Row {
   readonly took: number
@@ -27,14 +28,7 @@ const tookOf = (rows: unknown): number => {
  * Poisson, so many that the connections are busy for `load` of the time.
  */
 export const ours: Make = async (url = "") => {
-  const layer = Db.layerOf({
-    url,
-    anonKey: "anon",
-    serviceRoleKey: "service",
-    minConnections: connections,
-    maxConnections: 2 * connections
-  })
-  const { run } = await runtime(layer)
+  const { run } = await runtime(Db.layerOf(reading(url, connections)))
   await run(
     Effect.all(
       Array.from({ length: connections }, () => Db.read(asking(100))),

@@ -6,9 +6,8 @@ import { createPool } from "generic-pool"
 import PgPool from "pg-pool"
 import { Pool as Tarn } from "tarn"
 import { Pool as UndiciPool, fetch as undiciFetch } from "undici"
+import { connections, query } from "../support/read.js"
 import { looping, type Make } from "../support/subject.js"
-
-export const connections = 20
 
 class NoRealtime {
   constructor() {
@@ -18,8 +17,6 @@ class NoRealtime {
 
 /** Node 20 has no WebSocket, and supabase-js wants one when it is made. */
 const realtime = { transport: NoRealtime as unknown as new () => WebSocketLike }
-
-export const query = (client: SupabaseClient) => client.from("rows").select("id, name").eq("id", 1).limit(1)
 
 export const stockClient = (url: string): SupabaseClient => createClient(url, "anon", { realtime })
 

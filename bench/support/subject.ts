@@ -30,6 +30,17 @@ export const looping =
     return { cpu: cpu / (each * callers), wall: (wall * 1_000) / (each * callers) }
   }
 
+/** Callers take turns, so that each has an item of its own as long as there are no more of them than items. */
+export const inTurn = <A>(items: ReadonlyArray<A>): (() => A) => {
+  let turn = 0
+  return () => {
+    turn = (turn + 1) % items.length
+    const item = items[turn]
+    if (item === undefined) throw new Error("nothing to take turns with")
+    return item
+  }
+}
+
 /** So many times, as a `for` loop would; `Effect.repeatN` gives way to other fibers after each, which no peer does. */
 export const times = <A, E, R>(effect: Effect.Effect<A, E, R>, count: number): Effect.Effect<void, E, R> =>
   Effect.suspend(() => {
