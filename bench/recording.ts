@@ -6,11 +6,11 @@
  * - *whole*: `Db.read` from end to end on a handler in place of the network, metrics on and off, in CPU time. It is the
  *   truer figure and the noisier one: the difference of two loops of tens of µs.
  */
-import { parseArgs } from "node:util"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Effect, Exit, Layer, ManagedRuntime } from "effect"
+import { commandLine } from "../scripts/commandLine.js"
 import * as Config from "../src/Config.js"
 import * as Db from "../src/Db.js"
 import * as PoolFigures from "../src/internal/metrics/pool.js"
@@ -28,10 +28,12 @@ const wholePerRound = 1_000
 const help = `npm run bench:recording [-- --json]
 
 What recording costs an operation, in µs: the median of ${rounds} interleaved pairs of loops, with and without; and what its
-figures hold. Exits 1 when it is ${limitMicros} µs or more alone.
+figures hold.
 
   --json   one line of JSON in place of the table
-  --help   this text`
+  --help   this text
+
+Exit code: 0 when it is below ${limitMicros} µs alone, 1 when it is not, 2 when the options are wrong.`
 
 const database = { url: "http://db.test", anonKey: "anon", serviceRoleKey: "service" }
 
@@ -160,15 +162,15 @@ const rounded = (value: number): string => value.toFixed(2)
 const line = (name: string, { costMicros, ratio, withMicros, withoutMicros }: Compared): string =>
   `${name}  ${rounded(costMicros)} µs an operation; ${rounded(withMicros)} with, ${rounded(withoutMicros)} without, ×${rounded(ratio)}`
 
+const { values } = commandLine(help, { options: { json: { type: "boolean", default: false } } })
+
 const main = Effect.gen(function* () {
-  const { values } = parseArgs({ options: { json: { type: "boolean" }, help: { type: "boolean" } } })
-  if (values.help === true) return yield* Console.log(help)
   const since = yield* Clock.currentTimeMillis
   const outcome = { alone: yield* alone, whole: yield* whole, memory: yield* memory }
   const passed = outcome.alone.costMicros < limitMicros
   const seconds = ((yield* Clock.currentTimeMillis) - since) / 1_000
   yield* Console.log(
-    values.json === true
+    values.json
       ? JSON.stringify({ passed, seconds, rounds, ...outcome })
       : [
           `${passed ? "PASS" : "FAIL"}  ${line("alone", outcome.alone)} (below ${limitMicros})`,

@@ -1,12 +1,24 @@
 /**
- * What a transaction costs beside the same writes one by one: on this machine's PostgreSQL, through the embedded API and
+ * `npm run bench:transaction`: what a transaction costs beside the same writes one by one: on this machine's PostgreSQL, through the embedded API and
  * one write connection, so that only the ratio travels.
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Clock, Console, Effect, Layer } from "effect"
+import { commandLine } from "../scripts/commandLine.js"
 import * as Db from "../src/Db.js"
 import { Embedded } from "../src/embedded.js"
 import { postgresServer } from "../src/internal/embedded/postgresServer.js"
+
+commandLine(
+  `npm run bench:transaction
+
+What one transaction costs beside the same writes one by one, with 1, 10 and 100 steps. Needs PostgreSQL on this machine.
+
+  --help   this text
+
+Exit code: 0 when it was measured, 2 when the options are wrong.`,
+  {}
+)
 
 const database = Layer.unwrapScoped(
   Effect.gen(function* () {

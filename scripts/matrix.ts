@@ -5,7 +5,7 @@
 import { rm } from "node:fs/promises"
 import { resolve } from "node:path"
 import process from "node:process"
-import { parseArgs } from "node:util"
+import { commandLine } from "./commandLine.js"
 import { type Checkout, copied, here } from "./matrix/checkout.js"
 import { install } from "./matrix/node.js"
 import { type Outcome, suite } from "./matrix/suite.js"
@@ -20,35 +20,16 @@ const help = `npm run test:matrix -- [options]
   --help                    this
 
 Exit code: 0 when every run passed, 1 when one did not, 2 when the options are wrong.
-What each run printed stays in .scratch/matrix.
-`
+What each run printed stays in .scratch/matrix.`
 
-const refuse = (message: string): never => {
-  process.stderr.write(`${message}\n\n${help}`)
-  process.exit(2)
-}
-
-const parse = () => {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        only: { type: "string", multiple: true },
-        files: { type: "string", multiple: true },
-        "supabase-js": { type: "string", multiple: true },
-        help: { type: "boolean", short: "h" }
-      }
-    })
-  } catch (error) {
-    return refuse(error instanceof Error ? error.message : String(error))
+const { positionals, refuse, values } = commandLine(help, {
+  allowPositionals: true,
+  options: {
+    only: { type: "string", multiple: true },
+    files: { type: "string", multiple: true },
+    "supabase-js": { type: "string", multiple: true }
   }
-}
-
-const { positionals, values } = parse()
-if (values.help === true) {
-  process.stdout.write(help)
-  process.exit(0)
-}
+})
 if (positionals.length > 0 && values.files === undefined)
   refuse(`"${positionals.join(" ")}" belongs to no option. Test files come after --files.`)
 

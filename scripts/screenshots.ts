@@ -1,6 +1,6 @@
 /**
  * The pictures in docs/images, of a real run: starts the server as `npm start` does, puts load on it, causes a leak, and
- * photographs the dashboard. Takes about two minutes; needs Chromium.
+ * photographs the dashboard.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdir } from "node:fs/promises"
@@ -8,6 +8,18 @@ import process from "node:process"
 import { createInterface } from "node:readline"
 import { setTimeout as wait } from "node:timers/promises"
 import { type Browser, chromium } from "playwright-core"
+import { commandLine } from "./commandLine.js"
+
+const help = `npm run screenshots [-- --whole]
+
+Writes the pictures of the dashboard that the pages show. Takes about two minutes; needs Chromium.
+
+  --whole   also the whole page, wide and on a phone
+  --help    this text
+
+Exit code: 0 when they are written, 1 when they are not, 2 when the options are wrong.`
+
+const { values } = commandLine(help, { options: { whole: { type: "boolean", default: false } } })
 
 const folder = "docs/images"
 
@@ -72,7 +84,7 @@ try {
   await wait(16_000)
   await take(browser, url, { name: "dashboard-leak", dark: true })
   await take(browser, url, { name: "dashboard-phone", dark: true, width: 360, height: 780, scale: 2 })
-  if (process.argv.includes("--whole")) {
+  if (values.whole) {
     await take(browser, url, { name: "whole-light", whole: true })
     await take(browser, url, { name: "whole-phone", whole: true, width: 360, height: 780 })
   }

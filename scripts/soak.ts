@@ -6,7 +6,6 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import process from "node:process"
-import { parseArgs } from "node:util"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import {
@@ -30,6 +29,7 @@ import * as Pool from "../src/Pool.js"
 import * as RateLimit from "../src/RateLimit.js"
 import { json, serve } from "../test/support/httpServer.js"
 import { type Fault, make as makeProxy, type TcpProxy } from "../test/support/tcpProxy.js"
+import { commandLine } from "./commandLine.js"
 
 const help = `npm run soak -- [options]
 
@@ -37,35 +37,16 @@ const help = `npm run soak -- [options]
   --write-docs    puts date, command, machine, figures and verdict below the marker in docs/reliability.md
   --help          this
 
-Exit code: 0 when all holds, 1 when something does not, 2 when the options are wrong.
-`
+Exit code: 0 when all holds, 1 when something does not, 2 when the options are wrong.`
 
-const refuse = (message: string): never => {
-  process.stderr.write(`${message}\n\n${help}`)
-  process.exit(2)
-}
-
-const parsed = () => {
-  try {
-    return parseArgs({
-      options: {
-        minutes: { type: "string", default: "10" },
-        "write-docs": { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false }
-      }
-    }).values
-  } catch (error) {
-    return refuse(error instanceof Error ? error.message : String(error))
+const { refuse, values } = commandLine(help, {
+  options: {
+    minutes: { type: "string", default: "10" },
+    "write-docs": { type: "boolean", default: false }
   }
-}
-
-const { help: asksForHelp, minutes: minutesGiven, "write-docs": writesDocs } = parsed()
-if (asksForHelp) {
-  process.stdout.write(help)
-  process.exit(0)
-}
-const minutes = Number(minutesGiven)
-if (!(minutes > 0 && minutes <= 1_440)) refuse(`--minutes ${minutesGiven} cannot be. Give --minutes 10, for example.`)
+})
+const minutes = Number(values.minutes)
+if (!(minutes > 0 && minutes <= 1_440)) refuse(`--minutes ${values.minutes} cannot be. Give --minutes 10, for example.`)
 
 const workers = 40
 const requestTimeout = 1_000
@@ -435,7 +416,7 @@ const main = Effect.gen(function* () {
   const isWell = checks.every(([, , holds]) => holds)
   const sum = isWell ? "verdict: all holds" : "verdict: BROKEN"
   yield* Console.log(sum)
-  if (writesDocs) {
+  if (values["write-docs"]) {
     const date = new Date(yield* Clock.currentTimeMillis).toISOString().slice(0, 10)
     yield* Effect.sync(() => writeDocs({ date, totals, sum, checks }))
   }
