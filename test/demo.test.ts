@@ -158,6 +158,17 @@ describe("examples/leak", () => {
     60_000
   )
 
+  it.live(
+    "load.ts refuses a number that is none, by its name, and fails",
+    () =>
+      Effect.gen(function* () {
+        const { failed, output } = yield* runProgram("examples/leak/load.ts", {}, ["http://127.0.0.1:1", "soon"])
+        assert.isTrue(failed)
+        assert.match(output, /^seconds: "soon" cannot be\. Give a whole number from 1 to 86400\.\n$/)
+      }),
+    60_000
+  )
+
   it.scopedLive(
     "load.ts searches for as long as it was told, and counts the answers",
     () =>
