@@ -156,7 +156,7 @@ export interface FakePool {
   readonly events: ReadonlyArray<ConnectionEvent>
 }
 
-export interface FakeOptions extends Partial<Omit<CoreOptions<FakeResource>, "acquire">> {
+export interface FakeOptions extends Partial<CoreOptions<FakeResource>> {
   readonly world?: FakeWorld
   readonly housekeeper?: boolean
   readonly events?: boolean

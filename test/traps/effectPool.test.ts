@@ -6,7 +6,6 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Pool, Scope, TestClock } from "effect"
-import { Core } from "../../src/internal/core.js"
 import { metricsOf } from "../../src/Pool.js"
 import { FakeResource, FakeWorld, make, outcome, settle } from "../support/fakeResource.js"
 import { ask, giveBack, interrupt } from "../support/waiting.js"
@@ -283,18 +282,11 @@ describe("Effect's Pool with the usage strategy remembers every item that it did
     Effect.gen(function* () {
       const refs: Array<WeakRef<object>> = []
       const world = new FakeWorld()
-      const core = yield* Core.make<FakeResource>({
-        mode: "read",
-        origin: "http://fake",
-        min: 0,
+      // Without the world's own list, which would keep all of them.
+      const { core } = yield* make({
+        world,
         max: 1,
-        maxPending: 1,
-        connectionTimeout: Duration.seconds(1),
-        leakDetectionTimeout: Duration.zero,
-        idleTimeout: 60_000,
-        maxLifetime: 0,
-        keepaliveInterval: 0,
-        shutdownTimeout: Duration.zero,
+        housekeeper: true,
         acquire: (onClose) =>
           Effect.acquireRelease(
             Effect.sync(() => {
