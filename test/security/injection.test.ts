@@ -62,6 +62,9 @@ const holds = (read: Read, check: (seen: Seen, text: string) => void) =>
 
 const usualHeaders = ({ headers }: Seen): void => expect(Object.keys(headers).sort()).toEqual(usual)
 
+/** White space around a header's value is no part of it (Fetch standard, normalize). */
+const withoutPadding = (text: string): string => text.replaceAll(/^[\t\n\r ]+|[\t\n\r ]+$/g, "")
+
 /** In the path as it is, and as a server sees it that decodes it first. */
 const inside = ({ url }: Seen): void => {
   const path = url.split("?", 1)[0] ?? ""
@@ -106,9 +109,7 @@ describe("text from outside", () => {
       (text) => Db.read((client) => client.schema(text).from("a").select("id")),
       (seen, text) => {
         usualHeaders(seen)
-        expect(seen.headers["accept-profile"]).toBe(
-          Buffer.from(text.trim()).toString("latin1") && seen.headers["accept-profile"]
-        )
+        expect(seen.headers["accept-profile"]).toBe(withoutPadding(text))
         expect(seen.url).toBe("/rest/v1/a?select=id")
       }
     )
