@@ -5,7 +5,7 @@
  * who gets which, the opener opens what is missing. Everything here that changes state is synchronous, so that no
  * interruption can come between two changes; what waits or does I/O is an Effect around it.
  */
-import { Clock, Duration, Effect, Exit, type Fiber, FiberSet, Pool, Scope } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, type Fiber, FiberSet, Pool, Scope } from "effect"
 import { type AcquireError, AcquireTimeout, PoolClosed, PoolOverloaded } from "../Errors.js"
 import { Bag } from "./bag.js"
 import type { CoreOptions } from "./coreOptions.js"
@@ -15,7 +15,7 @@ import { reclaim } from "./leakWatch.js"
 import { Lease, type Resource } from "./lease.js"
 import { Ledger } from "./ledger.js"
 import { Opener } from "./opener.js"
-import { Request } from "./request.js"
+import { type Borrower, Request, type Restore } from "./request.js"
 import * as Slot from "./slot.js"
 import { monotonic } from "./time.js"
 
@@ -29,8 +29,6 @@ const stillborn = 250
  * How long Effect's `Pool` remembers what it made, ended or not. Its usage strategy would remember all of it for ever.
  */
 const memory = Duration.minutes(1)
-
-type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
 
 /** Why a lease ends. */
 type End = "idle-closed" | "retired" | "failed" | "reset" | "closed" | "reclaimed"
@@ -94,15 +92,18 @@ export class Core<R extends Resource> {
   /** A resource while `f` runs. */
   use<A, E, S>(f: (resource: R) => Effect.Effect<A, E, S>): Effect.Effect<A, E | AcquireError, S> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(this.checkout(restore), (lease) => {
-        const after = (exit: Exit.Exit<A, E>): Effect.Effect<A, E> => {
-          const late = this.takeBack(lease)
-          return late === undefined ? exit : Effect.zipRight(late, exit)
+      Effect.withFiberRuntime((fiber) => {
+        const lent = (lease: Lease<R>): Effect.Effect<A, E, S> => {
+          const after = (exit: Exit.Exit<A, E>): Effect.Effect<A, E> => {
+            const late = this.takeBack(lease)
+            return late === undefined ? exit : Effect.zipRight(late, exit)
+          }
+          return Effect.matchCauseEffect(restore(Effect.suspend(() => f(lease.resource))), {
+            onSuccess: (value) => after(Exit.succeed(value)),
+            onFailure: (cause) => after(Exit.failCause(cause))
+          })
         }
-        return Effect.matchCauseEffect(restore(Effect.suspend(() => f(lease.resource))), {
-          onSuccess: (value) => after(Exit.succeed(value)),
-          onFailure: (cause) => after(Exit.failCause(cause))
-        })
+        return this.borrow<A, E | AcquireError, S>({ fiber, restore, lent, refused: Effect.failCause })
       })
     )
   }
@@ -112,22 +113,26 @@ export class Core<R extends Resource> {
    * operation that has used up a part of its `connectionTimeout` in an earlier attempt.
    */
   checkout(restore: Restore, limit?: number): Effect.Effect<Lease<R>, AcquireError> {
-    return Effect.withFiberRuntime((fiber) => {
-      if (this.phase !== "open") return Effect.fail(this.closed(false))
-      const lease = this.takeIdle(fiber)
-      if (lease !== undefined) return Effect.succeed(lease)
-      const refusal = this.refusal()
-      if (refusal !== undefined) return Effect.fail(refusal)
-      const request = new Request(this, fiber, this.now())
-      this.bag.wait(request)
-      this.deadlines.add(request)
-      this.opener.grow()
-      const wait = Effect.matchCauseEffect(restore(request.wait), {
-        onSuccess: Effect.succeed,
-        onFailure: (cause) => Effect.zipRight(request.abandon, Effect.failCause(cause))
-      })
-      return limit === undefined ? wait : request.within(limit, wait)
-    })
+    return Effect.withFiberRuntime((fiber) =>
+      this.borrow<Lease<R>, AcquireError, never>(
+        { fiber, restore, lent: Effect.succeed, refused: Effect.failCause },
+        limit
+      )
+    )
+  }
+
+  /** `checkout`, and then what the borrower does in either case: one step for the fiber that waits, in place of two. */
+  borrow<A, E, S>(borrower: Borrower<R, A, E, S>, limit?: number): Effect.Effect<A, E, S> {
+    if (this.phase !== "open") return borrower.refused(Cause.fail(this.closed(false)))
+    const lease = this.takeIdle(borrower.fiber)
+    if (lease !== undefined) return borrower.lent(lease)
+    const refusal = this.refusal()
+    if (refusal !== undefined) return borrower.refused(Cause.fail(refusal))
+    const request = new Request(this, borrower.fiber, this.now())
+    this.bag.wait(request)
+    this.deadlines.add(request)
+    this.opener.grow()
+    return request.wait(borrower, limit)
   }
 
   /** What `checkout` gives where nobody has to wait, for those who must not pay for an Effect. Give it back as that. */

@@ -1,4 +1,4 @@
-import { Duration, Effect, Fiber } from "effect"
+import { type Cause, Duration, Effect, Fiber } from "effect"
 import type { AcquireError, AcquireTimeout } from "../Errors.js"
 import { type Bag, Waiter } from "./bag.js"
 import type { Deadlines } from "./deadlines.js"
@@ -9,9 +9,20 @@ export interface Lender<R extends Resource> {
   readonly bag: Bag<Lease<R>>
   readonly deadlines: Deadlines
   lend(lease: Lease<R>, fiber: Fiber.RuntimeFiber<unknown, unknown>, now: number, waited: number): void
-  giveBack(lease: Lease<R>): Effect.Effect<void>
+  takeBack(lease: Lease<R>): Effect.Effect<void> | undefined
   timedOut(since: number): AcquireTimeout
   now(): number
+}
+
+/** Makes what it is given as interruptible as the borrower was. */
+export type Restore = <A, E, S>(effect: Effect.Effect<A, E, S>) => Effect.Effect<A, E, S>
+
+/** Who borrows, and what it does when it gets a lease and when it gets none. */
+export interface Borrower<R extends Resource, A, E, S> {
+  readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
+  readonly restore: Restore
+  readonly lent: (lease: Lease<R>) => Effect.Effect<A, E, S>
+  readonly refused: (cause: Cause.Cause<AcquireError>) => Effect.Effect<A, E, S>
 }
 
 /**
@@ -56,7 +67,18 @@ export class Request<R extends Resource> extends Waiter<Lease<R>> {
     })
   }
 
-  get wait(): Effect.Effect<Lease<R>, AcquireError> {
+  wait<A, E, S>({ lent, refused, restore }: Borrower<R, A, E, S>, limit?: number): Effect.Effect<A, E, S> {
+    const answer = restore(this.answer)
+    return Effect.matchCauseEffect(limit === undefined ? answer : this.within(limit, answer), {
+      onSuccess: lent,
+      onFailure: (cause) => {
+        const late = this.abandon()
+        return late === undefined ? refused(cause) : Effect.zipRight(late, refused(cause))
+      }
+    })
+  }
+
+  private get answer(): Effect.Effect<Lease<R>, AcquireError> {
     return Effect.async((resume) => {
       if (this.lease !== undefined) resume(Effect.succeed(this.lease))
       else if (this.error !== undefined) resume(Effect.fail(this.error))
@@ -65,20 +87,18 @@ export class Request<R extends Resource> extends Waiter<Lease<R>> {
   }
 
   /** The caller has gone. What it was given in the meantime goes to the next. */
-  get abandon(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.lender.deadlines.remove(this)
-      this.lender.bag.leave(this)
-      return this.lease === undefined ? Effect.void : this.lender.giveBack(this.lease)
-    })
+  private abandon(): Effect.Effect<void> | undefined {
+    this.lender.deadlines.remove(this)
+    this.lender.bag.leave(this)
+    return this.lease === undefined ? undefined : this.lender.takeBack(this.lease)
   }
 
   /**
-   * `wait`, ended after `limit` ms at the latest. It is ended by failing it, since interrupting it would wait for it
+   * `answer`, ended after `limit` ms at the latest. It is ended by failing it, since interrupting it would wait for it
    * where the caller is uninterruptible.
    */
-  within<A, E>(limit: number, wait: Effect.Effect<A, E>): Effect.Effect<A, E> {
+  private within<A, E>(limit: number, answer: Effect.Effect<A, E>): Effect.Effect<A, E> {
     const timer = Effect.interruptible(Effect.delay(this.onExpire, Duration.millis(limit)))
-    return Effect.flatMap(Effect.forkDaemon(timer), (running) => Effect.ensuring(wait, Fiber.interruptFork(running)))
+    return Effect.flatMap(Effect.forkDaemon(timer), (running) => Effect.ensuring(answer, Fiber.interruptFork(running)))
   }
 }

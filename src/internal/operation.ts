@@ -1,0 +1,208 @@
+/**
+ * One operation from the caller to the database and back: checkout, request, return, and again where that is safe.
+ *
+ * All of it is one object that its effects refer to, since thousands of them may wait at once and a closure for each step
+ * would be held for as long.
+ */
+import type { SupabaseClient } from "@supabase/supabase-js"
+import { Cause, type Clock, Duration, Effect, Either, Exit, type Fiber, identity, Schedule } from "effect"
+import type { PooledConnection } from "../Connection.js"
+import { type DbError, isDbError, type Mode, QueryError } from "../Errors.js"
+import type * as Metrics from "../Metrics.js"
+import * as Retry from "../Retry.js"
+import type { PoolCore, PoolLease } from "./cores.js"
+import type { Restore } from "./request.js"
+import type * as Spans from "./spans.js"
+import { precise } from "./time.js"
+
+export interface OperationOptions {
+  readonly mode: Mode
+  /** The service-role key on a read connection. */
+  readonly as?: "service" | undefined
+  readonly idempotent?: boolean | undefined
+}
+
+/** What is done with the connection; `client` sends under the credentials that the operation has. */
+export type Body<A, E, R> = (client: SupabaseClient, connection: PooledConnection) => Effect.Effect<A, E, R>
+
+export type RunningFiber = Fiber.RuntimeFiber<unknown, unknown>
+
+/** What the operations of a database share. */
+export interface Surroundings {
+  readonly clock: Clock.Clock
+  /** How long an operation may wait for connections, over all attempts, in ms. */
+  readonly patience: number
+  readonly maxRetries: number
+  readonly budget: Retry.Budget
+  readonly schedule: Schedule.Schedule<Duration.Duration, DbError>
+  readonly coreOf: (mode: Mode) => PoolCore
+  readonly clientOf: (
+    connection: PooledConnection,
+    options: OperationOptions,
+    fiber: RunningFiber
+  ) => SupabaseClient | QueryError
+  readonly metrics: Metrics.OperationMetrics
+}
+
+export class Operation<A, E, R> implements Spans.Traced {
+  /** When it began: waiting for connections, over all attempts, ends `connectionTimeout` later. */
+  readonly since: number
+  /** Attempts after the first. */
+  retries = 0
+  /** Of the last attempt; empty before there was one. */
+  connectionId = ""
+  /** For connections, over all attempts, in ms. */
+  waited = 0
+  /** The first request of the last attempt; empty when it sent none. */
+  method = ""
+  path = ""
+  /** How many it sent. */
+  requests = 0
+  /** Requests of the last attempt that may have changed something. */
+  private writes = 0
+  /** The first error of a write after which it may have been executed: nothing that comes later can take it back. */
+  private doubt: DbError | undefined = undefined
+  private within: Spans.Tracing["within"] = identity
+  private traceparent = ""
+  private readonly shared: Surroundings
+  private readonly core: PoolCore
+  private readonly body: Body<A, E, R>
+  private readonly options: OperationOptions
+  private readonly fiber: RunningFiber
+
+  constructor(shared: Surroundings, body: Body<A, E, R>, options: OperationOptions, fiber: RunningFiber) {
+    this.shared = shared
+    this.core = shared.coreOf(options.mode)
+    this.body = body
+    this.options = options
+    this.fiber = fiber
+    this.since = precise(shared.clock)
+  }
+
+  /** From now on in this span. */
+  trace({ traceparent, within }: Spans.Tracing): void {
+    this.traceparent = traceparent
+    this.within = within
+  }
+
+  /** Run it uninterruptibly; the waiting and the caller's code inside are interruptible, by `restore`. */
+  attempt(restore: Restore, limit?: number): Effect.Effect<A, E | DbError, R> {
+    const idle = this.core.takeIdle(this.fiber)
+    if (idle !== undefined) return this.lent(restore, idle)
+    return this.core.borrow(
+      {
+        fiber: this.fiber,
+        restore,
+        lent: (lease) => this.lent(restore, lease),
+        refused: (cause) => this.ended(restore, Exit.failCause(cause))
+      },
+      limit
+    )
+  }
+
+  private lent(restore: Restore, lease: PoolLease): Effect.Effect<A, E | DbError, R> {
+    const connection = lease.resource
+    this.connectionId = connection.id
+    this.waited += lease.waited
+    connection.transport.traceparent = this.traceparent
+    const work = Effect.suspend((): Effect.Effect<A, E | DbError, R> => {
+      const client = this.shared.clientOf(connection, this.options, this.fiber)
+      return client instanceof QueryError ? Effect.fail(client) : this.body(client, connection)
+    })
+    return Effect.matchCauseEffect(restore(this.within(work)), {
+      onSuccess: (value) => this.giveBack(restore, lease, Exit.succeed(value)),
+      onFailure: (cause) => this.giveBack(restore, lease, Exit.failCause(cause))
+    })
+  }
+
+  private giveBack(
+    restore: Restore,
+    lease: PoolLease,
+    exit: Exit.Exit<A, E | DbError>
+  ): Effect.Effect<A, E | DbError, R> {
+    const { transport } = lease.resource
+    this.method = transport.sent.method
+    this.path = transport.sent.path
+    this.requests = transport.sent.requests
+    // What is still under way is aborted by giving back, and may be a write.
+    this.writes = transport.writes + (transport.isBusy ? 1 : 0)
+    const late = this.core.takeBack(lease)
+    return late === undefined ? this.ended(restore, exit) : Effect.zipRight(late, this.ended(restore, exit))
+  }
+
+  /** An attempt has ended: what becomes of the first is decided here; of the others, by who repeats. */
+  private ended(restore: Restore, exit: Exit.Exit<A, E | DbError>): Effect.Effect<A, E | DbError, R> {
+    if (this.retries > 0) return exit
+    if (exit._tag === "Success") return this.observed(exit)
+    return Either.match(Cause.failureOrCause(exit.cause), {
+      onLeft: (error) =>
+        this.mayRepeat(error)
+          ? Effect.flatMap(Effect.exit(restore(this.again(error))), (last) => this.observed(last))
+          : this.observed(exit),
+      onRight: () => this.observed(exit)
+    })
+  }
+
+  observed<B, F>(exit: Exit.Exit<B, F>): Exit.Exit<B, F> {
+    const { budget, clock, metrics } = this.shared
+    if (exit._tag === "Success") budget.deposit()
+    const duration = precise(clock) - this.since
+    metrics.observe({ mode: this.options.mode, duration, exit, sent: this, retries: this.retries })
+    return exit
+  }
+
+  private mayRepeat(error: unknown): error is DbError {
+    if (!isDbError(error)) return false
+    const { mode } = this.options
+    const idempotent = this.options.idempotent === true
+    if (mode === "write" && error.mayHaveExecuted) this.doubt ??= error
+    // An operation of several requests: an earlier one may have been executed although the last was not.
+    if (mode === "write" && this.writes > 0 && !idempotent) return false
+    return this.retries < this.shared.maxRetries && Retry.isRetryable(error, { mode, idempotent })
+  }
+
+  private again(first: DbError): Effect.Effect<A, E | DbError, R> {
+    // The server closed an idle socket while we were sending. Another one is likely to be well: no reason to wait.
+    const second = staleSocket(first) && this.shared.budget.withdraw() ? this.retry : Effect.fail(first)
+    return Effect.catchAll(second, (error) => this.withDelays(error)).pipe(
+      Effect.mapError((error) => (this.doubt !== undefined && saysNothing(error) ? this.doubt : error))
+    )
+  }
+
+  private get retry(): Effect.Effect<A, E | DbError, R> {
+    return Effect.suspend(() => {
+      this.retries += 1
+      return Effect.uninterruptibleMask((restore) => this.attempt(restore, this.remaining))
+    })
+  }
+
+  /** Time left for waiting for a connection, at least 1 ms so that an idle one is still taken. */
+  private get remaining(): number {
+    return Math.max(1, this.since + this.shared.patience - precise(this.shared.clock))
+  }
+
+  private withDelays(first: E | DbError): Effect.Effect<A, E | DbError, R> {
+    const inTime = (error: DbError, delay: Duration.Duration): boolean =>
+      error._tag !== "ConnectionFailed" || error.sent || Duration.toMillis(delay) < this.remaining
+    return Effect.flatMap(Schedule.driver(Schedule.check(this.shared.schedule, inTime)), (driver) => {
+      const loop = (error: E | DbError): Effect.Effect<A, E | DbError, R> =>
+        this.mayRepeat(error) && this.shared.budget.withdraw()
+          ? Effect.matchEffect(driver.next(error), {
+              onFailure: () => Effect.fail(error),
+              onSuccess: () => Effect.catchAll(this.retry, loop)
+            })
+          : Effect.fail(error)
+      return loop(first)
+    })
+  }
+}
+
+const staleSocket = (error: unknown): boolean =>
+  isDbError(error) && error._tag === "ConnectionFailed" && error.failure === "closed"
+
+/**
+ * Whether the last attempt's error leaves open what became of an earlier one. The database's own answer does not: a
+ * repetition that it refuses stands for the whole of an idempotent operation.
+ */
+const saysNothing = (error: unknown): boolean =>
+  isDbError(error) && !error.mayHaveExecuted && (error.isTransient || error._tag === "PoolClosed")
