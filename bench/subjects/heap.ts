@@ -23,6 +23,9 @@ const used = (): number => {
   return heapUsed + external + arrayBuffers
 }
 
+/** With its parameter, since Effect gives an `AbortController` of 2 kB to what has none, or two. */
+const waitingForNothing = Effect.async<never>((_) => {})
+
 /** Bytes of one connection that was used once and is idle, and of one caller that waits (its fiber included). */
 export const ours: Make = async (url = "") => {
   const { run } = await runtime(Db.layerOf(patient(url, 2 * size)))
@@ -41,7 +44,7 @@ export const ours: Make = async (url = "") => {
   )
   const idle = (used() - before) / size
   const forEver = use(() => Effect.never)
-  const weighed = (kind: Effect.Effect<unknown, unknown>) =>
+  const weighed = (kind: Effect.Effect<unknown, unknown, Db.ReadDb>) =>
     Effect.gen(function* () {
       yield* Effect.forkScoped(together(size, () => forEver))
       yield* Effect.sleep("500 millis")
@@ -51,5 +54,5 @@ export const ours: Make = async (url = "") => {
       return { idle, fiber: (used() - without) / waiters }
     })
   // One measurement in a process: what the first leaves behind would be in the second.
-  return ({ bare = 0 }) => run(Effect.scoped(weighed(bare === 1 ? Effect.async(() => {}) : forEver)))
+  return ({ bare = 0 }) => run(Effect.scoped(weighed(bare === 1 ? waitingForNothing : Db.read(query))))
 }

@@ -1,17 +1,17 @@
 /**
  * One operation from the caller to the database and back: checkout, request, return, and again where that is safe.
  *
- * All of it is one object that its effects refer to, since thousands of them may wait at once and a closure for each step
+ * It is one object with all that its steps know of each other: thousands may wait at once, and a closure for each step
  * would be held for as long.
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Cause, type Clock, Duration, Effect, Either, Exit, type Fiber, identity, Schedule } from "effect"
+import { Cause, type Clock, Duration, Effect, Effectable, Either, Exit, type Fiber, identity, Schedule } from "effect"
 import type { PooledConnection } from "../Connection.js"
-import { type DbError, isDbError, type Mode, QueryError } from "../Errors.js"
+import { type AcquireError, type DbError, isDbError, type Mode, QueryError } from "../Errors.js"
 import type * as Metrics from "../Metrics.js"
 import * as Retry from "../Retry.js"
 import type { PoolCore, PoolLease } from "./cores.js"
-import type { Restore } from "./request.js"
+import type { Borrower, Restore } from "./request.js"
 import type * as Spans from "./spans.js"
 import { precise } from "./time.js"
 
@@ -44,7 +44,11 @@ export interface Surroundings {
   readonly metrics: Metrics.OperationMetrics
 }
 
-export class Operation<A, E, R> implements Spans.Traced {
+/** An effect itself; run it once, uninterruptibly: the waiting and the caller's code inside are interruptible, by `restore`. */
+export class Operation<A, E, R>
+  extends Effectable.Class<A, E | DbError, R>
+  implements Borrower<PooledConnection, A, E | DbError, R>, Spans.Traced
+{
   /** When it began: waiting for connections, over all attempts, ends `connectionTimeout` later. */
   readonly since: number
   /** Attempts after the first. */
@@ -68,14 +72,24 @@ export class Operation<A, E, R> implements Spans.Traced {
   private readonly core: PoolCore
   private readonly body: Body<A, E, R>
   private readonly options: OperationOptions
-  private readonly fiber: RunningFiber
+  readonly fiber: RunningFiber
+  /** Of the last attempt. */
+  restore: Restore
 
-  constructor(shared: Surroundings, body: Body<A, E, R>, options: OperationOptions, fiber: RunningFiber) {
+  constructor(
+    shared: Surroundings,
+    body: Body<A, E, R>,
+    options: OperationOptions,
+    fiber: RunningFiber,
+    restore: Restore
+  ) {
+    super()
     this.shared = shared
     this.core = shared.coreOf(options.mode)
     this.body = body
     this.options = options
     this.fiber = fiber
+    this.restore = restore
     this.since = precise(shared.clock)
   }
 
@@ -85,22 +99,11 @@ export class Operation<A, E, R> implements Spans.Traced {
     this.within = within
   }
 
-  /** Run it uninterruptibly; the waiting and the caller's code inside are interruptible, by `restore`. */
-  attempt(restore: Restore, limit?: number): Effect.Effect<A, E | DbError, R> {
-    const idle = this.core.takeIdle(this.fiber)
-    if (idle !== undefined) return this.lent(restore, idle)
-    return this.core.borrow(
-      {
-        fiber: this.fiber,
-        restore,
-        lent: (lease) => this.lent(restore, lease),
-        refused: (cause) => this.ended(restore, Exit.failCause(cause))
-      },
-      limit
-    )
+  commit(): Effect.Effect<A, E | DbError, R> {
+    return this.core.borrow(this)
   }
 
-  private lent(restore: Restore, lease: PoolLease): Effect.Effect<A, E | DbError, R> {
+  lent(lease: PoolLease): Effect.Effect<A, E | DbError, R> {
     const connection = lease.resource
     this.connectionId = connection.id
     this.waited += lease.waited
@@ -109,17 +112,17 @@ export class Operation<A, E, R> implements Spans.Traced {
       const client = this.shared.clientOf(connection, this.options, this.fiber)
       return client instanceof QueryError ? Effect.fail(client) : this.body(client, connection)
     })
-    return Effect.matchCauseEffect(restore(this.within(work)), {
-      onSuccess: (value) => this.giveBack(restore, lease, Exit.succeed(value)),
-      onFailure: (cause) => this.giveBack(restore, lease, Exit.failCause(cause))
+    return Effect.matchCauseEffect(this.restore(this.within(work)), {
+      onSuccess: (value) => this.giveBack(lease, Exit.succeed(value)),
+      onFailure: (cause) => this.giveBack(lease, Exit.failCause(cause))
     })
   }
 
-  private giveBack(
-    restore: Restore,
-    lease: PoolLease,
-    exit: Exit.Exit<A, E | DbError>
-  ): Effect.Effect<A, E | DbError, R> {
+  refused(cause: Cause.Cause<AcquireError>): Effect.Effect<A, E | DbError, R> {
+    return this.ended(Exit.failCause(cause))
+  }
+
+  private giveBack(lease: PoolLease, exit: Exit.Exit<A, E | DbError>): Effect.Effect<A, E | DbError, R> {
     const { transport } = lease.resource
     this.method = transport.sent.method
     this.path = transport.sent.path
@@ -127,33 +130,37 @@ export class Operation<A, E, R> implements Spans.Traced {
     // What is still under way is aborted by giving back, and may be a write.
     this.writes = transport.writes + (transport.isBusy ? 1 : 0)
     const late = this.core.takeBack(lease)
-    return late === undefined ? this.ended(restore, exit) : Effect.zipRight(late, this.ended(restore, exit))
+    return late === undefined ? this.ended(exit) : Effect.zipRight(late, this.ended(exit))
   }
 
   /** An attempt has ended: what becomes of the first is decided here; of the others, by who repeats. */
-  private ended(restore: Restore, exit: Exit.Exit<A, E | DbError>): Effect.Effect<A, E | DbError, R> {
+  private ended(exit: Exit.Exit<A, E | DbError>): Effect.Effect<A, E | DbError, R> {
     if (this.retries > 0) return exit
     if (exit._tag === "Success") return this.observed(exit)
     return Either.match(Cause.failureOrCause(exit.cause), {
       onLeft: (error) =>
         this.mayRepeat(error)
-          ? Effect.flatMap(Effect.exit(restore(this.again(error))), (last) => this.observed(last))
+          ? Effect.flatMap(Effect.exit(this.restore(this.again(error))), (last) => this.observed(last))
           : this.observed(exit),
       onRight: () => this.observed(exit)
     })
+  }
+
+  get mode(): Mode {
+    return this.options.mode
   }
 
   observed<B, F>(exit: Exit.Exit<B, F>): Exit.Exit<B, F> {
     const { budget, clock, metrics } = this.shared
     if (exit._tag === "Success") budget.deposit()
     const duration = precise(clock) - this.since
-    metrics.observe({ mode: this.options.mode, duration, exit, sent: this, retries: this.retries })
+    metrics.observe({ mode: this.mode, duration, exit, sent: this, retries: this.retries })
     return exit
   }
 
   private mayRepeat(error: unknown): error is DbError {
     if (!isDbError(error)) return false
-    const { mode } = this.options
+    const { mode } = this
     const idempotent = this.options.idempotent === true
     if (mode === "write" && error.mayHaveExecuted) this.doubt ??= error
     // An operation of several requests: an earlier one may have been executed although the last was not.
@@ -172,7 +179,10 @@ export class Operation<A, E, R> implements Spans.Traced {
   private get retry(): Effect.Effect<A, E | DbError, R> {
     return Effect.suspend(() => {
       this.retries += 1
-      return Effect.uninterruptibleMask((restore) => this.attempt(restore, this.remaining))
+      return Effect.uninterruptibleMask((restore) => {
+        this.restore = restore
+        return this.core.borrow(this, this.remaining)
+      })
     })
   }
 

@@ -1,6 +1,6 @@
 /** The operations of one database, and what they share. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Clock, Context, Duration, Effect, Exit, FiberRef, Layer, Option, type Schedule } from "effect"
+import { Clock, Context, Duration, Effect, Exit, FiberRef, Layer, Option, RuntimeFlags, type Schedule } from "effect"
 import { PoolConfig, type PoolOptions } from "../Config.js"
 import type { Credentials, PooledConnection } from "../Connection.js"
 import type { DbError, Mode, QueryError } from "../Errors.js"
@@ -10,7 +10,6 @@ import * as Retry from "../Retry.js"
 import { Cores, type PoolCore } from "./cores.js"
 import { type Body, Operation, type OperationOptions, type RunningFiber, type Surroundings } from "./operation.js"
 import * as PooledClient from "./pooledClient.js"
-import type { Restore } from "./request.js"
 import * as Spans from "./spans.js"
 
 /** A user's access token, for everything that runs inside `Db.withAccessToken`. */
@@ -62,23 +61,26 @@ class Runner implements Surroundings {
   readonly now = (): number => this.clock.unsafeCurrentTimeMillis()
 
   run<A, E, R>(body: Body<A, E, R>, options: OperationOptions): Effect.Effect<A, E | DbError, R> {
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.withFiberRuntime((fiber) => {
-        const operation = new Operation(this, body, options, fiber)
-        if (fiber.currentSpan === undefined) return this.admitted(operation, restore)
-        return Spans.operation(options.mode, this.cores.read.options.origin, operation, (tracing) => {
-          operation.trace(tracing)
-          return this.admitted(operation, restore)
-        })
-      })
-    )
+    // As `Effect.uninterruptibleMask`, whose effects would be held by each operation that waits.
+    return Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
+      const restore = RuntimeFlags.interruption(runtimeFlags) ? Effect.interruptible : Effect.uninterruptible
+      const operation = new Operation(this, body, options, fiber, restore)
+      return Effect.uninterruptible(fiber.currentSpan === undefined ? this.admitted(operation) : this.traced(operation))
+    })
   }
 
-  private admitted<A, E, R>(operation: Operation<A, E, R>, restore: Restore): Effect.Effect<A, E | DbError, R> {
+  private traced<A, E, R>(operation: Operation<A, E, R>): Effect.Effect<A, E | DbError, R> {
+    return Spans.operation(operation.mode, this.cores.read.options.origin, operation, (tracing) => {
+      operation.trace(tracing)
+      return this.admitted(operation)
+    })
+  }
+
+  private admitted<A, E, R>(operation: Operation<A, E, R>): Effect.Effect<A, E | DbError, R> {
     return this.admit === undefined
-      ? operation.attempt(restore)
-      : Effect.matchCauseEffect(restore(this.admit), {
-          onSuccess: () => operation.attempt(restore),
+      ? operation
+      : Effect.matchCauseEffect(operation.restore(this.admit), {
+          onSuccess: () => operation,
           onFailure: (refused) => operation.observed(Exit.failCause(refused))
         })
   }

@@ -21,8 +21,8 @@ export type Restore = <A, E, S>(effect: Effect.Effect<A, E, S>) => Effect.Effect
 export interface Borrower<R extends Resource, A, E, S> {
   readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
   readonly restore: Restore
-  readonly lent: (lease: Lease<R>) => Effect.Effect<A, E, S>
-  readonly refused: (cause: Cause.Cause<AcquireError>) => Effect.Effect<A, E, S>
+  lent(lease: Lease<R>): Effect.Effect<A, E, S>
+  refused(cause: Cause.Cause<AcquireError>): Effect.Effect<A, E, S>
 }
 
 /**
@@ -67,13 +67,13 @@ export class Request<R extends Resource> extends Waiter<Lease<R>> {
     })
   }
 
-  wait<A, E, S>({ lent, refused, restore }: Borrower<R, A, E, S>, limit?: number): Effect.Effect<A, E, S> {
-    const answer = restore(this.answer)
+  wait<A, E, S>(borrower: Borrower<R, A, E, S>, limit?: number): Effect.Effect<A, E, S> {
+    const answer = borrower.restore(this.answer)
     return Effect.matchCauseEffect(limit === undefined ? answer : this.within(limit, answer), {
-      onSuccess: lent,
+      onSuccess: (lease) => borrower.lent(lease),
       onFailure: (cause) => {
         const late = this.abandon()
-        return late === undefined ? refused(cause) : Effect.zipRight(late, refused(cause))
+        return late === undefined ? borrower.refused(cause) : Effect.zipRight(late, borrower.refused(cause))
       }
     })
   }
