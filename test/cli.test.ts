@@ -41,7 +41,7 @@ const here = (...args: ReadonlyArray<string>) =>
     const console = yield* Console.consoleWith(Effect.succeed)
     const said: Array<string> = []
     const listen = (...words: ReadonlyArray<unknown>) => Effect.sync(() => said.push(words.join(" ")))
-    const exit = yield* Effect.exit(command(["node", "supabase-pool", ...args])).pipe(
+    const exit = yield* Effect.exit(command(args)).pipe(
       Effect.withConsole({ ...console, log: listen, error: listen }),
       Effect.provide(NodeContext.layer)
     )
@@ -204,14 +204,45 @@ describe("supabase-pool", () => {
         ["load", "--rate=90000", "--duration=86400", "--static"],
         ["embedded", "--port=99999"],
         ["embedded", "--port=-1"],
-        ["serve", "--load=-3"]
+        ["embedded", "--port", "abc"],
+        ["serve", "--load=-3"],
+        ["serve", "--load", "many"]
       ]
       for (const args of wrong) {
         const { failed, text } = yield* here(...args)
         assert.isTrue(failed, args.join(" "))
-        assert.include(text, `${args[1]?.replace("=", " ").replace("1e12", "1000000000000")}`)
+        assert.include(
+          text,
+          args
+            .slice(1)
+            .join(" ")
+            .replace("=", " ")
+            .replace(/ --(static|duration).*/, "")
+        )
         assert.include(text, "Nothing was started.")
         assert.include(text, "Give ")
+      }
+    })
+  )
+
+  it.effect("names an argument that it does not know, and shows what the command takes", () =>
+    Effect.gen(function* () {
+      const unknown = [
+        { args: ["serve", "--prot", "3000"], named: "'--prot'", usage: "Usage: supabase-pool serve [--load number]" },
+        { args: ["embedded", "--port"], named: "'--port'", usage: "Usage: supabase-pool embedded [--port integer]" },
+        { args: ["check", "twice"], named: "'twice'", usage: "Usage: supabase-pool check [--json]" },
+        {
+          args: ["load", "--preset", "huge"],
+          named: "--preset huge cannot be: a preset is one of development, production, highLoad",
+          usage: "Usage: supabase-pool load [--preset development | production | highLoad]"
+        },
+        { args: ["fly"], named: "'serve', 'check'", usage: "`supabase-pool --help`" }
+      ]
+      for (const { args, named, usage } of unknown) {
+        const { failed, text } = yield* here(...args)
+        assert.isTrue(failed, args.join(" "))
+        assert.include(text, named)
+        assert.include(text, `Nothing was started. ${usage}`)
       }
     })
   )
@@ -245,7 +276,7 @@ describe("supabase-pool", () => {
       const console = yield* Console.consoleWith(Effect.succeed)
       for (const cause of fc.sample(causes, 200)) {
         const said: Array<string> = []
-        yield* report(cause).pipe(
+        yield* report(cause, []).pipe(
           Effect.withConsole({ ...console, error: (...args) => Effect.sync(() => said.push(args.join(" "))) })
         )
         assert.notStrictEqual(said.join("").trim(), "", String(Cause.pretty(cause)))

@@ -1,5 +1,6 @@
-import { CliConfig, Command, HelpDoc, Options, ValidationError } from "@effect/cli"
-import { Array as Arr, Cause, Effect, Option } from "effect"
+import { stripVTControlCharacters } from "node:util"
+import { CliConfig, Command, CommandDescriptor, HelpDoc, Options, Usage, ValidationError } from "@effect/cli"
+import { Array as Arr, Cause, Console, Effect, HashMap, identity, Option } from "effect"
 import { variables } from "../../Config.js"
 import { serve as server } from "../serve.js"
 import { lastWords } from "../terminal.js"
@@ -7,13 +8,13 @@ import { version } from "../version.js"
 import { check } from "./check.js"
 import { embedded } from "./embedded.js"
 import { SaidAlready } from "./failed.js"
+import * as Given from "./given.js"
 import { load } from "./load.js"
 import { migration } from "./migration.js"
 import * as Numbers from "./numbers.js"
 import { top } from "./top/command.js"
 
-const callers = Options.integer("load").pipe(
-  Numbers.within("load", Numbers.perSecond),
+const callers = Given.option("load", Numbers.perSecond).pipe(
   Options.withDescription(
     "also make so many callers per second, so that the dashboard has something to show; default: none"
   ),
@@ -33,26 +34,42 @@ const command = Command.make("supabase-pool").pipe(
   Command.withSubcommands([serve, check, migration, embedded, top, load])
 )
 
+/** How the command is called that `args` begin with; without one, where to read of all of them. */
+const usageFor = ([name = ""]: ReadonlyArray<string>): string =>
+  Option.match(HashMap.get(Command.getSubcommands(command), name), {
+    onNone: () => "`supabase-pool --help` tells of each command.",
+    onSome: (called) => {
+      const usage = HelpDoc.toAnsiText(Usage.getHelp(CommandDescriptor.getUsage(called)))
+      return `Usage: supabase-pool ${stripVTControlCharacters(usage).trim()}`
+    }
+  })
+
 /**
- * A message for people on standard error, whatever failed; the parser has said already what is wrong in the arguments.
+ * A message for people on standard error, whatever failed. The parser has said already what is wrong in the arguments,
+ * but not what may be in its place.
  */
-export const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
-  Option.exists(
-    Cause.failureOption(cause),
-    (error) => ValidationError.isValidationError(error) || error instanceof SaidAlready
-  )
-    ? Effect.void
-    : lastWords(cause)
+export const report = (cause: Cause.Cause<unknown>, args: ReadonlyArray<string>): Effect.Effect<void> =>
+  Option.match(Cause.failureOption(cause), {
+    onNone: () => lastWords(cause),
+    onSome: (error) => {
+      if (ValidationError.isValidationError(error)) return Console.error(`Nothing was started. ${usageFor(args)}`)
+      return error instanceof SaidAlready ? Effect.void : lastWords(cause)
+    }
+  })
 
 const isHelp = (arg: string): boolean => arg === "--help" || arg === "-h"
 
 /** Help that is asked of the whole first names the whole in the usage of a command: `supabase-pool serve`. */
-const helpFirst = ([runtime = "", script = "", ...args]: ReadonlyArray<string>): ReadonlyArray<string> => [
-  runtime,
-  script,
-  ...(args.some(isHelp) ? ["--help"] : []),
-  ...args
-]
+const helpFirst = (args: ReadonlyArray<string>): ReadonlyArray<string> =>
+  args.some(isHelp) ? ["--help", ...args] : args
+
+/** What the parser's help says of an option whose value we read ourselves, whatever its type is. */
+const ofAnyText = /^ *A user-defined piece of text\.\n+/gm
+
+const tidied = <A, E, R>(help: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Console.consoleWith(Effect.succeed), (console) =>
+    Effect.withConsole(help, { ...console, log: (text) => console.log(String(text).replaceAll(ofAnyText, "")) })
+  )
 
 const everywhere = "--help, --version, --log-level LEVEL and --completions SHELL work with every command."
 
@@ -60,8 +77,8 @@ const variableLine = ({ default: standard, meaning, name }: (typeof variables)[n
   `${name}: ${meaning}${Option.match(standard, { onNone: () => "", onSome: (value) => `; default: ${value}` })}`
 
 /** The variables below the help of the whole; below that of a command, where to read of them. */
-const footer = (argv: ReadonlyArray<string>): HelpDoc.HelpDoc =>
-  argv.slice(2).every((arg) => arg.startsWith("-"))
+const footer = (args: ReadonlyArray<string>): HelpDoc.HelpDoc =>
+  args.every((arg) => arg.startsWith("-"))
     ? HelpDoc.blocks([
         HelpDoc.h1("ENVIRONMENT"),
         HelpDoc.p("Durations are milliseconds or have a unit (30 seconds)."),
@@ -71,9 +88,15 @@ const footer = (argv: ReadonlyArray<string>): HelpDoc.HelpDoc =>
     : HelpDoc.p(`${everywhere} \`supabase-pool --help\` lists the environment variables.`)
 
 /** Fails after it has said why, so that the process ends with 1. */
-export const run = (argv: ReadonlyArray<string>) =>
-  Command.run(command, { name: "supabase-pool", version, footer: footer(argv) })(helpFirst(argv)).pipe(
+export const run = (args: ReadonlyArray<string>) =>
+  Command.run(command, { name: "supabase-pool", version, footer: footer(args) })([
+    // In place of the runtime and the script, which the parser takes for granted.
+    "",
+    "",
+    ...helpFirst(args)
+  ]).pipe(
     // What every command has is said once, below.
     Effect.provide(CliConfig.layer({ showBuiltIns: false })),
-    Effect.tapErrorCause(report)
+    args.some(isHelp) ? tidied : identity,
+    Effect.tapErrorCause((cause) => report(cause, args))
   )

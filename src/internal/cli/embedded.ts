@@ -2,10 +2,10 @@ import { Command, Options } from "@effect/cli"
 import { Config, Console, Effect, Option, Redacted } from "effect"
 import { Embedded } from "../../embedded.js"
 import { postgresServer } from "../embedded/postgresServer.js"
+import * as Given from "./given.js"
 import * as Numbers from "./numbers.js"
 
-const port = Options.integer("port").pipe(
-  Numbers.within("port", Numbers.port),
+const port = Given.option("port", Numbers.port).pipe(
   Options.withDefault(54321),
   Options.withDescription("port on 127.0.0.1; 0 takes a free one; default: 54321")
 )

@@ -8,6 +8,7 @@ import { type Operation, own, theirs } from "../load/operations.js"
 import * as Server from "../load/server.js"
 import { isSound, type PresetName, targets, textOf, type Verdict, verdict } from "../load/verdict.js"
 import { Failed } from "./failed.js"
+import * as Given from "./given.js"
 import * as Numbers from "./numbers.js"
 
 const presets = ["development", "production", "highLoad"] as const
@@ -15,19 +16,17 @@ const presets = ["development", "production", "highLoad"] as const
 const poolOptions = { development: Config.development, production: Config.production, highLoad: Config.highLoad }
 
 const options = {
-  preset: Options.choice("preset", presets).pipe(
+  preset: Given.choice("preset", "a preset", presets).pipe(
     Options.withDescription("one preset; default: all three, one after the other"),
     Options.optional
   ),
-  rate: Options.float("rate").pipe(
-    Numbers.within("rate", Numbers.perSecond),
+  rate: Given.option("rate", Numbers.perSecond).pipe(
     Options.withDescription(
       "arrivals per second; default: the preset's target, or what the server can carry if that is less"
     ),
     Options.optional
   ),
-  duration: Options.integer("duration").pipe(
-    Numbers.within("duration", Numbers.seconds),
+  duration: Given.option("duration", Numbers.seconds).pipe(
     Options.withDescription("seconds for which callers arrive, per preset; default: 10"),
     Options.withDefault(10)
   ),

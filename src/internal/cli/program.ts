@@ -1,0 +1,17 @@
+import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import { Effect } from "effect"
+import { logging } from "../terminal.js"
+import { run } from "./command.js"
+import { plainUnless } from "./plainConsole.js"
+
+/** `supabase-pool` with these arguments, as this process: standard output has what was asked for and nothing else. */
+export const program = (args: ReadonlyArray<string>): void => {
+  // Whoever reads our lines may have read enough: `supabase-pool top --json | head -1`.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1))
+  run(args).pipe(
+    plainUnless(process.stdout.isTTY),
+    Effect.provide(logging(process.stderr)),
+    Effect.provide(NodeContext.layer),
+    NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })
+  )
+}
