@@ -13,11 +13,7 @@ export const question: Question = {
       yield* progress("two measurements")
       const { url } = yield* server()
       const measure = (asked: Figures) =>
-        Effect.scoped(
-          Effect.flatMap(subject("this pool", "heap", "ours", [url], { nodeArgs: ["--expose-gc"] }), (ours) =>
-            ours.ask(asked)
-          )
-        )
+        Effect.scoped(Effect.flatMap(subject("this pool", "heap", "ours", [url]), (ours) => ours.ask(asked)))
       const { fiber: whole = 0, idle = 0 } = yield* measure({ bare: 0 })
       const { fiber: bare = 0 } = yield* measure({ bare: 1 })
       const kilobytes = { idle: idle / 1_000, waiter: (whole - bare) / 1_000, whole: whole / 1_000, bare: bare / 1_000 }

@@ -6,8 +6,6 @@
  * - *whole*: `Db.read` from end to end on a handler in place of the network, metrics on and off, in CPU time. It is the
  *   truer figure and the noisier one: the difference of two loops of tens of µs.
  */
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Effect, Exit, Layer, ManagedRuntime } from "effect"
 import { commandLine } from "../scripts/commandLine.js"
@@ -16,6 +14,8 @@ import * as Db from "../src/Db.js"
 import * as PoolFigures from "../src/internal/metrics/pool.js"
 import { Queries } from "../src/internal/metrics/queries.js"
 import * as Metrics from "../src/Metrics.js"
+import { collect } from "../test/support/garbage.js"
+import { median } from "./support/question.js"
 
 const limitMicros = 3
 
@@ -36,11 +36,6 @@ figures hold.
 Exit code: 0 when it is below ${limitMicros} µs alone, 1 when it is not, 2 when the options are wrong.`
 
 const database = { url: "http://db.test", anonKey: "anon", serviceRoleKey: "service" }
-
-const median = (values: ReadonlyArray<number>): number => {
-  const sorted = [...values].sort((left, right) => left - right)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
 
 const cpuMicros = (since: NodeJS.CpuUsage): number => {
   const { system, user } = process.cpuUsage(since)
@@ -110,8 +105,6 @@ const alone = Effect.gen(function* () {
 
 /** Megabytes that 100 shapes hold whose durations have varied over four decades in every stretch of a day. */
 const memory = Effect.sync(() => {
-  setFlagsFromString("--expose-gc")
-  const collect: () => void = runInNewContext("gc")
   const heap = (): number => {
     collect()
     return process.memoryUsage().heapUsed

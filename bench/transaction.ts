@@ -8,6 +8,7 @@ import { commandLine } from "../scripts/commandLine.js"
 import * as Db from "../src/Db.js"
 import { Embedded } from "../src/embedded.js"
 import { postgresServer } from "../src/internal/embedded/postgresServer.js"
+import { median } from "./support/question.js"
 
 commandLine(
   `npm run bench:transaction
@@ -35,7 +36,7 @@ const restock = (n: number) => (client: SupabaseClient) =>
     .eq("id", `30000000-0000-4000-8000-${String(n + 1).padStart(12, "0")}`)
 
 /** The median of so many runs, in ms: machines have moments. */
-const median = <E, R>(times: number, effect: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
+const typical = <E, R>(times: number, effect: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
   Effect.gen(function* () {
     const taken: Array<number> = []
     for (let run = 0; run < times; run += 1) {
@@ -43,7 +44,7 @@ const median = <E, R>(times: number, effect: Effect.Effect<unknown, E, R>): Effe
       yield* effect
       taken.push(Number((yield* Clock.currentTimeNanos) - from) / 1e6)
     }
-    return taken.toSorted((a, b) => a - b)[Math.floor(times / 2)] ?? 0
+    return median(taken)
   })
 
 const measured = Effect.gen(function* () {
@@ -53,7 +54,7 @@ const measured = Effect.gen(function* () {
     const alone = Effect.forEach(steps, (step) => Db.write(step))
     const together = Db.transaction(steps)
     yield* Effect.zipRight(alone, together)
-    const [one, all] = [yield* median(15, alone), yield* median(15, together)]
+    const [one, all] = [yield* typical(15, alone), yield* typical(15, together)]
     yield* Console.log(`${String(count).padEnd(8)}${`${one.toFixed(1)} ms`.padEnd(13)}${all.toFixed(1)} ms`)
   }
 })

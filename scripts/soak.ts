@@ -6,8 +6,6 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import process from "node:process"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import {
   Cause,
   Clock,
@@ -27,6 +25,7 @@ import * as Db from "../src/Db.js"
 import * as Health from "../src/Health.js"
 import * as Pool from "../src/Pool.js"
 import * as RateLimit from "../src/RateLimit.js"
+import { collect } from "../test/support/garbage.js"
 import { json, serve } from "../test/support/httpServer.js"
 import { type Fault, make as makeProxy, type TcpProxy } from "../test/support/tcpProxy.js"
 import { commandLine } from "./commandLine.js"
@@ -54,9 +53,6 @@ const connectionTimeout = 2_000
 const maxRetries = 3
 /** All that an operation may take: waiting for a connection, each attempt, each delay; and the machine being busy. */
 const longest = connectionTimeout + (maxRetries + 1) * requestTimeout + 3 * 400 + 5_000
-
-setFlagsFromString("--expose-gc")
-const collect: () => void = runInNewContext("gc")
 
 const heap = Effect.sync(() => {
   collect()

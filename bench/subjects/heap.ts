@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
+import { collect } from "../../test/support/garbage.js"
 import { patient } from "../support/options.js"
 import { query } from "../support/read.js"
 import { runtime } from "../support/runtime.js"
@@ -11,13 +12,8 @@ import { together } from "../support/together.js"
 const size = 200
 const waiters = 20_000
 
-const collect = (): void => {
-  if (globalThis.gc === undefined) throw new Error("start it with --expose-gc")
-  globalThis.gc()
-  globalThis.gc()
-}
-
 const used = (): number => {
+  collect()
   collect()
   const { arrayBuffers, external, heapUsed } = process.memoryUsage()
   return heapUsed + external + arrayBuffers

@@ -13,7 +13,6 @@ type Running = ChildProcessByStdio<Writable, Readable, null>
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
 
 export interface ProcessOptions {
-  readonly nodeArgs?: ReadonlyArray<string>
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -25,11 +24,11 @@ interface Process {
 const started = (
   script: string,
   args: ReadonlyArray<string>,
-  { env, nodeArgs = [] }: ProcessOptions
+  { env }: ProcessOptions
 ): Effect.Effect<Process, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const child = spawn(process.execPath, [...nodeArgs, here(script), ...args], {
+      const child = spawn(process.execPath, [here(script), ...args], {
         stdio: ["pipe", "pipe", "inherit"],
         env: { ...process.env, ...env }
       })

@@ -11,7 +11,7 @@ type Fetch = typeof globalThis.fetch
 type Refuse = (error: QueryError) => void
 
 /** Realtime has sockets of its own, so it has no place on a pooled one. Passed because Node 20 has no WebSocket. */
-class NoRealtime implements WebSocketLike {
+export class NoRealtime implements WebSocketLike {
   declare readonly CONNECTING: number
   declare readonly OPEN: number
   declare readonly CLOSING: number

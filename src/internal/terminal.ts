@@ -3,7 +3,7 @@ import { Cause, Config, Console, Effect, Layer, Logger, Option } from "effect"
 import { withoutSecrets } from "./words.js"
 
 /** https://no-color.org: set to anything but nothing, it wins over everything. */
-const noColor = Effect.orElseSucceed(
+export const noColor = Effect.orElseSucceed(
   Effect.map(
     Config.option(Config.string("NO_COLOR")),
     Option.exists((value) => value !== "")

@@ -1,18 +1,14 @@
 /** Ten thousand operations that end in every way, and what is left of them: nothing. */
 import { getEventListeners } from "node:events"
 import process from "node:process"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Logger, LogLevel, Random, Schedule } from "effect"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
 import { make, outcome, settle } from "../support/fakeResource.js"
+import { collect } from "../support/garbage.js"
 import { json, layer, problem, serve, type TestServer } from "../support/httpServer.js"
 import { shows } from "../support/reliability.js"
-
-setFlagsFromString("--expose-gc")
-const collect: () => void = runInNewContext("gc")
 
 /** In MB, with nothing left that could be collected. */
 const heap = Effect.gen(function* () {

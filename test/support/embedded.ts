@@ -3,11 +3,12 @@
  * `notes` of `sql/`. Test files run at the same time, so a test writes only rows it made itself, under ids and names of
  * its own; who counts all rows of a table counts those of the data set by their ids.
  */
-import { createClient, type SupabaseClient, type WebSocketLike } from "@supabase/supabase-js"
+import { createClient, type SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Layer, Redacted, Schema } from "effect"
 import { inject } from "vitest"
 import { SupabaseConfig } from "../../src/Config.js"
 import { type ConnectionCounts, signAccessToken } from "../../src/embedded.js"
+import { NoRealtime } from "../../src/internal/pooledClient.js"
 
 export interface SharedEmbedded {
   readonly url: string
@@ -42,29 +43,6 @@ const row =
 
 /** Ids of the data set, numbered from 1. Users: 1 is the admin, 2 to 11 sell (n + 1 owns shop n), 12 to 50 buy. */
 export const ids = { user: row(1), shop: row(2), product: row(3), order: row(4) } as const
-
-/** supabase-js wants a WebSocket at hand, which Node 20 has not. No test opens one. */
-class NoRealtime implements WebSocketLike {
-  declare readonly CONNECTING: number
-  declare readonly OPEN: number
-  declare readonly CLOSING: number
-  declare readonly CLOSED: number
-  declare readonly readyState: number
-  declare readonly url: string
-  declare readonly protocol: string
-  declare readonly close: WebSocketLike["close"]
-  declare readonly send: WebSocketLike["send"]
-  declare onopen: WebSocketLike["onopen"]
-  declare onmessage: WebSocketLike["onmessage"]
-  declare onclose: WebSocketLike["onclose"]
-  declare onerror: WebSocketLike["onerror"]
-  declare readonly addEventListener: WebSocketLike["addEventListener"]
-  declare readonly removeEventListener: WebSocketLike["removeEventListener"]
-
-  constructor() {
-    throw new Error("The clients of test/support/embedded.ts have no realtime.")
-  }
-}
 
 const client = (key: string, token: string): SupabaseClient =>
   createClient(embedded.url, key, {

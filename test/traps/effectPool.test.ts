@@ -2,12 +2,11 @@
  * The traps of Effect 3's `Pool` (architecture.md has the table). Each test shows the trap as it is in 3.22.4 and then
  * that this pool is not caught in it, so that an upgrade which changes one of them is seen.
  */
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Pool, Scope, TestClock } from "effect"
 import { metricsOf } from "../../src/Pool.js"
 import { FakeResource, FakeWorld, make, outcome, settle } from "../support/fakeResource.js"
+import { collect } from "../support/garbage.js"
 import { ask, giveBack, interrupt } from "../support/waiting.js"
 
 /** Objects named 1, 2, 3… and in which order they were closed. */
@@ -245,12 +244,6 @@ describe("Effect's Pool validates nothing", () => {
 })
 
 describe("Effect's Pool with the usage strategy remembers every item that it did not evict itself", () => {
-  const collect = (): void => {
-    setFlagsFromString("--expose-gc")
-    const gc: unknown = runInNewContext("gc")
-    if (typeof gc === "function") gc()
-  }
-
   /** Counts those of `refs` that are still in memory, after what has just run has let go of them. */
   const alive = (refs: ReadonlyArray<WeakRef<object>>) =>
     Effect.gen(function* () {

@@ -3,6 +3,7 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Either, Option, Schema } from "effect"
 import type * as Config from "../../Config.js"
 import * as Db from "../../Db.js"
+import { migrationFile } from "../transaction/run.js"
 
 export interface Finding {
   readonly name: string
@@ -70,9 +71,7 @@ const key = (
 
 const Version = Schema.Int
 
-const migrationName = "20250918080000_supabase_pool.sql"
-
-const install = `Run \`supabase-pool migration\`, then apply ${migrationName} (\`supabase db push\`, or the SQL editor).`
+const install = `Run \`supabase-pool migration\`, then apply ${migrationFile} (\`supabase db push\`, or the SQL editor).`
 
 const transactionFunction: Effect.Effect<Finding, never, Db.Db | Db.ReadDb> = Effect.gen(function* () {
   const name = transactionFunctionName

@@ -2,12 +2,11 @@ import { fileURLToPath } from "node:url"
 import { Command, Options } from "@effect/cli"
 import { FileSystem, Path } from "@effect/platform"
 import { Console, Effect } from "effect"
+import { migrationFile } from "../transaction/run.js"
 import { Failed } from "./failed.js"
 
-const file = "20250918080000_supabase_pool.sql"
-
 /** Of the package itself, seen from src/internal/cli and from dist/internal/cli. */
-const source = fileURLToPath(new URL(`../../../supabase/migrations/${file}`, import.meta.url))
+const source = fileURLToPath(new URL(`../../../supabase/migrations/${migrationFile}`, import.meta.url))
 
 const dir = Options.directory("dir").pipe(
   Options.withDefault("supabase/migrations"),
@@ -24,7 +23,7 @@ export const migration = Command.make("migration", { dir, force }, (options) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
-    const target = path.join(options.dir, file)
+    const target = path.join(options.dir, migrationFile)
     const sql = yield* fs.readFileString(source)
     const present = (yield* fs.exists(target)) ? yield* fs.readFileString(target) : undefined
     if (present === sql) return yield* Console.log(`${target} is there already, and is the same.`)

@@ -6,7 +6,9 @@ import type { Response as Answer } from "../answer.js"
 import { compileAll, type StepFunction } from "./record.js"
 import type { Step } from "./step.js"
 
-/** The function's name; its migration is supabase/migrations/20250918080000_supabase_pool.sql. */
+/** In supabase/migrations: makes the function that executes the steps. */
+export const migrationFile = "20250918080000_supabase_pool.sql"
+
 const functionName = "supabase_pool_transaction"
 
 const Outcome = Schema.Struct({ replayed: Schema.Boolean, results: Schema.Array(Schema.Unknown) })
@@ -17,7 +19,7 @@ const Blame = Schema.parseJson(
 
 const isOutcome = Schema.is(Outcome)
 
-const installIt = "Apply the migration supabase/migrations/20250918080000_supabase_pool.sql to the database."
+const installIt = `Apply the migration supabase/migrations/${migrationFile} to the database.`
 
 const operationOf = (step: Step | undefined): string =>
   step === undefined ? "" : `${step.op} ${step.table ?? step.function ?? ""}`.trim()

@@ -4,6 +4,7 @@ import { Clock, Config, Console, Effect, Option, Redacted, Ref, Schedule, Schema
 import { follow, type Server, type Told } from "../../feed/client.js"
 import { empty, next } from "../../feed/view.js"
 import { Sample } from "../../feed/wire.js"
+import { noColor } from "../../terminal.js"
 import { Failed } from "../failed.js"
 import { frame, line } from "./frame.js"
 
@@ -83,11 +84,6 @@ const lines = (server: Server, options: { readonly json: boolean; readonly once:
     Stream.runForEach(({ sample }) => Console.log(options.json ? encode(sample) : line(sample)))
   )
 
-const noColour = Effect.map(
-  Effect.orElseSucceed(Config.string("NO_COLOR"), () => ""),
-  (value) => value !== ""
-)
-
 /** A screen of its own, which leaves what was there before as it was. */
 const ownScreen = Effect.flatMap(Terminal.Terminal, ({ display }) =>
   Effect.acquireRelease(Effect.ignore(display("\u001B[?1049h\u001B[?25l")), () =>
@@ -98,7 +94,7 @@ const ownScreen = Effect.flatMap(Terminal.Terminal, ({ display }) =>
 const live = (server: Server) =>
   Effect.gen(function* () {
     const terminal = yield* Terminal.Terminal
-    const colour = !(yield* noColour)
+    const colour = !(yield* noColor)
     const view = yield* Ref.make(empty)
     yield* ownScreen
     const draw = Effect.gen(function* () {
