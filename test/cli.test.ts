@@ -204,6 +204,7 @@ describe("supabase-pool", () => {
         ["load", "--rate=90000", "--duration=86400", "--static"],
         ["embedded", "--port=99999"],
         ["embedded", "--port=-1"],
+        ["load", "--static", "--postgres"],
         ["embedded", "--port", "abc"],
         ["serve", "--load=-3"],
         ["serve", "--load", "many"]

@@ -72,64 +72,82 @@ const capacity = (operation: Operation, period: Duration.DurationInput) =>
 /** Each arrival is kept until the end, to be measured from. */
 const mostArrivals = 5_000_000
 
-const tooMany = (rate: Option.Option<number>, seconds: number): Option.Option<Failed> =>
-  Option.map(
-    Option.filter(rate, (perSecond) => perSecond * seconds > mostArrivals),
+type Chosen = Command.Command.ParseConfig<typeof options>
+
+/** What each option allows and all of them together do not. */
+const refusal = ({ duration, fixed, postgres, rate }: Chosen): Option.Option<Failed> => {
+  if (fixed && postgres) {
+    return Option.some(
+      new Failed({
+        reason: "--static --postgres cannot be: a load test has one server. Nothing was started. Give one of them."
+      })
+    )
+  }
+  return Option.map(
+    Option.filter(rate, (perSecond) => perSecond * duration > mostArrivals),
     (perSecond) =>
       new Failed({
-        reason: `--rate ${perSecond} for --duration ${seconds} are more than ${mostArrivals} callers, which would fill the memory. Nothing was started. Give a lower --rate or a shorter --duration.`
+        reason: `--rate ${perSecond} for --duration ${duration} are more than ${mostArrivals} callers, which would fill the memory. Nothing was started. Give a lower --rate or a shorter --duration.`
       })
   )
+}
+
+interface Subject {
+  readonly server: Server.Server
+  readonly operation: Operation
+}
+
+/** The environment's project, unless a server of its own is asked for or there is no project. */
+const subjectOf = ({ fixed, postgres }: Chosen) =>
+  Effect.gen(function* () {
+    const { supabase } = yield* Config.load
+    if (Option.isSome(supabase) && !fixed && !postgres) {
+      const { url } = supabase.value
+      return { server: { what: `the project at ${url}`, supabase: supabase.value }, operation: theirs }
+    }
+    yield* Console.error("starting a server of its own for the load test")
+    return { server: yield* fixed ? Server.fixed : postgres ? Server.postgres : Server.embedded, operation: own }
+  })
+
+const run = (preset: PresetName, { operation, server }: Subject, { duration, rate }: Chosen): Effect.Effect<Verdict> =>
+  Effect.gen(function* () {
+    const target = targets[preset].throughput
+    // The first second finds a server that is still warming up.
+    yield* capacity(operation, "1 second")
+    const carried = Option.isSome(rate) ? undefined : yield* capacity(operation, "2 seconds")
+    const chosen = Option.getOrElse(rate, () => Math.max(1, Math.min(target, 0.7 * (carried ?? target))))
+    if (chosen < target && carried !== undefined) {
+      yield* Console.error(
+        `${preset}: this server carries ${carried.toFixed(0)} per second; callers arrive at 70 % of that`
+      )
+    }
+    const millis = duration * 1_000
+    return verdict(
+      yield* drive({ preset, rate: chosen, carried, duration: millis, operation, progress: Console.error })
+    )
+  }).pipe(Effect.provide(layer(server, preset)))
 
 const missesAreNoFailure =
   "Nothing was lost: exit code 0. A missed target does not change it, since it speaks of the server as much as of the pool."
 
-export const load = Command.make("load", options, ({ duration, fixed, json, postgres, preset, rate }) =>
+const report = ({ what }: Server.Server, found: ReadonlyArray<Verdict>, json: boolean): string => {
+  const sound = found.every(isSound)
+  return json
+    ? JSON.stringify({ server: what, sound, presets: found })
+    : [`Server: ${what}`, ...found.map(textOf), ...(sound ? [missesAreNoFailure] : [])].join("\n\n")
+}
+
+export const load = Command.make("load", options, (given) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const refused = tooMany(rate, duration)
+      const refused = refusal(given)
       if (Option.isSome(refused)) return yield* refused.value
-      const { supabase } = yield* Config.load
-      const isTheirs = !postgres && !fixed && Option.isSome(supabase)
-      const start = fixed ? Server.fixed : postgres ? Server.postgres : Server.embedded
-      const server = isTheirs
-        ? { what: `the project at ${supabase.value.url}`, supabase: supabase.value }
-        : yield* Effect.zipRight(Console.error("starting a server of its own for the load test"), start)
-      const operation = isTheirs ? theirs : own
-      yield* Console.error(`against the ${server.what.replace(/^the /, "")}`)
-      const one = (name: PresetName): Effect.Effect<Verdict> =>
-        Effect.gen(function* () {
-          const target = targets[name].throughput
-          // The first second finds a server that is still warming up.
-          yield* capacity(operation, "1 second")
-          const carried = Option.isSome(rate) ? undefined : yield* capacity(operation, "2 seconds")
-          const chosen = Option.getOrElse(rate, () => Math.max(1, Math.min(target, 0.7 * (carried ?? target))))
-          if (chosen < target && carried !== undefined) {
-            yield* Console.error(
-              `${name}: this server carries ${carried.toFixed(0)} per second; callers arrive at 70 % of that`
-            )
-          }
-          const run = yield* drive({
-            preset: name,
-            rate: chosen,
-            carried,
-            duration: duration * 1_000,
-            operation,
-            progress: Console.error
-          })
-          return verdict(run)
-        }).pipe(Effect.provide(layer(server, name)))
-      const found = yield* Effect.forEach(
-        Option.match(preset, { onNone: () => presets, onSome: (name) => [name] }),
-        one
-      )
-      const sound = found.every(isSound)
-      yield* Console.log(
-        json
-          ? JSON.stringify({ server: server.what, sound, presets: found })
-          : [`Server: ${server.what}`, ...found.map(textOf), ...(sound ? [missesAreNoFailure] : [])].join("\n\n")
-      )
-      if (!sound) {
+      const subject = yield* subjectOf(given)
+      yield* Console.error(`against the ${subject.server.what.replace(/^the /, "")}`)
+      const names = Option.match(given.preset, { onNone: () => presets, onSome: (name) => [name] })
+      const found = yield* Effect.forEach(names, (name) => run(name, subject, given))
+      yield* Console.log(report(subject.server, found, given.json))
+      if (!found.every(isSound)) {
         return yield* new Failed({ reason: "An operation was lost, or a connection was not returned: that is a bug." })
       }
     }).pipe(Logger.withMinimumLogLevel(LogLevel.Warning))
