@@ -8,6 +8,7 @@ import { empty, next } from "../src/internal/feed/view.js"
 import type * as Wire from "../src/internal/feed/wire.js"
 import { Firing } from "../src/internal/react/alerts.js"
 import { EventLog } from "../src/internal/react/log.js"
+import { type ChartSpec, describe as inWords, table } from "../src/internal/react/series.js"
 import { sample } from "./support/samples.js"
 
 const failed = (reason: string): Wire.Happened => ({
@@ -62,6 +63,27 @@ describe("the log of connections", () => {
     expect(broke).toContain("\u001B[31mfailed")
     expect(broke).toContain("closed by the server")
     expect(shown(failed(callerLeft))).not.toContain("\u001B[31m")
+  })
+})
+
+describe("a chart in words", () => {
+  it("says of each line its own figures, wherever a limit is drawn among them", () => {
+    const spec: ChartSpec = {
+      title: "Both pools",
+      unit: String,
+      atLeast: 1,
+      lines: [
+        { label: "max", colour: "limit", dashed: true, value: () => 10 },
+        { label: "read", colour: "read", value: ({ read }) => read.active },
+        { label: "write", colour: "write", value: ({ write }) => write.active }
+      ]
+    }
+    const samples = [
+      sample({ at: 0, read: { active: 4 }, write: { active: 2 } }),
+      sample({ at: 1_000, read: { active: 1 }, write: { active: 0 } })
+    ]
+    const words = inWords(spec, table(samples, spec.lines))
+    expect(words).toBe("Both pools, last minutes: read 1, at most 4; write 0, at most 2")
   })
 })
 

@@ -6,45 +6,51 @@ import type * as Wire from "../feed/wire.js"
 
 type Kind = Wire.Happened["type"]
 
-const words: Readonly<Record<Kind, string>> = {
-  created: "opened",
-  acquired: "lent",
-  released: "returned",
-  "idle-closed": "closed: idle",
-  retired: "closed: old",
-  leaked: "held too long",
-  reclaimed: "taken back",
-  reset: "closed: reset",
-  failed: "broke",
-  closed: "closed: shutdown"
+type Tone = "bad" | "warn" | "plain"
+
+const told: Readonly<Record<Kind, readonly [word: string, tone: Tone]>> = {
+  created: ["opened", "plain"],
+  acquired: ["lent", "plain"],
+  released: ["returned", "plain"],
+  "idle-closed": ["closed: idle", "plain"],
+  retired: ["closed: old", "plain"],
+  leaked: ["held too long", "bad"],
+  reclaimed: ["taken back", "warn"],
+  reset: ["closed: reset", "plain"],
+  failed: ["broke", "bad"],
+  closed: ["closed: shutdown", "plain"]
 }
 
-const tones: Readonly<Record<Kind, "bad" | "warn" | "plain">> = {
-  created: "plain",
-  acquired: "plain",
-  released: "plain",
-  "idle-closed": "plain",
-  retired: "plain",
-  leaked: "bad",
-  reclaimed: "warn",
-  reset: "plain",
-  failed: "bad",
-  closed: "plain"
+interface Filter {
+  readonly name: string
+  readonly holds: (event: Wire.Happened) => boolean
+  readonly none: string
 }
 
-const filters: Readonly<Record<string, (event: Wire.Happened) => boolean>> = {
-  everything: () => true,
-  leaks: ({ type }) => type === "leaked" || type === "reclaimed",
-  failures: broke
+const everything: Filter = {
+  name: "everything",
+  holds: () => true,
+  none: "Nothing has happened yet. Connections that are opened or closed appear here."
 }
+
+const filters: ReadonlyArray<Filter> = [
+  everything,
+  {
+    name: "leaks",
+    holds: ({ type }) => type === "leaked" || type === "reclaimed",
+    none: "No connection was held longer than it may be."
+  },
+  { name: "failures", holds: broke, none: "No connection failed." }
+]
 
 const shown = 40
 
-const outcomeOf = (event: Wire.Happened): readonly [word: string, tone: string] => {
+/** Nobody broke what was not open yet, or what its caller left. */
+const outcomeOf = (event: Wire.Happened): readonly [word: string, tone: Tone] => {
   const { connectionId, type } = event
   if (type === "failed" && connectionId === "") return ["not opened", "bad"]
   if (type === "failed" && !broke(event)) return ["left", "plain"]
-  return [words[type], tones[type]]
+  return told[type]
 }
 
 const whoOrWhy = ({ holder, reason }: Wire.Happened): string => {
@@ -70,30 +76,27 @@ const Row = ({ event }: { readonly event: Wire.Happened }): ReactNode => {
 
 /** The newest first. */
 export const EventLog = ({ happened }: { readonly happened: View["happened"] }): ReactNode => {
-  const [filter, setFilter] = useState("everything")
+  const [filter, setFilter] = useState(everything)
   const heading = useId()
-  const wanted = happened.filter((event) => filters[filter]?.(event) ?? true).slice(0, shown)
+  const wanted = happened.filter(filter.holds).slice(0, shown)
   return (
     <section className="spm-card" aria-labelledby={heading}>
       <div className="spm-card-head">
         <h3 id={heading}>Connections, as it happened</h3>
         <label className="spm-select">
           Show{" "}
-          <select value={filter} onChange={({ currentTarget }) => setFilter(currentTarget.value)}>
-            {Object.keys(filters).map((name) => (
+          <select
+            value={filter.name}
+            onChange={({ currentTarget }) => setFilter(filters[currentTarget.selectedIndex] ?? everything)}
+          >
+            {filters.map(({ name }) => (
               <option key={name}>{name}</option>
             ))}
           </select>
         </label>
       </div>
       {wanted.length === 0 ? (
-        <p className="spm-empty">
-          {filter === "leaks"
-            ? "No connection was held longer than it may be."
-            : filter === "failures"
-              ? "No connection failed."
-              : "Nothing has happened yet. Connections that are opened or closed appear here."}
-        </p>
+        <p className="spm-empty">{filter.none}</p>
       ) : (
         // What scrolls must be reachable by keyboard.
         <section className="spm-scroll" tabIndex={0} aria-label="Table of events">

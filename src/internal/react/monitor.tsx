@@ -1,12 +1,13 @@
 import { Duration } from "effect"
-import { type ReactNode, useEffect, useId, useInsertionEffect, useMemo, useState, useSyncExternalStore } from "react"
+import { type ReactNode, useEffect, useInsertionEffect, useMemo, useState, useSyncExternalStore } from "react"
 import * as format from "../feed/format.js"
-import { type Link, latest } from "../feed/view.js"
+import { latest } from "../feed/view.js"
 import type * as Wire from "../feed/wire.js"
 import { AlertLog, Firing } from "./alerts.js"
 import { Chart } from "./chart.js"
+import { Frame } from "./frame.js"
 import { EventLog } from "./log.js"
-import { OpenView } from "./open.js"
+import { PublicView } from "./public.js"
 import { Queries } from "./queries.js"
 import { ResetButton } from "./reset.js"
 import { charts } from "./series.js"
@@ -33,20 +34,20 @@ export const Monitor = ({ onToken, refresh, token: given, url }: MonitorProps): 
   const millis = Duration.toMillis(refresh)
   const server = useMemo(() => (token === undefined ? undefined : { url, token }), [url, token])
   const refused = known.view.link._tag === "Refused" ? known.view.link.status : undefined
-  const isOpen = server === undefined || refused !== undefined
+  const isPublic = server === undefined || refused !== undefined
 
   useInsertionEffect(() => adopt(document), [])
-  useEffect(() => (server === undefined ? undefined : session.start(session.admitted(server))), [session, server])
+  useEffect(() => (server === undefined ? undefined : session.start(session.events(server))), [session, server])
   useEffect(
-    () => (isOpen ? session.start(session.open(url, Duration.millis(millis))) : undefined),
-    [session, url, millis, isOpen]
+    () => (isPublic ? session.start(session.health(url, Duration.millis(millis))) : undefined),
+    [session, url, millis, isPublic]
   )
   useEffect(
     () =>
-      server === undefined || isOpen
+      server === undefined || isPublic
         ? undefined
-        : session.start(session.statistics(server, window, Duration.millis(millis))),
-    [session, server, window, millis, isOpen]
+        : session.start(session.queries(server, window, Duration.millis(millis))),
+    [session, server, window, millis, isPublic]
   )
 
   const enter = (value: string) => {
@@ -56,15 +57,15 @@ export const Monitor = ({ onToken, refresh, token: given, url }: MonitorProps): 
   return (
     <Frame
       known={known}
-      isOpen={isOpen}
+      isPublic={isPublic}
       actions={
-        server === undefined || isOpen ? null : (
+        server === undefined || isPublic ? null : (
           <ResetButton disabled={known.view.link._tag !== "Live"} onReset={() => session.reset(server, setNotice)} />
         )
       }
     >
-      {isOpen ? (
-        <OpenView health={known.health} problem={known.problem} refused={refusal(refused)} onToken={enter} />
+      {isPublic ? (
+        <PublicView health={known.health} problem={known.problem} refused={refusal(refused)} onToken={enter} />
       ) : (
         <Everything known={known} window={window} onWindow={setWindow} />
       )}
@@ -81,57 +82,6 @@ const refusal = (status: number | undefined): string => {
     ? "The server has no admin token: start it with DB_POOL_ADMIN_TOKEN."
     : "That is not the token of this server. It has a new one after each start unless DB_POOL_ADMIN_TOKEN is set."
 }
-
-interface FrameProps {
-  readonly known: Known
-  readonly isOpen: boolean
-  readonly actions: ReactNode
-  readonly children: ReactNode
-}
-
-const Frame = ({ actions, children, isOpen, known }: FrameProps): ReactNode => {
-  const heading = useId()
-  const sample = latest(known.view)
-  const lost = known.view.link._tag === "Lost" || (isOpen && known.problem !== "")
-  const status = isOpen ? known.health?.status : sample?.status
-  return (
-    <section className="spm" aria-labelledby={heading}>
-      <header className="spm-head">
-        <h2 id={heading}>Database pool</h2>
-        <StatusBadge status={lost ? undefined : status} lost={lost} />
-        {isOpen ? null : <LinkState link={known.view.link} restarts={known.view.restarts} />}
-        {sample === undefined || isOpen ? null : <span className="spm-muted">up for {format.span(sample.uptime)}</span>}
-        <span className="spm-spacer" />
-        {actions}
-      </header>
-      {children}
-    </section>
-  )
-}
-
-const StatusBadge = ({
-  lost,
-  status
-}: {
-  readonly status: Wire.Sample["status"] | undefined
-  readonly lost: boolean
-}) => (
-  <span className={`spm-badge spm-badge-${status ?? "unknown"}`} data-testid="status">
-    {status ?? (lost ? "unknown" : "connecting")}
-  </span>
-)
-
-const LinkState = ({ link, restarts }: { readonly link: Link; readonly restarts: number }) => (
-  <span className={`spm-link spm-link-${link._tag.toLowerCase()}`} role="status" data-testid="link">
-    {link._tag === "Live"
-      ? restarts === 0
-        ? "Live"
-        : `Live · server restarted${restarts > 1 ? ` ${restarts} times` : ""}`
-      : null}
-    {link._tag === "Connecting" ? "Connecting…" : null}
-    {link._tag === "Lost" ? "Reconnecting…" : null}
-  </span>
-)
 
 /** Whether the browser is dark: a canvas does not follow by itself. */
 const useIsDark = (): boolean => {

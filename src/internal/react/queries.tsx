@@ -56,24 +56,11 @@ const Figures = ({ report }: { readonly report: Wire.QueryReport }) => (
       <thead>
         <tr>
           <th scope="col">Query</th>
-          <th scope="col" className="spm-number">
-            Count
-          </th>
-          <th scope="col" className="spm-number">
-            Errors
-          </th>
-          <th scope="col" className="spm-number">
-            Mean
-          </th>
-          <th scope="col" className="spm-number">
-            p95
-          </th>
-          <th scope="col" className="spm-number">
-            p99
-          </th>
-          <th scope="col" className="spm-number">
-            Longest
-          </th>
+          {["Count", "Errors", "Mean", "p95", "p99", "Longest"].map((name) => (
+            <th key={name} scope="col" className="spm-number">
+              {name}
+            </th>
+          ))}
         </tr>
       </thead>
       <tbody>

@@ -132,12 +132,11 @@ export const table = (samples: ReadonlyArray<Wire.Sample>, lines: ReadonlyArray<
 
 /** A sentence for who does not see the picture. */
 export const describe = ({ lines, title, unit }: ChartSpec, { values }: Table): string => {
-  const parts = lines
-    .filter(({ dashed }) => dashed !== true)
-    .map(({ label }, index) => {
-      const column = (values[index] ?? []).filter((value) => value !== null)
-      const last = column.at(-1)
-      return last === undefined ? `${label} unknown` : `${label} ${unit(last)}, at most ${unit(Math.max(...column))}`
-    })
+  const parts = lines.flatMap(({ dashed, label }, index) => {
+    if (dashed === true) return []
+    const column = (values[index] ?? []).filter((value) => value !== null)
+    const last = column.at(-1)
+    return last === undefined ? `${label} unknown` : `${label} ${unit(last)}, at most ${unit(Math.max(...column))}`
+  })
   return `${title}, last minutes: ${parts.join("; ")}`
 }

@@ -58,18 +58,18 @@ export class Session {
     return () => void Effect.runFork(Fiber.interrupt(fiber))
   }
 
-  open(url: string, refresh: Duration.Duration): Effect.Effect<void> {
+  health(url: string, refresh: Duration.Duration): Effect.Effect<void> {
     return Effect.asVoid(Effect.repeat(this.askForHealth(url), Schedule.spaced(refresh)))
   }
 
-  admitted(server: Server): Effect.Effect<void> {
+  events(server: Server): Effect.Effect<void> {
     return Effect.zipRight(
       Effect.sync(() => this.set({ view: View.empty })),
       this.watch(server)
     )
   }
 
-  statistics(server: Server, window: Wire.Window, refresh: Duration.Duration): Effect.Effect<void> {
+  queries(server: Server, window: Wire.Window, refresh: Duration.Duration): Effect.Effect<void> {
     return Effect.asVoid(Effect.repeat(this.askForQueries(server, window), Schedule.spaced(refresh)))
   }
 

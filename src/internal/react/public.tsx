@@ -11,7 +11,7 @@ interface Props {
 }
 
 /** What everybody may see, and the question for the token that shows the rest. */
-export const OpenView = ({ health, onToken, problem, refused }: Props): ReactNode => (
+export const PublicView = ({ health, onToken, problem, refused }: Props): ReactNode => (
   <>
     {problem === "" ? null : (
       <p className="spm-banner spm-banner-bad" role="status">
