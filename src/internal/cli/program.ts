@@ -1,5 +1,5 @@
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { logging } from "../terminal.js"
 import { run } from "./command.js"
 import { plainUnless } from "./plainConsole.js"
@@ -10,8 +10,7 @@ export const program = (args: ReadonlyArray<string>): void => {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1))
   run(args).pipe(
     plainUnless(process.stdout.isTTY),
-    Effect.provide(logging(process.stderr)),
-    Effect.provide(NodeContext.layer),
+    Effect.provide(Layer.merge(logging(process.stderr), NodeContext.layer)),
     NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })
   )
 }
