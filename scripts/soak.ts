@@ -1,6 +1,6 @@
 /**
  * `npm run soak -- --minutes 10`: reads, writes, idempotent writes, interruptions, leaks, resets and a rate limit, all at
- * once, while the network breaks in every way that `test/support/tcpProxy.ts` knows and the database goes away now and
+ * once, while the network breaks in most ways that `test/support/tcpProxy.ts` knows and the database goes away now and
  * then. The database keeps a ledger. At the end there is a verdict, and the exit code is 1 where it is bad.
  */
 import { readFileSync, writeFileSync } from "node:fs"
