@@ -46,57 +46,61 @@ class Tally {
   }
 }
 
-export const drive = ({
-  carried,
-  duration,
-  operation,
-  preset,
-  progress,
-  rate
-}: Load): Effect.Effect<Run, never, Services> =>
+/** What one run is made of. */
+interface Course {
+  /** When each caller arrives, in ms from the beginning. */
+  readonly times: ReadonlyArray<number>
+  readonly tally: Tally
+  /** Ms from the beginning. */
+  readonly now: () => number
+}
+
+/** Begins each at its time, and ends when all have ended. */
+const arriving = ({ operation }: Load, { now, tally, times }: Course): Effect.Effect<void, never, Services> =>
   Effect.gen(function* () {
+    const all = yield* Deferred.make<void>()
+    const ended = Effect.suspend(() => (tally.ended === times.length ? Deferred.succeed(all, undefined) : Effect.void))
+    const one = (n: number, at: number): Effect.Effect<void, never, Services> =>
+      Effect.matchCauseEffect(operation(n), {
+        onSuccess: () => Effect.sync(() => tally.latencies.push(now() - at)),
+        onFailure: (cause) => Effect.sync(() => tally.error(cause._tag === "Fail" ? cause.error._tag : cause._tag))
+      }).pipe(Effect.zipRight(ended))
+    while (tally.begun < times.length) {
+      for (let at = times[tally.begun]; at !== undefined && at <= now(); at = times[tally.begun]) {
+        yield* Effect.fork(one(tally.begun, at))
+        tally.begun += 1
+      }
+      yield* Effect.sleep(1)
+    }
+    if (times.length > 0) yield* Deferred.await(all)
+  })
+
+/** Samples how busy the pools are while callers arrive, and tells how it goes, until it is interrupted. */
+const watching = ({ duration, preset, progress }: Load, { now, tally, times }: Course) => {
+  const sample = Effect.map(figures, ({ active, total }) => {
+    if (total > 0 && now() < duration) tally.shares.push(active / total)
+  })
+  const report = Effect.flatMap(figures, ({ active, pending, total }) =>
+    progress(
+      `${preset}: ${(now() / 1_000).toFixed(0)} s, ${tally.begun} of ${times.length} arrived, ${tally.latencies.length} done, ${tally.failed} failed, ${active} of ${total} connections busy, ${pending} waiting`
+    )
+  )
+  return Effect.raceFirst(
+    Effect.forever(Effect.delay(sample, "20 millis")),
+    Effect.forever(Effect.delay(report, "1 second"))
+  )
+}
+
+export const drive = (load: Load): Effect.Effect<Run, never, Services> =>
+  Effect.gen(function* () {
+    const { carried, duration, preset, rate } = load
     const clock = yield* Clock.clockWith(Effect.succeed)
     const times = arrivals(seeded(1), rate, duration)
     const tally = new Tally()
-    const all = yield* Deferred.make<void>()
     const began = precise(clock)
-    const since = (): number => precise(clock) - began
-    const one = (n: number, at: number): Effect.Effect<void, never, Services> =>
-      Effect.matchCauseEffect(operation(n), {
-        onSuccess: () => Effect.sync(() => tally.latencies.push(since() - at)),
-        onFailure: (cause) => Effect.sync(() => tally.error(cause._tag === "Fail" ? cause.error._tag : cause._tag))
-      }).pipe(
-        Effect.zipRight(
-          Effect.suspend(() => (tally.ended === times.length ? Deferred.succeed(all, undefined) : Effect.void))
-        )
-      )
-    const sample = Effect.map(figures, ({ active, total }) => {
-      if (total > 0 && since() < duration) tally.shares.push(active / total)
-    })
-    const report = Effect.flatMap(figures, ({ active, pending, total }) =>
-      progress(
-        `${preset}: ${(since() / 1_000).toFixed(0)} s, ${tally.begun} of ${times.length} arrived, ${tally.latencies.length} done, ${tally.failed} failed, ${active} of ${total} connections busy, ${pending} waiting`
-      )
-    )
-    const watch = Effect.all(
-      [
-        Effect.forever(Effect.zipRight(Effect.sleep("20 millis"), sample)),
-        Effect.forever(Effect.zipRight(Effect.sleep("1 second"), report))
-      ],
-      { concurrency: "unbounded" }
-    )
-    const arriving = Effect.gen(function* () {
-      while (tally.begun < times.length) {
-        for (let at = times[tally.begun]; at !== undefined && at <= since(); at = times[tally.begun]) {
-          yield* Effect.fork(one(tally.begun, at))
-          tally.begun += 1
-        }
-        yield* Effect.sleep(1)
-      }
-      if (times.length > 0) yield* Deferred.await(all)
-    })
-    yield* Effect.raceFirst(arriving, Effect.zipRight(watch, Effect.never))
-    const elapsed = since()
+    const course: Course = { times, tally, now: () => precise(clock) - began }
+    yield* Effect.raceFirst(arriving(load, course), watching(load, course))
+    const elapsed = course.now()
     const { active, pending } = yield* figures
     return {
       preset,
