@@ -41,9 +41,9 @@ const atRest = (proxy: TcpProxy) =>
     }
   })
 
-const soak = (minutes: number) =>
+/** Executes what it is sent, and keeps the ledger. */
+const database = (ledger: Ledger) =>
   Effect.gen(function* () {
-    const ledger = new Ledger()
     const server = yield* serve((response, { body, method }) => {
       ledger.requests += 1
       const text = body.toString("utf8")
@@ -52,51 +52,59 @@ const soak = (minutes: number) =>
       server.forget()
       json(response, [])
     })
-    const proxy = yield* makeProxy(server.port)
-    const layer = Health.layer.pipe(
-      Layer.provideMerge(Db.layer),
-      Layer.provide(
-        Config.layerOf({
-          url: proxy.url,
-          anonKey: "anon",
-          serviceRoleKey: "service",
-          minConnections: 4,
-          maxConnections: 16,
-          maxPending: 100,
-          connectionTimeout,
-          requestTimeout,
-          maxRetries,
-          retryDelay: 50,
-          leakDetectionTimeout: "2 seconds",
-          keepaliveInterval: "2 seconds",
-          maxLifetime: "30 seconds",
-          idleTimeout: "10 seconds",
-          rateLimit: 100,
-          healthCheckInterval: "2 seconds"
-        })
-      )
+    return server
+  })
+
+const pools = (url: string) =>
+  Health.layer.pipe(
+    Layer.provideMerge(Db.layer),
+    Layer.provide(
+      Config.layerOf({
+        url,
+        anonKey: "anon",
+        serviceRoleKey: "service",
+        minConnections: 4,
+        maxConnections: 16,
+        maxPending: 100,
+        connectionTimeout,
+        requestTimeout,
+        maxRetries,
+        retryDelay: 50,
+        leakDetectionTimeout: "2 seconds",
+        keepaliveInterval: "2 seconds",
+        maxLifetime: "30 seconds",
+        idleTimeout: "10 seconds",
+        rateLimit: 100,
+        healthCheckInterval: "2 seconds"
+      })
     )
+  )
+
+/** Everything at once, for so long. */
+const busy = (minutes: number, ledger: Ledger, proxy: TcpProxy) =>
+  Effect.gen(function* () {
+    const since = yield* Clock.currentTimeMillis
+    const until = since + minutes * 60_000
+    yield* Effect.forkScoped(trouble(proxy))
+    yield* Effect.forkScoped(Effect.forever(Effect.delay(report(since), "30 seconds")))
+    yield* Effect.forkScoped(sampling)
+    yield* Effect.all(
+      Array.from({ length: workers }, (_, n) => worker(ledger, until, `worker ${n}`)),
+      { concurrency: "unbounded", discard: true }
+    )
+    yield* report(since)
+  }).pipe(Effect.scoped)
+
+const soak = (minutes: number) =>
+  Effect.gen(function* () {
+    const ledger = new Ledger()
+    const { port } = yield* database(ledger)
+    const proxy = yield* makeProxy(port)
     return yield* Effect.gen(function* () {
-      const since = yield* Clock.currentTimeMillis
-      const until = since + minutes * 60_000
-      yield* Effect.forkScoped(trouble(proxy))
-      yield* Effect.forkScoped(Effect.forever(Effect.delay(report(since), "30 seconds")))
-      yield* Effect.forkScoped(sampling)
-      yield* Effect.all(
-        Array.from({ length: workers }, (_, n) => worker(ledger, until, `worker ${n}`)),
-        { concurrency: "unbounded", discard: true }
-      )
-      yield* report(since)
-    }).pipe(
-      Effect.scoped,
-      Effect.zipRight(
-        Effect.suspend(() => {
-          proxy.fault = { kind: "none" }
-          return Effect.map(atRest(proxy), (rest) => ({ ...rest, growth: growth(), ledger }))
-        })
-      ),
-      Effect.provide(layer)
-    )
+      yield* busy(minutes, ledger, proxy)
+      proxy.fault = { kind: "none" }
+      return { ...(yield* atRest(proxy)), growth: growth(), ledger }
+    }).pipe(Effect.provide(pools(proxy.url)))
   })
 
 export const verdict = (minutes: number) =>
