@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url"
 import { stripVTControlCharacters } from "node:util"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Console, Effect, FiberId } from "effect"
+import { Cause, ConfigProvider, Console, Effect, FiberId } from "effect"
 import * as fc from "effect/FastCheck"
 import { variables } from "../src/Config.js"
 import * as Db from "../src/Db.js"
@@ -246,6 +246,32 @@ describe("supabase-pool", () => {
         assert.include(text, `Nothing was started. ${usage}`)
       }
     })
+  )
+
+  it.effect(
+    "says what is wrong with a folder, an address or half a pair of keys, and leaves no trace of the stack",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* here("migration", "--dir", "package.json/x")
+        assert.match(folder.text, /^The migration cannot be written to package\.json\/x: .*ENOTDIR.* --dir\.$/)
+        const address = yield* here("top", "--url", "ftp://x", "--once", "--token", "some-token")
+        assert.include(address.text, "--url ftp://x cannot be")
+        const keys = yield* here("embedded", "--port=0").pipe(
+          Effect.withConfigProvider(
+            ConfigProvider.fromMap(
+              new Map([
+                ["SUPABASE_ANON_KEY", "some-key"],
+                ["SUPABASE_SERVICE_ROLE_KEY", " "]
+              ])
+            )
+          )
+        )
+        assert.match(
+          keys.text,
+          /^SUPABASE_ANON_KEY is set and SUPABASE_SERVICE_ROLE_KEY is not\. Nothing was started\./
+        )
+        assert.isTrue(folder.failed && address.failed && keys.failed)
+      })
   )
 
   it("takes exactly the numbers within the bounds", () => {

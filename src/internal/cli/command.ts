@@ -71,7 +71,7 @@ const tidied = <A, E, R>(help: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =
     Effect.withConsole(help, { ...console, log: (text) => console.log(String(text).replaceAll(ofAnyText, "")) })
   )
 
-const everywhere = "--help, --version, --log-level LEVEL and --completions SHELL work with every command."
+const everywhere = "--help, --version and --completions SHELL (bash, fish, sh or zsh) work with every command."
 
 const variableLine = ({ default: standard, meaning, name }: (typeof variables)[number]): string =>
   `${name}: ${meaning}${Option.match(standard, { onNone: () => "", onSome: (value) => `; default: ${value}` })}`

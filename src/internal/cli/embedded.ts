@@ -2,6 +2,7 @@ import { Command, Options } from "@effect/cli"
 import { Config, Console, Effect, Option, Redacted } from "effect"
 import { Embedded } from "../../embedded.js"
 import { postgresServer } from "../embedded/postgresServer.js"
+import { Failed } from "./failed.js"
 import * as Given from "./given.js"
 import * as Numbers from "./numbers.js"
 
@@ -16,18 +17,34 @@ const postgres = Options.boolean("postgres").pipe(
   )
 )
 
+const names = { anonKey: "SUPABASE_ANON_KEY", serviceRoleKey: "SUPABASE_SERVICE_ROLE_KEY" } as const
+
+/** As everywhere, a variable of white space is unset. */
+const key = (name: string) =>
+  Effect.map(
+    Config.option(Config.redacted(name)),
+    Option.filter((value) => Redacted.value(value).trim() !== "")
+  )
+
 /** Whoever has the printed lines in its environment goes on with them after a restart. */
-const knownKeys = Config.option(
-  Config.all({
-    anonKey: Config.redacted("SUPABASE_ANON_KEY"),
-    serviceRoleKey: Config.redacted("SUPABASE_SERVICE_ROLE_KEY")
-  })
-)
+const knownKeys = Effect.gen(function* () {
+  const anonKey = yield* key(names.anonKey)
+  const serviceRoleKey = yield* key(names.serviceRoleKey)
+  if (Option.isSome(anonKey) !== Option.isSome(serviceRoleKey)) {
+    const [is, isNot] = Option.isSome(anonKey)
+      ? [names.anonKey, names.serviceRoleKey]
+      : [names.serviceRoleKey, names.anonKey]
+    return yield* new Failed({
+      reason: `${is} is set and ${isNot} is not. Nothing was started. Set both, so that those who have them go on, or neither.`
+    })
+  }
+  return Option.getOrUndefined(Option.all({ anonKey, serviceRoleKey }))
+})
 
 export const embedded = Command.make("embedded", { port, postgres }, (options) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const keys = yield* Effect.map(knownKeys, Option.getOrUndefined)
+      const keys = yield* knownKeys
       const server = options.postgres ? yield* postgresServer() : undefined
       const database = yield* Embedded.make({ port: options.port, keys, postgres: server?.url })
       yield* Console.log(

@@ -3,12 +3,15 @@ import { Command, Options } from "@effect/cli"
 import { FileSystem, Path } from "@effect/platform"
 import { Console, Effect } from "effect"
 import { migrationFile } from "../transaction/run.js"
+import { oneLine } from "../words.js"
 import { Failed } from "./failed.js"
 
 /** Of the package itself, seen from src/internal/cli and from dist/internal/cli. */
 const source = fileURLToPath(new URL(`../../../supabase/migrations/${migrationFile}`, import.meta.url))
 
-const dir = Options.directory("dir").pipe(
+// Text, since the parser asks the file system about a directory, and fails with its trace.
+const dir = Options.text("dir").pipe(
+  Options.withPseudoName("directory"),
   Options.withDefault("supabase/migrations"),
   Options.withDescription(
     "where the migrations of your project are, made when it is not there; default: supabase/migrations"
@@ -18,6 +21,13 @@ const dir = Options.directory("dir").pipe(
 const force = Options.boolean("force").pipe(
   Options.withDescription("replace a file of that name which differs; default: it is left as it is")
 )
+
+const unwritable =
+  (directory: string) =>
+  ({ message }: { readonly message: string }): Failed =>
+    new Failed({
+      reason: `The migration cannot be written to ${directory}: ${oneLine(message)}. Give the folder of your migrations as --dir.`
+    })
 
 export const migration = Command.make("migration", { dir, force }, (options) =>
   Effect.gen(function* () {
@@ -35,5 +45,5 @@ export const migration = Command.make("migration", { dir, force }, (options) =>
     yield* fs.makeDirectory(options.dir, { recursive: true })
     yield* fs.writeFileString(target, sql)
     yield* Console.log(`${target} written. Apply it with \`supabase db push\`, then run \`supabase-pool check\`.`)
-  })
+  }).pipe(Effect.catchTags({ SystemError: unwritable(options.dir), BadArgument: unwritable(options.dir) }))
 ).pipe(Command.withDescription("Writes the SQL that a project needs for transactions."))

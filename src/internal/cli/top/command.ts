@@ -35,12 +35,21 @@ const isThere = (address: string): Effect.Effect<boolean> =>
     Effect.isSuccess
   )
 
+const addressOf = (text: string): Option.Option<URL> =>
+  Option.filter(
+    Option.liftThrowable((address: string) => new URL(address))(text),
+    ({ protocol }) => protocol === "http:" || protocol === "https:"
+  )
+
 const serverOf = (address: string, given: Option.Option<Redacted.Redacted>): Effect.Effect<Server, Failed> =>
   Effect.gen(function* () {
-    const parsed = yield* Effect.try({
-      try: () => new URL(address),
-      catch: () => new Failed({ reason: `${address} is no address. Give --url http://127.0.0.1:3000, for example.` })
-    })
+    const parsed = yield* Effect.mapError(
+      addressOf(address),
+      () =>
+        new Failed({
+          reason: `--url ${address} cannot be: it is no address of a server. Give --url http://127.0.0.1:3000, for example.`
+        })
+    )
     const inAddress = new URLSearchParams(parsed.hash.slice(1)).get("token")
     const found = Option.orElse(Option.map(given, Redacted.value), () => Option.fromNullable(inAddress))
     const url = parsed.origin + parsed.pathname.replace(/\/+$/, "")
