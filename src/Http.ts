@@ -23,6 +23,7 @@ import type * as Health from "./Health.js"
 import * as Admin from "./internal/http/admin.js"
 import { Api } from "./internal/http/api.js"
 import * as Failed from "./internal/http/failed.js"
+import * as Graceful from "./internal/http/graceful.js"
 import * as HealthRoutes from "./internal/http/health.js"
 import * as Page from "./internal/http/page.js"
 import { Readiness } from "./internal/http/readiness.js"
@@ -32,6 +33,7 @@ import type * as Pool from "./Pool.js"
 import type * as RateLimit from "./RateLimit.js"
 
 export { Api } from "./internal/http/api.js"
+export type { NodeServer } from "./internal/http/graceful.js"
 export { Readiness } from "./internal/http/readiness.js"
 
 /** Which methods each path knows, from the definition. */
@@ -179,6 +181,25 @@ export const whileStarting = (whole: Deferred.Deferred<HttpApp.Default>): HttpAp
  */
 export const failed: (error: DbError) => HttpServerResponse.HttpServerResponse = Failed.failed
 
+/**
+ * The same server of Node's, which ends well: who asks when nobody serves any more is answered 503 and hung up on, answers
+ * on their way are finished, and a connection on which nothing was ever asked keeps the server open no longer.
+ *
+ * Effect's `NodeHttpServer` lets go of the requests before it closes the server. Without this a request that comes after
+ * that, on a connection that is still open, is never answered, and the end of the process waits until its client gives up.
+ *
+ * @example
+ * import { NodeHttpServer } from "@effect/platform-node"
+ * import { Http } from "effect-supabase-pool"
+ * import { createServer } from "node:http"
+ *
+ * export const server = NodeHttpServer.layer(() => Http.graceful(createServer()), { port: 3000 })
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const graceful: <S extends Graceful.NodeServer>(server: S) => S = Graceful.graceful
+
 /** Ready from now on, and draining when the scope closes, unless somebody else has said otherwise. */
 const whileServing: Effect.Effect<void, never, Readiness | Scope.Scope> = Effect.flatMap(Readiness, (phase) =>
   Effect.acquireRelease(
@@ -202,7 +223,7 @@ const whileServing: Effect.Effect<void, never, Readiness | Scope.Scope> = Effect
  * export const server = Http.layer.pipe(
  *   Layer.provide(Health.layer),
  *   Layer.provide(Http.Readiness.layer),
- *   Layer.provide(NodeHttpServer.layer(createServer, { port: 3000 })),
+ *   Layer.provide(NodeHttpServer.layer(() => Http.graceful(createServer()), { port: 3000 })),
  *   Layer.provide(Db.layer),
  *   Layer.provide(Config.layer)
  * )
@@ -246,7 +267,7 @@ export const layer: Layer.Layer<
  * export const server = HttpLayerRouter.serve(Layer.merge(laptops, Http.routes)).pipe(
  *   Layer.provide(Health.layer),
  *   Layer.provide(Http.Readiness.layer),
- *   Layer.provide(NodeHttpServer.layer(createServer, { port: 3000 })),
+ *   Layer.provide(NodeHttpServer.layer(() => Http.graceful(createServer()), { port: 3000 })),
  *   Layer.provide(Db.layer),
  *   Layer.provide(Config.layer)
  * )

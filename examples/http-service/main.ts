@@ -10,28 +10,15 @@ import { createServer } from "node:http"
 import { HttpServer } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Config, Layer } from "effect"
-import { Db, Config as PoolConfig } from "effect-supabase-pool"
+import { Db, Http, Config as PoolConfig } from "effect-supabase-pool"
 import { Embedded } from "effect-supabase-pool/embedded"
 import { service } from "./service.js"
-
-/**
- * Effect's server lets go of its requests before Node's closes its sockets. Who asks in between is told so, or would wait
- * for ever, and the end of the process with them.
- */
-const node = () => {
-  const server = createServer()
-  return server.on("request", (request, response) => {
-    if (server.listenerCount("request") > 1) return
-    request.resume()
-    response.writeHead(503, { connection: "close" }).end()
-  })
-}
 
 const listen = { port: Config.withDefault(Config.port("PORT"), 4000), host: Config.succeed("127.0.0.1") }
 
 service.pipe(
   HttpServer.withLogAddress,
-  Layer.provide(NodeHttpServer.layerConfig(node, listen)),
+  Layer.provide(NodeHttpServer.layerConfig(() => Http.graceful(createServer()), listen)),
   // After the server, so that it ends after the server has answered what it had begun.
   Layer.provide(Db.layer),
   Layer.provide([Embedded.layer, PoolConfig.PoolConfig.layer, PoolConfig.ServerConfig.layer]),

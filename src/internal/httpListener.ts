@@ -6,6 +6,7 @@ import { createServer, type Server } from "node:http"
 import type { HttpServer, HttpServerError } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Duration, Effect, Exit, Fiber, Schedule, Schema, Scope } from "effect"
+import { graceful } from "./http/graceful.js"
 
 /** The address cannot be listened on. */
 export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", {
@@ -38,10 +39,7 @@ const grace = Duration.seconds(5)
 const codeOf = ({ cause }: HttpServerError.ServeError): string =>
   cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "unknown"
 
-/**
- * Node's `close` waits for each connection, and does not count as idle one on which nothing was ever sent, or one whose
- * answer was still on its way: browsers hold the first kind open, load balancers the second.
- */
+/** For those who connect, or get their answer, while the server closes; and for who takes longer than the grace. */
 const hangUp = (server: Server): Effect.Effect<void> =>
   Effect.sync(() => server.closeIdleConnections()).pipe(
     Effect.repeat(Schedule.spaced("20 millis")),
@@ -49,21 +47,13 @@ const hangUp = (server: Server): Effect.Effect<void> =>
     Effect.zipRight(Effect.sync(() => server.closeAllConnections()))
   )
 
-/** Between the last request that is served and the last socket that is closed. */
-const refuseRequests = (server: Server): void => {
-  server.on("request", (request, response) => {
-    request.resume()
-    response.writeHead(503, { connection: "close", "cache-control": "no-store" }).end()
-  })
-}
-
 export const make = (
   host: string,
   port: number,
   serve: (server: HttpServer.HttpServer) => Effect.Effect<void, never, Scope.Scope>
 ): Effect.Effect<Listener, ListenFailed, Scope.Scope> =>
   Effect.gen(function* () {
-    const node = createServer()
+    const node = graceful(createServer())
     const outer = yield* Effect.scope
     const sockets = yield* Scope.fork(outer, outer.strategy)
     const server = yield* NodeHttpServer.make(() => node, { host, port }).pipe(
@@ -74,7 +64,6 @@ export const make = (
     yield* Scope.extend(serve(server), requests)
     const stop = Effect.gen(function* () {
       yield* Scope.close(requests, Exit.void)
-      refuseRequests(node)
       const hangingUp = yield* Effect.forkDaemon(Effect.interruptible(hangUp(node)))
       yield* Scope.close(sockets, Exit.void)
       yield* Fiber.interrupt(hangingUp)

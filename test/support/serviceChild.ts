@@ -3,7 +3,7 @@
  * /notes/:key` two or none, `POST /crash` makes an error that nobody handles. Prints its port. Its database is in the
  * environment.
  */
-import { createServer, type Server } from "node:http"
+import { createServer } from "node:http"
 import { HttpLayerRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer, Schema } from "effect"
@@ -42,19 +42,6 @@ const crash = HttpLayerRouter.add(
   })
 )
 
-/**
- * Effect's server lets go of its requests before Node's closes: who asks in between, or later on a socket that is still
- * open, would wait for ever, and the process with them.
- */
-const node = (): Server => {
-  const server = createServer()
-  return server.on("request", (request, response) => {
-    if (server.listenerCount("request") > 1) return
-    request.resume()
-    response.writeHead(503, { connection: "close" }).end()
-  })
-}
-
 const ready = Layer.effectDiscard(
   Effect.flatMap(HttpServer.HttpServer, ({ address }) =>
     Console.log(address._tag === "TcpAddress" ? address.port : address.path)
@@ -64,7 +51,7 @@ const ready = Layer.effectDiscard(
 HttpLayerRouter.serve(Layer.mergeAll(note, notes, crash, Http.routes), { disableListenLog: true }).pipe(
   Layer.merge(ready),
   Layer.provide(Layer.merge(Health.layer, Http.Readiness.layer)),
-  Layer.provide(NodeHttpServer.layer(node, { port: 0, host: "127.0.0.1" })),
+  Layer.provide(NodeHttpServer.layer(() => Http.graceful(createServer()), { port: 0, host: "127.0.0.1" })),
   // The server ends before the pools do, or who waits for a connection is told that they are closed.
   Layer.provide(Db.layer),
   Layer.provide(Config.layer),
