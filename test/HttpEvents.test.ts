@@ -163,6 +163,15 @@ describe("GET /api/admin/database/events", () => {
       })
   )
 
+  it.live("a token that no header can carry is refused like any other, and not taken for a server that is away", () =>
+    Effect.gen(function* () {
+      for (const given of ["admin\u2013token", "admin token", "token\n"]) {
+        const told = yield* Stream.runCollect(follow({ url: "http://127.0.0.1:1", token: given }))
+        expect([...told]).toEqual([{ _tag: "Refused", status: 401 }])
+      }
+    })
+  )
+
   it.scopedLive("refuses a wrong token once, and the reader asks no more", () =>
     Effect.gen(function* () {
       const { port } = yield* countingServer

@@ -40,6 +40,9 @@ const path = "/api/admin/database/events"
 
 export const authorization = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` })
 
+/** What no header can carry (a dash that an editor made long, say) is no server's token, and `fetch` would only throw. */
+const isSendable = (token: string): boolean => /^[\x21-\x7e]*$/.test(token)
+
 const open = ({ history = true, token, url }: Server, lastId: Option.Option<string>): Effect.Effect<Response, Broken> =>
   Effect.tryPromise({
     try: (signal) =>
@@ -92,6 +95,7 @@ const messages = (body: ReadableStream<Uint8Array>): Stream.Stream<Message, Brok
 const connection = (server: Server, last: Ref.Ref<Option.Option<string>>): Stream.Stream<Told, Broken> =>
   Stream.unwrap(
     Effect.gen(function* () {
+      if (!isSendable(server.token)) return Stream.make(Told.Refused({ status: 401 }))
       const response = yield* open(server, yield* Ref.get(last))
       const { body, status } = response
       if (status === 401 || status === 404) return Stream.make(Told.Refused({ status }))
