@@ -166,7 +166,7 @@ export interface SlackOptions {
   readonly webhook: Redacted.Redacted
   /** Only legacy webhooks look at it; others have a channel of their own. */
   readonly channel?: string | undefined
-  /** How often an event is tried, 1 s, 2 s, 4 s … apart; 5 unless said otherwise. */
+  /** How often an event is tried, 1 s, 2 s, 4 s … apart: 5 times unless said otherwise, and at least once. */
   readonly attempts?: number | undefined
   /** Longest single attempt; 10 seconds unless said otherwise. */
   readonly attemptTimeout?: Duration.DurationInput | undefined

@@ -552,6 +552,21 @@ describe("Slack", () => {
     })
   )
 
+  it.scoped("is told of an event once where no attempt is asked for, and that is what the log says", () =>
+    Effect.gen(function* () {
+      const receiver = yield* slackReceiver
+      const { lines, layer: watching } = observed()
+      const { layer } = wired(receiver, { attempts: 0 })
+      receiver.answer = () => 500
+      yield* Effect.gen(function* () {
+        yield* TestClock.adjust("30 seconds")
+        yield* untilLogged(lines, 1)
+        expect(lines[0]?.message).toContain("alerts do not reach Slack: it answered 500 (1 attempt). ")
+        expect(receiver.bodies).toHaveLength(1)
+      }).pipe(Effect.provide(layer), Effect.provide(watching))
+    })
+  )
+
   it.scoped("that is gone is logged once, holds up no other sink, and is told again when it is back", () =>
     Effect.gen(function* () {
       const receiver = yield* slackReceiver

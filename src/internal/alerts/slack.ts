@@ -105,13 +105,14 @@ const policy = (attempts: number) =>
     Schedule.zipRight(Schedule.identity<SlackFailed>()),
     Schedule.modifyDelay((error, delay) => Duration.max(error.retryAfter, delay)),
     Schedule.whileInput((error: SlackFailed) => error.isTransient),
-    Schedule.intersect(Schedule.recurs(Math.max(0, attempts - 1)))
+    Schedule.intersect(Schedule.recurs(attempts - 1))
   )
 
 /** Posts one event; fails when Slack has not taken it after the last attempt. */
 export const send = (options: SlackOptions) => {
   const limit = Duration.decode(options.attemptTimeout ?? defaults.attemptTimeout)
-  const attempts = options.attempts ?? defaults.attempts
+  // The first is made whatever is asked for, and counted.
+  const attempts = Math.max(1, options.attempts ?? defaults.attempts)
   return (event: AlertEvent): Effect.Effect<void, SlackFailed, HttpClient.HttpClient> =>
     Effect.gen(function* () {
       const client = yield* HttpClient.HttpClient
