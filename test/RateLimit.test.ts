@@ -14,6 +14,7 @@ import {
   Layer,
   Logger,
   LogLevel,
+  Runtime,
   TestClock,
   TestContext
 } from "effect"
@@ -248,12 +249,13 @@ describe.runIf(Redis.isInstalled)(Redis.titled("the store in Redis"), () => {
     Effect.scoped(
       Effect.gen(function* () {
         const redis = yield* Redis.make
+        const runtime = yield* Effect.runtime()
         let run = 0
         yield* Effect.promise(() =>
           fc.assert(
             fc.asyncProperty(fc.array(uses, { maxLength: 12, size: "max" }), async (commands) => {
               run += 1
-              await Effect.runPromise(
+              await Runtime.runPromise(runtime)(
                 Effect.scoped(
                   Effect.gen(function* () {
                     const shared = yield* RedisStore.make({ url: redis.url, prefix: `${run}:`, timeout: "5 seconds" })

@@ -49,16 +49,17 @@ type Services = Db.ReadDb | Pool.ReadPool | PoolConfig | ServerConfig
 
 /** Answers under /demo, and leaves everything else to the app. */
 export const before = (app: HttpApp.Default): Effect.Effect<HttpApp.Default, never, Services | Scope.Scope> =>
-  Effect.gen(function* () {
-    const scope = yield* Effect.scope
-    const services = Context.merge(yield* Effect.context<Services>(), yield* Layer.build(Guesses.layer))
-    const routes = HttpRouter.empty.pipe(
-      HttpRouter.get("/demo/search", search),
-      HttpRouter.post("/demo/leak", asAdmin(forget(scope)))
-    )
-    return Effect.catchAll(Effect.scoped(routes), () => app).pipe(
-      Effect.mapInputContext((request: Context.Context<HttpServerRequest.HttpServerRequest>) =>
-        Context.merge(services, request)
+  Effect.map(
+    Effect.all([Effect.scope, Effect.context<Services>(), Layer.build(Guesses.layer)]),
+    ([scope, services, guesses]) => {
+      const routes = HttpRouter.empty.pipe(
+        HttpRouter.get("/demo/search", search),
+        HttpRouter.post("/demo/leak", asAdmin(forget(scope)))
       )
-    )
-  })
+      return Effect.catchAll(Effect.scoped(routes), () => app).pipe(
+        Effect.mapInputContext((request: Context.Context<HttpServerRequest.HttpServerRequest>) =>
+          Context.mergeAll(services, guesses, request)
+        )
+      )
+    }
+  )

@@ -17,11 +17,9 @@ import { type ServedOptions, served } from "../support/served.js"
 const token = "browser-token-never-printed"
 
 /** The page as it is built from these sources. */
-const built = Effect.gen(function* () {
-  const dashboard = yield* DashboardBuild.make
-  yield* dashboard.build
-  return dashboard.state
-}).pipe(Effect.provide(NodeContext.layer))
+const built = Effect.flatMap(DashboardBuild.make, ({ build, state }) => Effect.as(build, state)).pipe(
+  Effect.provide(NodeContext.layer)
+)
 
 type Services = Layer.Layer.Success<ReturnType<typeof served>>
 

@@ -275,14 +275,14 @@ describe("steps one by one and as one transaction", () => {
       "leave the same rows and give the same data, whatever they are",
       () =>
         Effect.gen(function* () {
-          const runtime = yield* Effect.runtime<Db.Db>()
+          const run = Runtime.runPromise(yield* Effect.runtime<Db.Db>())
           const seed = Number(process.env["FUZZ_SEED"] ?? 20250918)
           const numRuns = Number(process.env["FUZZ_RUNS"] ?? 30)
           yield* Effect.promise(async () =>
             fc.assert(
               fc.asyncProperty(fc.array(acts, { minLength: 1, maxLength: 8 }), async (steps) => {
-                const alone = await Effect.runPromise(oneByOne(steps))
-                const asOne = await Runtime.runPromise(runtime)(together(steps))
+                const alone = await run(oneByOne(steps))
+                const asOne = await run(together(steps))
                 const said = [...steps.map(({ words }) => words), JSON.stringify({ alone, asOne })]
                 assert.deepStrictEqual(asOne, alone, said.join("\n"))
               }),
