@@ -4,6 +4,9 @@ import * as fc from "effect/FastCheck"
 import * as Config from "../src/Config.js"
 import * as Db from "../src/Db.js"
 import * as Health from "../src/Health.js"
+import { take } from "../src/internal/http/sampling.js"
+import { statusOf } from "../src/internal/promise/status.js"
+import * as Metrics from "../src/Metrics.js"
 import * as Pool from "../src/Pool.js"
 
 const options = {
@@ -415,3 +418,54 @@ describe("a leak", () => {
     }).pipe(Effect.scoped, Effect.provide(wired(() => Response.json(null), { leakDetectionTimeout: "10 seconds" })))
   )
 })
+
+it.scoped(
+  "the event stream and the Promise API say the same of the same pools: one that cannot connect is enough",
+  () =>
+    Effect.gen(function* () {
+      const metrics = yield* Metrics.Metrics
+      const pools = { read: yield* Pool.ReadPool, write: yield* Pool.WritePool }
+      const checked = yield* Health.check
+      const { since } = metrics
+      const seen = (canConnect: boolean): Health.HealthReport => ({
+        ...checked,
+        details: { ...checked.details, canConnect }
+      })
+      for (const last of [Option.none(), Option.some(seen(true)), Option.some(seen(false))]) {
+        for (const [reads, writes] of [
+          [true, true],
+          [true, false],
+          [false, true],
+          [false, false]
+        ] as const) {
+          const read = { ...(yield* pools.read.metrics), reachable: reads }
+          const write = { ...(yield* pools.write.metrics), reachable: writes }
+          const streamed = yield* take(
+            {
+              read: { ...pools.read, metrics: Effect.succeed(read) },
+              write: { ...pools.write, metrics: Effect.succeed(write) },
+              metrics,
+              health: { check: Effect.succeed(checked), last: Effect.succeed(last) },
+              alerts: Option.none()
+            },
+            Option.none(),
+            since
+          )
+          const recent = yield* metrics.recent
+          const { poolHealth } = statusOf({
+            read,
+            write,
+            totals: yield* metrics.totals,
+            recent,
+            last,
+            since,
+            now: since
+          })
+          expect(streamed.status).toBe(poolHealth)
+          const isThere =
+            reads && writes && Option.match(last, { onNone: () => true, onSome: (_) => _.details.canConnect })
+          expect(poolHealth).toBe(isThere ? "healthy" : "unhealthy")
+        }
+      }
+    }).pipe(Effect.provide(wired(() => Response.json([]))))
+)

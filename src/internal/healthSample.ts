@@ -1,6 +1,6 @@
 /** The figures that the pools are judged by, for health, alerts, the event stream and the Promise API alike. */
-import { Duration } from "effect"
-import type { Sample } from "../Health.js"
+import { Duration, Option } from "effect"
+import type { HealthReport, Sample } from "../Health.js"
 import { type Recent, windowSeconds } from "../Metrics.js"
 import type { PoolMetrics } from "../Pool.js"
 
@@ -27,3 +27,10 @@ export const sampleOf = (
   averageResponseTime: Duration.millis(recent.mean),
   leaks: leaksOf(read, write, now)
 })
+
+/**
+ * Whether the database is there, without asking it: the last check's word, unless a pool knows better by now. Both have
+ * the same database, so that one which fails to connect is enough.
+ */
+export const canConnectOf = (read: PoolMetrics, write: PoolMetrics, last: Option.Option<HealthReport>): boolean =>
+  read.reachable && write.reachable && Option.match(last, { onNone: () => true, onSome: (_) => _.details.canConnect })

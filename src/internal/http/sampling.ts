@@ -5,7 +5,7 @@ import * as Health from "../../Health.js"
 import type * as Metrics from "../../Metrics.js"
 import type * as Pool from "../../Pool.js"
 import type * as Wire from "../feed/wire.js"
-import { sampleOf } from "../healthSample.js"
+import { canConnectOf, sampleOf } from "../healthSample.js"
 
 export interface Sources {
   readonly read: Pool.ConnectionPool
@@ -54,11 +54,6 @@ const rate = (before: Option.Option<Wire.Sample>, total: number, now: number): n
 const percentiles = ({ count, p50, p95, p99 }: Metrics.Latency) =>
   count === 0 ? { p50: null, p95: null, p99: null } : { p50: round(p50, 1), p95: round(p95, 1), p99: round(p99, 1) }
 
-/** The last check's word on the database, unless a pool knows better by now. */
-const canConnect = (last: Option.Option<Health.HealthReport>, pools: ReadonlyArray<Pool.PoolMetrics>): boolean =>
-  pools.every(({ reachable }) => reachable) &&
-  Option.match(last, { onNone: () => true, onSome: ({ details }) => details.canConnect })
-
 export const take = (sources: Sources, before: Option.Option<Wire.Sample>, at: number): Effect.Effect<Wire.Sample> =>
   Effect.gen(function* () {
     const read = yield* sources.read.metrics
@@ -67,7 +62,7 @@ export const take = (sources: Sources, before: Option.Option<Wire.Sample>, at: n
     const totals = yield* sources.metrics.totals
     const figures = sampleOf(read, write, recent, at)
     const { reasons, status } = Health.assess({
-      canConnect: canConnect(yield* sources.health.last, [read, write]),
+      canConnect: canConnectOf(read, write, yield* sources.health.last),
       ...figures
     })
     const active = yield* Option.match(sources.alerts, { onNone: () => Effect.succeed([]), onSome: (_) => _.active })

@@ -3,7 +3,7 @@ import { DateTime, Duration, Option } from "effect"
 import { assess, type HealthReport, type Status } from "../../Health.js"
 import type { QueryMetrics as Measured, Recent, Totals } from "../../Metrics.js"
 import type { PoolMetrics } from "../../Pool.js"
-import { errorRateOf, sampleOf } from "../healthSample.js"
+import { canConnectOf, errorRateOf, sampleOf } from "../healthSample.js"
 import type { Running } from "./host.js"
 
 /**
@@ -146,11 +146,7 @@ type Counts = Pick<Recent, "count" | "failed" | "mean">
 /** The verdict of this moment: the last check's answer to "is it there", everything else as it is now. */
 export const statusOf = ({ last, now, read, recent, since, totals, write }: Figures): PoolStatus => {
   const sample = sampleOf(read, write, recent, now)
-  const seen = Option.match(last, { onNone: () => true, onSome: ({ details }) => details.canConnect })
-  const { status } = assess({
-    canConnect: seen && (read.reachable || write.reachable),
-    ...sample
-  })
+  const { status } = assess({ canConnect: canConnectOf(read, write, last), ...sample })
   return {
     poolHealth: status,
     totalConnections: read.total + write.total,
