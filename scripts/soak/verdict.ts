@@ -119,7 +119,7 @@ export const verdict = (minutes: number) =>
       ["connections still lent", `${lent}`, lent === 0],
       ["callers still waiting", `${waiting}`, waiting === 0],
       ["sockets beside those of the pools", `${strayed}`, strayed <= 0],
-      ["leaks, reclaimed", `${tallies.leaks}, ${reclaimed}`, reclaimed <= tallies.leaks],
+      ["leaks, reclaimed", `${tallies.leaks}, ${reclaimed}`, reclaimed === tallies.leaks],
       ["reachable at the end", reachable ? "yes" : "no", reachable],
       [
         "growth of the heap from the second minute to the last, each at its lowest",
