@@ -1,8 +1,9 @@
 /** What does taking a connection and giving it back cost, when nobody has to wait and nothing is sent? */
 import { Effect } from "effect"
+import { figure } from "./support/figures.js"
 import { interleave } from "./support/interleave.js"
 import { server, subject } from "./support/processes.js"
-import { figure, type Question } from "./support/question.js"
+import type { Question } from "./support/question.js"
 
 const subjects = [
   ["this pool", "ours"],

@@ -1,7 +1,8 @@
 /** What happens when 20,000 callers come at once? */
 import { Effect, type Scope } from "effect"
+import { figure, median } from "./support/figures.js"
 import { type BenchFailed, type Counts, server, subject } from "./support/processes.js"
-import { figure, median, type Question } from "./support/question.js"
+import type { Question } from "./support/question.js"
 
 const callers = 20_000
 const connections = 20

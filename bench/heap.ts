@@ -1,7 +1,8 @@
 /** What does a connection that idles weigh, and a caller that waits? */
 import { Effect } from "effect"
+import { figure } from "./support/figures.js"
 import { type Figures, server, subject } from "./support/processes.js"
-import { figure, type Question } from "./support/question.js"
+import type { Question } from "./support/question.js"
 
 const goals = { idle: 60, waiter: 2 } as const
 

@@ -1,9 +1,10 @@
 /** Would HTTP/2 be cheaper than a socket for each connection? */
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
+import { figure } from "./support/figures.js"
 import { interleave } from "./support/interleave.js"
 import { server, subject } from "./support/processes.js"
-import { figure, type Question } from "./support/question.js"
+import type { Question } from "./support/question.js"
 
 const certificate = fileURLToPath(new URL("../../test/support/tls/cert.pem", import.meta.url))
 

@@ -1,8 +1,9 @@
 /** What does importing the package cost, beside what its user imports anyway? */
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
+import { figure, median } from "./support/figures.js"
 import { once } from "./support/processes.js"
-import { figure, median, type Question } from "./support/question.js"
+import type { Question } from "./support/question.js"
 
 const goal = 1.3
 const rounds = 9

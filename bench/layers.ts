@@ -1,8 +1,9 @@
 /** Where does each microsecond of a read go? */
 import { Effect } from "effect"
+import { figure } from "./support/figures.js"
 import { interleave } from "./support/interleave.js"
 import { server, subject } from "./support/processes.js"
-import { figure, type Question } from "./support/question.js"
+import type { Question } from "./support/question.js"
 
 const layers = [
   {

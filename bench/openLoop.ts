@@ -1,7 +1,8 @@
 /** How close to an ideal queue is the pool at 80 % utilisation? */
 import { Effect } from "effect"
+import { figure, median } from "./support/figures.js"
 import { type Figures, server, subject } from "./support/processes.js"
-import { figure, median, type Question } from "./support/question.js"
+import type { Question } from "./support/question.js"
 
 const goal = 1.25
 const rounds = 3

@@ -1,8 +1,9 @@
 /** Does the first request after a quiet minute pay for a TLS handshake? */
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
+import { figure, median } from "./support/figures.js"
 import { server, subject } from "./support/processes.js"
-import { figure, median, type Question } from "./support/question.js"
+import type { Question } from "./support/question.js"
 
 /**
  * The server hangs up after five seconds of silence, as Node does, and says so. Twice as long shows what a minute would:

@@ -1,8 +1,9 @@
 /** What does one read cost its process, next to supabase-js as it comes and next to the pools people put around it? */
 import { Effect } from "effect"
+import { figure } from "./support/figures.js"
 import { interleave } from "./support/interleave.js"
 import { server, subject } from "./support/processes.js"
-import { figure, type Question } from "./support/question.js"
+import type { Question } from "./support/question.js"
 
 const peers = [
   ["supabase-js", "stock"],

@@ -15,7 +15,7 @@ import * as PoolFigures from "../src/internal/metrics/pool.js"
 import { Queries } from "../src/internal/metrics/queries.js"
 import * as Metrics from "../src/Metrics.js"
 import { collect } from "../test/support/garbage.js"
-import { median } from "./support/question.js"
+import { median } from "./support/figures.js"
 
 const limitMicros = 3
 

@@ -8,7 +8,7 @@ import { commandLine } from "../scripts/commandLine.js"
 import * as Db from "../src/Db.js"
 import { Embedded } from "../src/embedded.js"
 import { postgresServer } from "../src/internal/embedded/postgresServer.js"
-import { median } from "./support/question.js"
+import { median } from "./support/figures.js"
 
 commandLine(
   `npm run bench:transaction

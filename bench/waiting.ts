@@ -1,7 +1,8 @@
 /** Does an operation cost more when many wait? */
 import { Effect } from "effect"
+import { figure, median } from "./support/figures.js"
 import { server, subject } from "./support/processes.js"
-import { figure, median, type Question } from "./support/question.js"
+import type { Question } from "./support/question.js"
 
 const queues = [10, 1_000, 100_000] as const
 const goal = 1.3

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
+import { median } from "./figures.js"
 import type { BenchFailed, Figures, Subject } from "./processes.js"
-import { median } from "./question.js"
 
 export interface Interleaved {
   /** The median over all rounds. */
