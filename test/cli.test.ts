@@ -254,8 +254,9 @@ describe("supabase-pool", () => {
       Effect.gen(function* () {
         const folder = yield* here("migration", "--dir", "package.json/x")
         assert.match(folder.text, /^The migration cannot be written to package\.json\/x: .*ENOTDIR.* --dir\.$/)
-        const address = yield* here("top", "--url", "ftp://x", "--once", "--token", "some-token")
+        const address = yield* here("top", "--url", "ftp://x#token=some-token", "--once")
         assert.include(address.text, "--url ftp://x cannot be")
+        assert.notInclude(address.text, "some-token")
         const keys = yield* here("embedded", "--port=0").pipe(
           Effect.withConfigProvider(
             ConfigProvider.fromMap(

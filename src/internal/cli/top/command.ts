@@ -1,12 +1,12 @@
 import { Command, Options } from "@effect/cli"
 import { Terminal } from "@effect/platform"
-import { Clock, Config, Console, Effect, Option, Redacted, Ref, Schedule, Schema, Stream } from "effect"
-import { follow, type Server, type Told } from "../../feed/client.js"
+import { Clock, Config, Console, Effect, Ref, Schedule, Schema, Stream } from "effect"
+import { follow, type Server } from "../../feed/client.js"
 import { empty, next } from "../../feed/view.js"
 import { Sample } from "../../feed/wire.js"
 import { noColor } from "../../terminal.js"
-import { Failed } from "../failed.js"
 import { frame, line } from "./frame.js"
+import { failing, serverOf } from "./server.js"
 
 const url = Options.text("url").pipe(
   Options.withDefault("http://127.0.0.1:3000"),
@@ -22,62 +22,6 @@ const token = Options.redacted("token").pipe(
 const json = Options.boolean("json").pipe(Options.withDescription("one line of JSON for each sample"))
 
 const once = Options.boolean("once").pipe(Options.withDescription("one sample, then end"))
-
-const nobody = (address: string, reason: string): Failed =>
-  new Failed({
-    reason: `Nobody answers at ${address}: ${reason}. Nothing is shown. Start it (\`npm start\`, \`supabase-pool serve\`), or give its address as --url.`
-  })
-
-/** Whoever answers, whatever they answer. */
-const isThere = (address: string): Effect.Effect<boolean> =>
-  Effect.tryPromise((signal) => fetch(`${address}/api/health/live`, { signal })).pipe(
-    Effect.timeout("5 seconds"),
-    Effect.isSuccess
-  )
-
-const addressOf = (text: string): Option.Option<URL> =>
-  Option.filter(
-    Option.liftThrowable((address: string) => new URL(address))(text),
-    ({ protocol }) => protocol === "http:" || protocol === "https:"
-  )
-
-const serverOf = (address: string, given: Option.Option<Redacted.Redacted>): Effect.Effect<Server, Failed> =>
-  Effect.gen(function* () {
-    const parsed = yield* Effect.mapError(
-      addressOf(address),
-      () =>
-        new Failed({
-          reason: `--url ${address} cannot be: it is no address of a server. Give --url http://127.0.0.1:3000, for example.`
-        })
-    )
-    const inAddress = new URLSearchParams(parsed.hash.slice(1)).get("token")
-    const found = Option.orElse(Option.map(given, Redacted.value), () => Option.fromNullable(inAddress))
-    const url = parsed.origin + parsed.pathname.replace(/\/+$/, "")
-    if (Option.isSome(found)) return { url, token: found.value }
-    // Whoever has started nothing yet is not to look for a token.
-    return yield* (yield* isThere(url))
-      ? new Failed({
-          reason: `${url} wants the admin token, and none was given. Give --token, set DB_POOL_ADMIN_TOKEN, or give the dashboard's address as --url.`
-        })
-      : nobody(url, "the server cannot be reached")
-  })
-
-const refused = ({ url: address }: Server, status: number): Failed =>
-  new Failed({
-    reason:
-      status === 401
-        ? `${address} refuses the token. It has a new one after each start unless DB_POOL_ADMIN_TOKEN is set.`
-        : `${address} has no admin routes (404): start it with DB_POOL_ADMIN_TOKEN.`
-  })
-
-/** What cannot be waited for ends the command: a refusal always, a server that is away where one sample is wanted. */
-const failing =
-  (server: Server, patient: boolean) =>
-  (told: Told): Effect.Effect<Told, Failed> => {
-    if (told._tag === "Refused") return Effect.fail(refused(server, told.status))
-    if (told._tag === "Lost" && !patient) return Effect.fail(nobody(server.url, told.reason))
-    return Effect.succeed(told)
-  }
 
 const encode = Schema.encodeSync(Schema.parseJson(Sample))
 
