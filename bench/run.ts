@@ -48,8 +48,8 @@ Asks every question and puts what was measured beside its goal. Takes about five
   --json         one line of JSON in place of the tables
   --check        compares the ratios (never times) with those in bench/baseline.json; exits 1 when one is more than
                  ${Math.round((margin - 1) * 100)} % worse
-  --write-baseline   writes the ratios of this run there
-  --write-docs   writes what was measured into README.md and docs/performance.md, between their markers
+  --write-baseline   writes the ratios of this run there; not with --only
+  --write-docs   writes what was measured into README.md and docs/performance.md, between their markers; not with --only
   --help         this text
 
 Exit code: 0 when all goals are met (with --check: when no ratio got worse), 1 when not, 2 when the options are wrong.`
@@ -154,6 +154,10 @@ const { refuse, values } = commandLine(help, {
 })
 const names = values.only.flatMap((given) => given.split(",")).map((name) => name.trim())
 const unknown = names.filter((name) => questions.every((question) => question.name !== name))
+// They write all that was measured in place of all that stood there.
+for (const option of ["write-baseline", "write-docs"] as const) {
+  if (values[option] && names.length > 0) refuse(`--${option} takes the figures of every question: leave out --only.`)
+}
 if (unknown.length > 0) refuse(`--only: no question is called ${unknown.join(", ")}.`)
 
 const main = Effect.gen(function* () {
