@@ -5,7 +5,9 @@
  * and it may last longer than that caller was willing to wait.
  *
  * Nor is a silent server waited for: beside an attempt that hangs, fresh ones go out, one at a time, and the first that
- * succeeds ends it. It is not given up before that: where connecting takes long, it is the one that will succeed.
+ * succeeds ends it. It is not given up before that: where connecting takes long, it is the one that will succeed. Where
+ * there is no place beside it, since there are never more sockets than the pool may have, it is ended after a while and
+ * begun anew; and should nothing come of that either, the next has all its time.
  */
 import { Cause, Deferred, Duration, Effect, Exit, FiberSet, type Pool, Random, Scope } from "effect"
 import { ConnectionFailed, type Mode } from "../Errors.js"
@@ -23,6 +25,9 @@ const longestConnect = Duration.seconds(10)
 /** An attempt (ms) without a word for so long may hang, and a probe beside it gets no longer than this. */
 const patience = 1_000
 const quick = Duration.millis(patience)
+
+/** Where no probe may go out beside one (ms) that hangs. By then TCP has sent its first packet for the third time. */
+const patienceAlone = 3_000
 
 /** One that is under way. */
 class Attempt {
@@ -71,6 +76,10 @@ export class Opener<R extends Resource> {
   /** From the moment a probe is planned until it begins. */
   private planned = false
   private lastProbe = Number.NEGATIVE_INFINITY
+  /** When the first began of those that were ended for a fresh one: together they have the time of one. */
+  private hungSince: number | undefined = undefined
+  /** The last time that nothing came of fresh ones, so perhaps connecting takes long. */
+  private isPatient = false
   private readonly underway: Set<Attempt> = new Set()
   private readonly pool: Ground<R>
   private readonly attempts: FiberSet.FiberSet
@@ -172,7 +181,7 @@ export class Opener<R extends Resource> {
   )
 
   private attempt(
-    { isProbe, limit }: { readonly isProbe: boolean; readonly limit: Duration.Duration },
+    { isProbe, isQuick = false }: { readonly isProbe: boolean; readonly isQuick?: boolean },
     make: (scope: Scope.Scope) => Effect.Effect<R, ConnectionFailed>
   ): Effect.Effect<void> {
     return Effect.gen(this, function* () {
@@ -181,36 +190,55 @@ export class Opener<R extends Resource> {
       const current = new Attempt(this.pool.now(), isProbe, yield* Deferred.make<never, Overtaken>())
       this.underway.add(current)
       if (isProbe) this.planned = false
+      const limit = isQuick ? quick : this.timeLeft(current)
       const tooLong = { duration: limit, onTimeout: () => this.failure("timeout", "CONNECT_TIMEOUT") }
       const exit = yield* Effect.raceFirst(
         Effect.timeoutFail(make(scope), tooLong),
-        Effect.zipRight(limit === longestConnect ? this.watch(current) : Effect.void, Deferred.await(current.overtaken))
+        Effect.zipRight(isQuick ? Effect.void : this.watch(current), Deferred.await(current.overtaken))
       ).pipe(Effect.interruptible, Effect.exit)
       this.underway.delete(current)
       // From here to `admit` no other fiber may run, or it would see a place that is free and is not.
       if (Exit.isSuccess(exit) && exit.value.isOpen && this.pool.phase === "open") {
         this.connecting -= 1
+        this.hungSince = undefined
         this.pool.ledger.opened(this.pool.now() - current.began)
         this.overtake(current)
         this.admit(exit.value, scope, random)
         return
       }
       const error = this.errorOf(exit)
-      if (error !== undefined && !this.isInconclusive(error, limit)) this.failed(error)
+      if (error !== undefined && !isQuick) this.learn(error)
+      if (error !== undefined && !(isQuick && this.isInconclusive(error))) this.failed(error)
       yield* Scope.close(scope, Exit.void)
       this.connecting -= 1
     })
   }
 
-  /** Sees to it that a probe goes out when the attempt hangs. */
-  private watch(current: Attempt): Effect.Effect<void> {
-    return Effect.zipRight(
-      Effect.sleep(patience),
-      Effect.sync(() => {
-        current.slow = true
-        this.grow()
-      })
-    )
+  /** Sees to it that a probe goes out when the attempt hangs, or that it makes place for a fresh one. */
+  private watch(current: Attempt): Effect.Effect<void, Overtaken> {
+    return Effect.gen(this, function* () {
+      yield* Effect.sleep(patience)
+      current.slow = true
+      this.grow()
+      yield* Effect.timeoutOption(Deferred.await(current.overtaken), patienceAlone - patience)
+      if (this.isPatient || this.hasRoom || this.connecting >= maxConnecting) return
+      this.hungSince ??= current.began
+      Deferred.unsafeDone(current.overtaken, Effect.fail(new Overtaken()))
+    })
+  }
+
+  /** So that those who wait hear no later that nobody answers. */
+  private timeLeft({ began }: Attempt): Duration.Duration {
+    const left = Duration.subtract(longestConnect, this.hungSince === undefined ? 0 : began - this.hungSince)
+    if (Duration.greaterThanOrEqualTo(left, quick)) return left
+    this.hungSince = undefined
+    return longestConnect
+  }
+
+  /** An attempt that had its time has failed. */
+  private learn({ failure }: ConnectionFailed): void {
+    if (failure === "timeout") this.isPatient = this.hungSince !== undefined
+    this.hungSince = undefined
   }
 
   /** What hangs since before `faster` began will come to nothing, and its failure would be old news. */
@@ -228,8 +256,8 @@ export class Opener<R extends Resource> {
   }
 
   /** A probe that got little time beside one that hangs says nothing while nothing has failed. */
-  private isInconclusive(error: ConnectionFailed, limit: Duration.Duration): boolean {
-    return limit !== longestConnect && error.failure === "timeout" && !this.circuit.isOpen
+  private isInconclusive(error: ConnectionFailed): boolean {
+    return error.failure === "timeout" && !this.circuit.isOpen
   }
 
   private admit(resource: R, scope: Scope.CloseableScope, random: number): void {
@@ -267,14 +295,12 @@ export class Opener<R extends Resource> {
   }
 
   private readonly openOne: Effect.Effect<void> = Effect.suspend(() =>
-    this.attempt({ isProbe: false, limit: longestConnect }, (scope) =>
-      Effect.tap(this.item(scope), (resource) => resource.open)
-    )
+    this.attempt({ isProbe: false }, (scope) => Effect.tap(this.item(scope), (resource) => resource.open))
   ).pipe(Effect.zipRight(Effect.sync(() => this.grow())), Effect.uninterruptible)
 
   /** It must be answered too: a proxy accepts connections to a database that is away, and closes them again. */
   private readonly probeOne: Effect.Effect<void> = Effect.suspend(() =>
-    this.attempt({ isProbe: true, limit: this.hanging === 0 ? longestConnect : quick }, (scope) =>
+    this.attempt({ isProbe: true, isQuick: this.hanging > 0 }, (scope) =>
       Effect.tap(this.item(scope), (resource) =>
         Effect.zipRight(
           resource.open,

@@ -82,6 +82,48 @@ describe("connecting", () => {
     )
   }
 
+  it.scoped(
+    "one connection is all there may be, and connecting hangs: after three seconds it is begun anew, in its place",
+    () =>
+      Effect.gen(function* () {
+        const world = Object.assign(new FakeWorld(), { connecting: "decide" })
+        const { core } = yield* make({ world, min: 1, max: 1 })
+        yield* TestClock.adjust("2900 millis")
+        expect(metricsOf(core)).toMatchObject({ connecting: 1, total: 0 })
+        world.connecting = "accept"
+        yield* TestClock.adjust("200 millis")
+        expect(metricsOf(core)).toMatchObject({ reachable: true, connecting: 0, total: 1, connectFailures: 0 })
+        expect([world.attempts, world.peakAttempts, world.undecided.length]).toEqual([2, 1, 0])
+      })
+  )
+
+  it.scoped("one connection is all there may be, and nobody answers: that is known after ten seconds, as ever", () =>
+    Effect.gen(function* () {
+      const world = Object.assign(new FakeWorld(), { connecting: "decide" })
+      const { core } = yield* make({ world, min: 1, max: 1 })
+      yield* TestClock.adjust("9900 millis")
+      expect(metricsOf(core)).toMatchObject({ reachable: true, connectFailures: 0 })
+      yield* TestClock.adjust("200 millis")
+      expect(metricsOf(core)).toMatchObject({ reachable: false, connectFailures: 1 })
+      expect(world.peakAttempts).toBe(1)
+    })
+  )
+
+  it.scoped("one connection is all there may be, and connecting takes eight seconds: the second time it has them", () =>
+    Effect.gen(function* () {
+      const world = new FakeWorld()
+      const open = world.open.bind(world)
+      world.open = (resource) => Effect.zipRight(Effect.sleep("8 seconds"), open(resource))
+      const { core } = yield* make({ world, min: 1, max: 1 })
+      yield* TestClock.adjust("19 seconds")
+      expect(metricsOf(core)).toMatchObject({ reachable: true, total: 1, connectFailures: 1 })
+      // And from then on at once.
+      yield* core.reset
+      yield* TestClock.adjust("8100 millis")
+      expect(metricsOf(core)).toMatchObject({ reachable: true, total: 1, connectFailures: 1 })
+    })
+  )
+
   it.scoped("where connecting takes longer than a probe may, the attempt that has waited longest succeeds", () =>
     Effect.gen(function* () {
       const world = new FakeWorld()
