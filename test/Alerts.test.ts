@@ -563,7 +563,7 @@ describe("Slack", () => {
         yield* untilLogged(lines, 1)
         expect(lines[0]?.message).toContain("alerts do not reach Slack: it answered 500 (1 attempt). ")
         expect(receiver.bodies).toHaveLength(1)
-      }).pipe(Effect.provide(layer), Effect.provide(watching))
+      }).pipe(Effect.provide(Layer.provideMerge(layer, watching)))
     })
   )
 
