@@ -99,7 +99,9 @@ const operation = (request: Recorded, wishes: ReadonlyMap<string, string>): Omit
   }
 }
 
-// ---------------------------------------------------------------------------------------------------- rows
+// -------------------------------------------------------------------------------------
+// rows
+// -------------------------------------------------------------------------------------
 
 const isRecord = (u: unknown): u is Record<string, unknown> => typeof u === "object" && u !== null && !Array.isArray(u)
 
@@ -154,7 +156,9 @@ const changes = (body: unknown): Pick<Step, "columns" | "rows" | "refs"> => {
   return { columns: Object.keys(body), ...payload([body]) }
 }
 
-// ---------------------------------------------------------------------------------------------------- columns
+// -------------------------------------------------------------------------------------
+// columns
+// -------------------------------------------------------------------------------------
 
 const given = (params: URLSearchParams, wishes: ReadonlyMap<string, string>): Pick<Step, "returning"> =>
   wishes.get("return") === "representation" ? { returning: returningOf(params) } : {}
@@ -176,7 +180,9 @@ const returningOf = (params: URLSearchParams): "*" | ReadonlyArray<readonly [str
   })
 }
 
-// ---------------------------------------------------------------------------------------------------- rows wanted
+// -------------------------------------------------------------------------------------
+// rows wanted
+// -------------------------------------------------------------------------------------
 
 const filtered = (params: URLSearchParams): Pick<Step, "filter"> => {
   const parts: Array<Filter> = []
