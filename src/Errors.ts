@@ -272,10 +272,12 @@ export class RowNotFound extends Schema.TaggedError<RowNotFound>()("RowNotFound"
     const where = this.table === "" ? "" : ` in ${this.table}`
     const many = /\b(?:[2-9]|[1-9]\d+) rows/.test(this.details)
     const none = this.id === undefined ? "no row matches" : `no row has the key ${clause(this.id)}`
+    const one = this.id === undefined ? "Narrow the filter to one row." : unlessUnique
+    const remedy = this.id === undefined ? unlessSingle : unlessHidden
     return (
       `Row not found${where}: ${this.details === "" ? none : clause(this.details)}. ` +
       `${this.executed ? "The write was executed." : "Nothing was changed."} ` +
-      `${many ? "Narrow the filter to one row." : this.id === undefined ? unlessSingle : unlessHidden}`
+      `${many ? one : remedy}`
     )
   }
   get isTransient(): boolean {
@@ -287,6 +289,9 @@ export class RowNotFound extends Schema.TaggedError<RowNotFound>()("RowNotFound"
 }
 
 const unlessSingle = "Use maybeSingle() where no row is a good answer."
+
+const unlessUnique =
+  "The key of a table has to be one column that is unique. Where several columns together are its primary key, read and write with the client: Db.read and Db.write."
 
 const unlessHidden = "Check the key, and whether row level security hides the row from who asks."
 

@@ -248,6 +248,30 @@ layer(Real)("Db.table", (it) => {
       })
     )
 
+    it.effect("with a key in common are refused by key, with the words for what is wrong with the key", () =>
+      Effect.gen(function* () {
+        const pairs = Db.table("notes", Note, { key: "body", generated })
+        const body = mark()
+        yield* notes.createMany([{ body }, { body }])
+        const errors = yield* Effect.all([
+          failureOf(pairs.get(body)),
+          failureOf(pairs.getMany([body])),
+          failureOf(pairs.update(body, { done: true })),
+          failureOf(pairs.remove(body))
+        ])
+        for (const { _tag, message } of errors) {
+          assert.strictEqual(_tag, "RowNotFound")
+          assert.include(message, "2 rows")
+          assert.include(message, "The key of a table has to be one column that is unique.")
+          assert.notInclude(message, "Narrow the filter")
+        }
+        assert.throws(
+          () => untyped(Db.table, "notes", Note, { key: ["id", "body"] }),
+          'Db.table("notes"): key is one column, and [id, body] are several.'
+        )
+      })
+    )
+
     it.effect("are found by parentheses among several words, and by the words for values", () =>
       Effect.gen(function* () {
         for (const word of ["a) b", "( b", ") or(", "null", "TRUE", "unknown", "7"]) {

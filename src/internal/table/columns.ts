@@ -118,6 +118,11 @@ export class Columns {
   private known(name: string, option: string): Column {
     const column = this.all.get(name)
     if (column !== undefined) return column
+    if (Array.isArray(name)) {
+      throw new TypeError(
+        `Db.table("${this.table}"): ${option} is one column, and [${name.join(", ")}] are several. Name one that is unique; where only several together are, read and write with the client: Db.read and Db.write.`
+      )
+    }
     throw new TypeError(
       `Db.table("${this.table}"): ${option} names "${name}", which the schema lacks. It has ${[...this.all.keys()].join(", ")}.`
     )

@@ -16,7 +16,7 @@ type Fields<S extends TableSchema> = Schema.Struct.Type<S["fields"]>
  * @category models
  */
 export interface TableOptions<S extends TableSchema> {
-  /** The column that tells rows apart; `id` unless said otherwise. */
+  /** The one column that tells rows apart, which is unique by itself; `id` unless said otherwise. */
   readonly key?: (keyof Fields<S> & string) | undefined
   /** Columns that the database fills when an insert leaves them out. */
   readonly generated?: ReadonlyArray<keyof Fields<S> & string> | undefined

@@ -142,9 +142,9 @@ export class Writes {
   private byKey(id: unknown, f: (scalar: string | number | boolean | bigint) => Written<unknown>): Written<unknown> {
     const { table } = this.columns
     return Effect.flatMap(this.rows.keyed(id), (scalar) =>
-      Effect.catchTag(f(scalar), "RowNotFound", (error) =>
+      Effect.catchTag(f(scalar), "RowNotFound", ({ details, executed }) =>
         Effect.fail(
-          /\b0 rows/.test(error.details) ? new RowNotFound({ table, details: "", id: String(scalar) }) : error
+          new RowNotFound({ table, details: /\b0 rows/.test(details) ? "" : details, executed, id: String(scalar) })
         )
       )
     )
