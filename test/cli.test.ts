@@ -275,6 +275,27 @@ describe("supabase-pool", () => {
       })
   )
 
+  for (const name of ["serve", "load"]) {
+    it.effect(`${name} prints what is wrong in the configuration, by name, and no stack`, () =>
+      Effect.gen(function* () {
+        const wrong = ConfigProvider.fromMap(
+          new Map([
+            ["DB_POOL_MAX_CONNECTIONS", "0"],
+            ["SUPABASE_URL", "nope"]
+          ])
+        )
+        const { failed, text } = yield* Effect.withConfigProvider(here(name), wrong)
+        assert.isTrue(failed)
+        const [first = "", ...lines] = text.split("\n")
+        assert.strictEqual(first, "4 mistakes in the configuration; nothing was opened:")
+        assert.deepStrictEqual(
+          lines.map((line) => /^ {2}(\w+): .* — ./.exec(line)?.[1]),
+          ["DB_POOL_MAX_CONNECTIONS", "SUPABASE_URL", "SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY"]
+        )
+      })
+    )
+  }
+
   it("takes exactly the numbers within the bounds", () => {
     fc.assert(
       fc.property(fc.double(), (value) => {
