@@ -34,8 +34,13 @@ const start = (layer: Layer.Layer<Services, ConfigInvalid>): Running => {
   const built = managed.runSyncExit(Effect.runtime<Services>())
   if (Exit.isFailure(built)) throw reason(built.cause)
   const { context } = built.value
-  // Their failures are the callers' business; a fiber that says "unhandled" of each at debug level would mislead.
-  const calls = Runtime.setFiberRef(built.value, FiberRef.unhandledErrorLogLevel, Option.none())
+  const calls = built.value.pipe(
+    // The start's own; what a runtime has is copied for each call.
+    Runtime.deleteFiberRef(FiberRef.currentScheduler),
+    Runtime.deleteFiberRef(FiberRef.currentRuntimeFlags),
+    // Their failures are the callers' business; a fiber that says "unhandled" of each at debug level would mislead.
+    Runtime.setFiberRef(FiberRef.unhandledErrorLogLevel, Option.none())
+  )
   return {
     fork: Runtime.runFork(calls),
     sync: Runtime.runSync(calls),
