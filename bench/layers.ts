@@ -5,7 +5,16 @@ import { interleave } from "./support/interleave.js"
 import { server, subject } from "./support/processes.js"
 import type { Question } from "./support/question.js"
 
-const layers = [
+interface Layer {
+  readonly name: string
+  readonly file: string
+  readonly made: string
+  readonly means: string
+  /** What it is made of, where that is not the one before. */
+  readonly on?: string
+}
+
+const layers: ReadonlyArray<Layer> = [
   {
     name: "undici writes and parses",
     file: "layers",
@@ -30,9 +39,11 @@ const layers = [
     name: "executeWithPool",
     file: "database",
     made: "promiseRead",
-    means: "a fiber and a promise for each call (against Db.read)"
+    // It has no fiber, so it is no layer above `Db.read`.
+    on: "supabase-js's builder",
+    means: "against the builder: a promise for each call, checkout and return, leak watch, metrics; no fiber"
   }
-] as const
+]
 
 export const question: Question = {
   name: "layers",
@@ -47,9 +58,9 @@ export const question: Question = {
         answers: [],
         table: {
           head: ["layer", "µs up to here", "µs of its own", "of Db.read", "what it does"],
-          rows: layers.map(({ means, name }, at) => {
-            const below = layers[at - 1]
-            const own = seen.of(name) - (below === undefined ? 0 : seen.of(below.name))
+          rows: layers.map(({ means, name, on }, at) => {
+            const below = on ?? layers[at - 1]?.name
+            const own = seen.of(name) - (below === undefined ? 0 : seen.of(below))
             return [name, figure(seen.of(name)), figure(own), `${figure((own / whole) * 100, 0)} %`, means]
           })
         },

@@ -1,8 +1,8 @@
 /** What `executeWithPool` does with failures; time is virtual, the requests are answered by a handler. */
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Clock, Duration, Effect, Fiber, Layer, Ref, Runtime, TestClock } from "effect"
+import { Chunk, Clock, Context, Duration, Effect, Fiber, Layer, Ref, Runtime, TestClock } from "effect"
 import * as Config from "../src/Config.js"
-import type { Mode } from "../src/Errors.js"
+import type { DbError, Mode } from "../src/Errors.js"
 import * as Cores from "../src/internal/cores.js"
 import { HandlerTransport } from "../src/internal/handlerTransport.js"
 import { Operations } from "../src/internal/operations.js"
@@ -18,8 +18,11 @@ const rows = (): Response => Response.json([{ id: 1 }])
 const noTable = (): Response =>
   Response.json({ code: "PGRST205", message: "no such table", details: null, hint: null }, { status: 404 })
 
-/** Operations whose nth request gets the nth answer; with the times at which requests came. */
-const served = (answers: Answers) =>
+/**
+ * Operations whose nth request gets the nth answer; with the times at which requests came. Where a connection is at hand
+ * the first attempt needs no fiber, else it has one, which waits.
+ */
+const servedTo = (caller: "at hand" | "opening", answers: Answers) =>
   Effect.gen(function* () {
     const times = yield* Ref.make(Chunk.empty<number>())
     const runtime = yield* Effect.runtime<never>()
@@ -39,11 +42,20 @@ const served = (answers: Answers) =>
       Effect.all({ operations: Operations, metrics: Metrics.Metrics }),
       context
     )
+    if (caller === "at hand") yield* settle
+    const { read } = Context.get(context, Cores.Cores)
+    let forks = 0
+    const fork = <A, E>(effect: Effect.Effect<A, E>) => {
+      forks += 1
+      return Runtime.runFork(runtime)(effect)
+    }
     return {
       metrics,
+      pool: Effect.sync(() => ({ active: read.active, idle: read.bag.idleCount })),
+      forks: () => forks,
       seconds: Effect.map(Ref.get(times), (all) => Chunk.toReadonlyArray(all).map((at) => at / 1_000)),
       run: <A>(operation: Operation<A>, mode: Mode = "read", options = {}) =>
-        execute(operations, operation, mode, options)
+        Effect.async<A, DbError>((resume) => execute({ operations, fork }, operation, mode, options, resume))
     }
   })
 
@@ -69,7 +81,9 @@ const settle = Effect.repeatN(
   5
 )
 
-describe("executeWithPool", () => {
+describe.each(["at hand", "opening"] as const)("executeWithPool, its connection %s,", (connection) => {
+  const served = (answers: Answers) => servedTo(connection, answers)
+
   it.scoped("repeats a response whose error may pass after 1, 2 and 4 seconds", () =>
     Effect.gen(function* () {
       const server = yield* served((attempt) => (attempt <= 3 ? busy() : rows()))
@@ -213,6 +227,56 @@ describe("executeWithPool", () => {
         { data: null, error: null }
       ]
       for (const value of values) expect(yield* server.run(() => value)).toBe(value)
+    })
+  )
+})
+
+/** Answers when it is told to, and as often. */
+class Patient implements PromiseLike<number> {
+  answer: (value: number) => void = () => {}
+
+  // biome-ignore lint/suspicious/noThenProperty: a thenable of the caller's own is what is tested
+  then<A = number, B = never>(answered?: ((value: number) => A | PromiseLike<A>) | null): PromiseLike<A | B> {
+    return new Promise((resolve) => {
+      this.answer = (value) => {
+        if (answered) resolve(answered(value))
+      }
+    })
+  }
+}
+
+describe("executeWithPool without a fiber", () => {
+  it.scoped("is where a connection is at hand; what waits and what is repeated has one", () =>
+    Effect.gen(function* () {
+      const server = yield* servedTo("at hand", (attempt) => (attempt === 2 ? busy() : rows()))
+      yield* server.run((client) => client.from("products").select("*"))
+      expect(server.forks()).toBe(0)
+      yield* overTenSeconds(server.run((client) => client.from("products").select("*")))
+      expect(server.forks()).toBe(1)
+      const waiting = yield* servedTo("opening", rows)
+      yield* waiting.run((client) => client.from("products").select("*"))
+      expect(waiting.forks()).toBe(1)
+    })
+  )
+
+  it.scoped("gives its connection back once, though the caller's thenable answers again when another has it", () =>
+    Effect.gen(function* () {
+      const server = yield* servedTo("at hand", rows)
+      const before = yield* server.pool
+      const thenable = new Patient()
+      const other = new Patient()
+      const first = yield* Effect.fork(server.run(() => thenable))
+      yield* Effect.yieldNow()
+      expect((yield* server.pool).active).toBe(1)
+      thenable.answer(1)
+      expect(yield* Fiber.join(first)).toBe(1)
+      const second = yield* Effect.fork(server.run(() => other))
+      yield* Effect.yieldNow()
+      thenable.answer(2)
+      expect(yield* server.pool).toEqual({ active: 1, idle: before.idle - 1 })
+      other.answer(3)
+      expect(yield* Fiber.join(second)).toBe(3)
+      expect(yield* server.pool).toEqual(before)
     })
   )
 })

@@ -5,14 +5,14 @@
  * who gets which, the opener opens what is missing. Everything here that changes state is synchronous, so that no
  * interruption can come between two changes; what waits or does I/O is an Effect around it.
  */
-import { Cause, Clock, Duration, Effect, Exit, type Fiber, FiberSet, Pool, Scope } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, FiberSet, Pool, Scope } from "effect"
 import { type AcquireError, AcquireTimeout, PoolClosed, PoolOverloaded } from "../Errors.js"
 import { Bag } from "./bag.js"
 import type { CoreOptions } from "./coreOptions.js"
 import * as Deadlines from "./deadlines.js"
 import * as Housekeeper from "./housekeeper.js"
 import { reclaim } from "./leakWatch.js"
-import { Lease, type Resource } from "./lease.js"
+import { type Caller, Lease, type Resource } from "./lease.js"
 import { Ledger } from "./ledger.js"
 import { Opener } from "./opener.js"
 import { type Borrower, Request, type Restore } from "./request.js"
@@ -103,7 +103,7 @@ export class Core<R extends Resource> {
             onFailure: (cause) => after(Exit.failCause(cause))
           })
         }
-        return this.borrow<A, E | AcquireError, S>({ fiber, restore, lent, refused: Effect.failCause })
+        return this.borrow<A, E | AcquireError, S>({ caller: fiber, restore, lent, refused: Effect.failCause })
       })
     )
   }
@@ -115,7 +115,7 @@ export class Core<R extends Resource> {
   checkout(restore: Restore, limit?: number): Effect.Effect<Lease<R>, AcquireError> {
     return Effect.withFiberRuntime((fiber) =>
       this.borrow<Lease<R>, AcquireError, never>(
-        { fiber, restore, lent: Effect.succeed, refused: Effect.failCause },
+        { caller: fiber, restore, lent: Effect.succeed, refused: Effect.failCause },
         limit
       )
     )
@@ -124,11 +124,11 @@ export class Core<R extends Resource> {
   /** `checkout`, and then what the borrower does in either case: one step for the fiber that waits, in place of two. */
   borrow<A, E, S>(borrower: Borrower<R, A, E, S>, limit?: number): Effect.Effect<A, E, S> {
     if (this.phase !== "open") return borrower.refused(Cause.fail(this.closed(false)))
-    const lease = this.takeIdle(borrower.fiber)
+    const lease = this.takeIdle(borrower.caller)
     if (lease !== undefined) return borrower.lent(lease)
     const refusal = this.refusal()
     if (refusal !== undefined) return borrower.refused(Cause.fail(refusal))
-    const request = new Request(this, borrower.fiber, this.now())
+    const request = new Request(this, borrower.caller, this.now())
     this.bag.wait(request)
     this.deadlines.add(request)
     this.opener.grow()
@@ -136,11 +136,11 @@ export class Core<R extends Resource> {
   }
 
   /** What `checkout` gives where nobody has to wait, for those who must not pay for an Effect. Give it back as that. */
-  takeIdle(fiber: Fiber.RuntimeFiber<unknown, unknown>): Lease<R> | undefined {
+  takeIdle(caller: Caller): Lease<R> | undefined {
     if (this.phase !== "open" || this.bag.idleCount === 0) return undefined
     const now = this.now()
     const lease = this.takeOpen(now)
-    if (lease !== undefined) this.lend(lease, fiber, now)
+    if (lease !== undefined) this.lend(lease, caller, now)
     return lease
   }
 
@@ -163,13 +163,13 @@ export class Core<R extends Resource> {
     return undefined
   }
 
-  lend(lease: Lease<R>, fiber: Fiber.RuntimeFiber<unknown, unknown>, now: number, waited = 0): void {
+  lend(lease: Lease<R>, caller: Caller, now: number, waited = 0): void {
     lease.state = "busy"
     lease.used = true
     lease.lentAt = now
     lease.waited = waited
-    const span = fiber.currentSpan
-    lease.holder = { span: span?._tag === "Span" ? span.name : "", fiber: fiber.id().id }
+    const span = caller.currentSpan
+    lease.holder = { span: span?._tag === "Span" ? span.name : "", fiber: caller.id().id }
     this.active += 1
     this.leaks.add(lease, now)
     lease.resource.lend()

@@ -1,4 +1,4 @@
-import type { Effect, Scope } from "effect"
+import { type Effect, type Fiber, FiberId, type Scope } from "effect"
 import type { ConnectionFailed, DbError } from "../Errors.js"
 import { Deadline } from "./deadlines.js"
 
@@ -21,6 +21,12 @@ export interface Resource {
   /** Fails what is under way, now. */
   abort(reason: (sent: boolean) => DbError): void
 }
+
+/** What is asked of a fiber that borrows; one who calls without a fiber can answer it too. */
+export type Caller = Pick<Fiber.RuntimeFiber<unknown, unknown>, "currentSpan" | "id">
+
+/** Without a fiber: in no span, with a number that no fiber has. */
+export const nobody: Caller = { currentSpan: undefined, id: () => FiberId.unsafeMake() }
 
 /** Who borrowed, for the leak watch and the events. */
 export interface Holder {

@@ -1,6 +1,18 @@
 /** The operations of one database, and what they share. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Clock, Context, Duration, Effect, Exit, FiberRef, Layer, Option, RuntimeFlags, type Schedule } from "effect"
+import {
+  Clock,
+  Context,
+  Duration,
+  Effect,
+  Exit,
+  type Fiber,
+  FiberRef,
+  Layer,
+  Option,
+  RuntimeFlags,
+  type Schedule
+} from "effect"
 import { PoolConfig, type PoolOptions } from "../Config.js"
 import type { Credentials, PooledConnection } from "../Connection.js"
 import type { DbError, Mode, QueryError } from "../Errors.js"
@@ -8,7 +20,7 @@ import * as Metrics from "../Metrics.js"
 import * as RateLimit from "../RateLimit.js"
 import * as Retry from "../Retry.js"
 import { Cores, type PoolCore } from "./cores.js"
-import { type Body, Operation, type OperationOptions, type RunningFiber, type Surroundings } from "./operation.js"
+import { type Ask, type Body, Operation, type OperationOptions, type Surroundings } from "./operation.js"
 import * as PooledClient from "./pooledClient.js"
 import * as Spans from "./spans.js"
 
@@ -28,6 +40,9 @@ export class Operations extends Context.Tag("effect-supabase-pool/internal/Opera
       })
     )
 }
+
+/** Nothing is left to do. */
+const isDone = <A, E>(rest: Effect.Effect<A, E>): rest is Exit.Exit<A, E> => Exit.isExit(rest)
 
 class Runner implements Surroundings {
   readonly patience: number
@@ -69,6 +84,23 @@ class Runner implements Surroundings {
     })
   }
 
+  /**
+   * As `run` for a caller without a fiber: `settle` is told at once where nobody had to wait and nothing is repeated;
+   * what takes longer is given to `fork`.
+   */
+  call<A, E>(
+    ask: Ask<A, E>,
+    options: OperationOptions,
+    fork: (effect: Effect.Effect<A, E | DbError>) => void,
+    settle: (exit: Exit.Exit<A, E | DbError>) => void
+  ): void {
+    const body: Body<A, E, never> = (client, connection) => Effect.async((resume) => ask(client, connection, resume))
+    const left = (rest: Effect.Effect<A, E | DbError>): void =>
+      isDone(rest) ? settle(rest) : fork(Effect.uninterruptible(rest))
+    const operation = new Operation(this, body, options, undefined, Effect.interruptible)
+    if (this.admit !== undefined || !operation.now(ask, left)) fork(this.run(body, options))
+  }
+
   private traced<A, E, R>(operation: Operation<A, E, R>): Effect.Effect<A, E | DbError, R> {
     return Spans.operation(operation.mode, this.cores.read.options.origin, operation, (tracing) => {
       operation.trace(tracing)
@@ -89,9 +121,13 @@ class Runner implements Surroundings {
     return mode === "read" ? this.cores.read : this.cores.write
   }
 
-  clientOf(connection: PooledConnection, options: OperationOptions, fiber: RunningFiber): SupabaseClient | QueryError {
+  clientOf(
+    connection: PooledConnection,
+    options: OperationOptions,
+    fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  ): SupabaseClient | QueryError {
     if (options.as === "service") return connection.clientAs(this.cores.service)
-    const token = fiber.getFiberRef(accessToken)
+    const token = fiber === undefined ? Option.none() : fiber.getFiberRef(accessToken)
     if (Option.isNone(token)) return connection.client
     return PooledClient.unsendable(token.value) ?? connection.clientAs(this.userOf(token.value))
   }

@@ -2,13 +2,13 @@ import { type Cause, Duration, Effect, Fiber } from "effect"
 import type { AcquireError, AcquireTimeout } from "../Errors.js"
 import { type Bag, Waiter } from "./bag.js"
 import type { Deadlines } from "./deadlines.js"
-import type { Lease, Resource } from "./lease.js"
+import type { Caller, Lease, Resource } from "./lease.js"
 
 /** What a request needs of the pool. */
 export interface Lender<R extends Resource> {
   readonly bag: Bag<Lease<R>>
   readonly deadlines: Deadlines
-  lend(lease: Lease<R>, fiber: Fiber.RuntimeFiber<unknown, unknown>, now: number, waited: number): void
+  lend(lease: Lease<R>, caller: Caller, now: number, waited: number): void
   takeBack(lease: Lease<R>): Effect.Effect<void> | undefined
   timedOut(since: number): AcquireTimeout
   now(): number
@@ -19,7 +19,7 @@ export type Restore = <A, E, S>(effect: Effect.Effect<A, E, S>) => Effect.Effect
 
 /** Who borrows, and what it does when it gets a lease and when it gets none. */
 export interface Borrower<R extends Resource, A, E, S> {
-  readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
+  readonly caller: Caller
   readonly restore: Restore
   lent(lease: Lease<R>): Effect.Effect<A, E, S>
   refused(cause: Cause.Cause<AcquireError>): Effect.Effect<A, E, S>
@@ -36,20 +36,20 @@ export class Request<R extends Resource> extends Waiter<Lease<R>> {
   private error: AcquireError | undefined = undefined
   private resume: ((effect: Effect.Effect<Lease<R>, AcquireError>) => void) | undefined = undefined
   private readonly lender: Lender<R>
-  private readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
+  private readonly caller: Caller
   private readonly since: number
 
-  constructor(lender: Lender<R>, fiber: Fiber.RuntimeFiber<unknown, unknown>, since: number) {
+  constructor(lender: Lender<R>, caller: Caller, since: number) {
     super()
     this.lender = lender
-    this.fiber = fiber
+    this.caller = caller
     this.since = since
   }
 
   receive(lease: Lease<R>): void {
     this.lender.deadlines.remove(this)
     const now = this.lender.now()
-    this.lender.lend(lease, this.fiber, now, now - this.since)
+    this.lender.lend(lease, this.caller, now, now - this.since)
     this.lease = lease
     this.resume?.(Effect.succeed(lease))
   }

@@ -1,8 +1,9 @@
 /** `executeWithPool`: a caller's async function on a pooled connection, repeated where that is safe. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Effect } from "effect"
+import { Cause, type Effect, Exit, Option } from "effect"
 import type { DbError, Mode } from "../../Errors.js"
 import { errorOf, thrownError } from "../answer.js"
+import type { Ask } from "../operation.js"
 import type { Operations } from "../operations.js"
 import type { Transport } from "../transport.js"
 
@@ -59,37 +60,52 @@ const call = <A>(
   }
 }
 
+type Exited<A> = (exit: Exit.Exit<A, DbError>) => void
+
+/** What an operation is run by, and by whom what takes longer is. */
+interface Runner {
+  readonly operations: Operations["Type"]
+  readonly fork: <A>(effect: Effect.Effect<A, DbError>) => { readonly addObserver: (observer: Exited<A>) => void }
+}
+
 /**
  * A response with an error in it fails the attempt, so that it is counted and repeated as any failure is; the last one
  * is what the caller gets, since a caller who returns a response looks into it.
  */
 export const execute = <A>(
-  operations: Operations["Type"],
+  { fork, operations }: Runner,
   operation: Operation<A>,
   mode: Mode,
-  options?: ExecuteOptions
-): Effect.Effect<A, DbError> => {
+  options: ExecuteOptions | undefined,
+  settle: Exited<A>
+): void => {
   let responses: Map<DbError, A> | undefined
-  const attempt = (client: SupabaseClient, { transport }: { readonly transport: Transport }) =>
-    Effect.async<A, DbError>((resume) =>
-      call(
-        operation,
-        client,
-        (value) => {
-          const failure = failureIn(value, transport, operations.now(), client)
-          if (failure === undefined) return resume(Effect.succeed(value))
-          responses ??= new Map()
-          responses.set(failure, value)
-          resume(Effect.fail(failure))
-        },
-        (thrown) => {
-          const error = thrownError(thrown, transport, operations.now(), client)
-          resume(error === undefined ? Effect.die(thrown) : Effect.fail(error))
-        }
-      )
-    )
-  return Effect.catchAll(operations.run(attempt, { mode, idempotent: options?.idempotent }), (error) => {
-    const response = responses?.get(error)
-    return response === undefined ? Effect.fail(error) : Effect.succeed(response)
-  })
+  const ask: Ask<A, DbError> = (client, { transport }, ended) => {
+    // A caller's thenable may answer twice, and by then the connection may be another's.
+    let settled = false
+    const once: Exited<A> = (exit) => {
+      if (settled) return
+      settled = true
+      ended(exit)
+    }
+    const returned = (value: A): void => {
+      const failure = failureIn(value, transport, operations.now(), client)
+      if (failure !== undefined) {
+        responses ??= new Map()
+        responses.set(failure, value)
+      }
+      once(failure === undefined ? Exit.succeed(value) : Exit.fail(failure))
+    }
+    call(operation, client, returned, (thrown) => {
+      const error = thrownError(thrown, transport, operations.now(), client)
+      once(error === undefined ? Exit.die(thrown) : Exit.fail(error))
+    })
+  }
+  const finish: Exited<A> = (exit) => {
+    const error =
+      responses === undefined ? Option.none() : Exit.causeOption(exit).pipe(Option.flatMap(Cause.failureOption))
+    const response = Option.isSome(error) ? responses?.get(error.value) : undefined
+    settle(response === undefined ? exit : Exit.succeed(response))
+  }
+  operations.call(ask, { mode, idempotent: options?.idempotent }, (effect) => fork(effect).addObserver(finish), finish)
 }

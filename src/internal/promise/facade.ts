@@ -108,7 +108,7 @@ export const membersOf = (host: Host): Members => {
   const pool = new SupabaseConnectionPool(undefined, host)
   const transaction = transactOn(host)
   const executeWithPool: Members["executeWithPool"] = (operation, mode = "read", options) =>
-    host.run(({ operations }) => execute(operations, operation, mode, options))
+    host.promise((running, settle) => execute(running, operation, mode, options, settle))
   const check = (): Promise<DatabaseHealth> =>
     host.run((running) => Effect.map(running.health.check, (report) => healthOf(report, statusOf(figuresOf(running)))))
   const client: PooledSupabaseClient = {

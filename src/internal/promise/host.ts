@@ -79,15 +79,24 @@ export class Host {
 
   /** One fiber and one promise. Rejects with the error itself. */
   run<A, E>(operation: (running: Running) => Effect.Effect<A, E, Services>): Promise<A> {
+    return this.promise((running, settle) => running.fork(operation(running)).addObserver(settle))
+  }
+
+  /** A promise of what `begin` settles, as `run` without a fiber where none is needed. */
+  promise<A, E>(begin: (running: Running, settle: (exit: Exit.Exit<A, E>) => void) => void): Promise<A> {
     return new Promise((resolve, reject) => {
       const running = this.started
-      const effect = operation(running)
       this.keepAlive.hold()
-      running.fork(effect).addObserver((exit) => {
+      try {
+        begin(running, (exit) => {
+          this.keepAlive.release()
+          if (exit._tag === "Success") resolve(exit.value)
+          else reject(reason(exit.cause))
+        })
+      } catch (thrown) {
         this.keepAlive.release()
-        if (exit._tag === "Success") resolve(exit.value)
-        else reject(reason(exit.cause))
-      })
+        reject(thrown)
+      }
     })
   }
 
