@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Either, Option } from "effect"
 import * as Config from "../src/Config.js"
-import { DbError } from "../src/Errors.js"
+import { ConnectionFailure, DbError } from "../src/Errors.js"
 import { embedded } from "./support/embedded.js"
 import { root, runCode } from "./support/program.js"
 
@@ -114,6 +114,17 @@ describe("docs/troubleshooting.md", () => {
     Effect.gen(function* () {
       const text = yield* page("troubleshooting.md")
       for (const { _tag } of DbError.members) assert.include(text, `\`${_tag}\``)
+    })
+  )
+
+  it.effect("knows every failure to connect", () =>
+    Effect.gen(function* () {
+      const rows = section(yield* page("troubleshooting.md"), "The database cannot be reached")
+        .split("\n")
+        .filter((line) => line.startsWith("| `"))
+        .slice(1)
+        .flatMap((line) => [...(line.split("|")[1] ?? "").matchAll(/`(\w+)`/g)].map(([, name]) => name))
+      assert.sameMembers(rows, [...ConnectionFailure.literals])
     })
   )
 })
