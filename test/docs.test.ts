@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Either, Option } from "effect"
+import { ConfigProvider, Duration, Effect, Either, LogLevel, Option } from "effect"
 import * as Config from "../src/Config.js"
 import { ConnectionFailure, DbError } from "../src/Errors.js"
 import { embedded } from "./support/embedded.js"
@@ -74,6 +74,23 @@ describe("docs/configuration.md", () => {
           assert.isFalse(accepts(option, Number(highest) + 1), `${variable.name} refuses more than ${highest}`)
         }
       }
+    })
+  )
+
+  it.effect("names each level of the log, and nothing that is refused", () =>
+    Effect.gen(function* () {
+      const told = section(yield* configuration, "`LOG_LEVEL`").split("The log goes")[0] ?? ""
+      const names = [...told.matchAll(/`(\w+)`/g)].map(([, name]) => name ?? "").filter((name) => name !== "LOG_LEVEL")
+      const levels = yield* Effect.forEach(["info", ...names], (level) =>
+        Effect.map(
+          Effect.withConfigProvider(Config.load, ConfigProvider.fromMap(new Map([["LOG_LEVEL", level]]))),
+          ({ server }) => server.logLevel
+        )
+      )
+      assert.sameMembers(
+        levels,
+        LogLevel.allLevels.filter((level) => level !== LogLevel.All)
+      )
     })
   )
 
