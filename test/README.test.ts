@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises"
+import { readdir, readFile } from "node:fs/promises"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { variables } from "../src/Config.js"
@@ -29,6 +29,19 @@ describe("README", () => {
         })
       ),
     90_000
+  )
+
+  it.effect("promises what has a test of that name in test/laws", () =>
+    Effect.gen(function* () {
+      const promised = (yield* readme).split(/^## /m).find((part) => part.startsWith("What the pool promises\n")) ?? ""
+      const lines = [...promised.matchAll(/^- (.+)\.$/gm)].map(([, line]) => (line ?? "").replaceAll("`", ""))
+      assert.strictEqual(lines.length, 7)
+      const laws = yield* Effect.promise(async () => {
+        const names = (await readdir(`${root}test/laws`)).filter((name) => name.endsWith(".test.ts"))
+        return (await Promise.all(names.map((name) => readFile(`${root}test/laws/${name}`, "utf8")))).join("\n")
+      })
+      for (const line of lines) assert.include(laws, `("${line.charAt(0).toLowerCase()}${line.slice(1)}"`)
+    })
   )
 
   it.effect("says of the variables that it has what is so, and where the others are", () =>
