@@ -228,6 +228,19 @@ describe("recent windows", () => {
     }).pipe(Effect.provide(wired(handler)))
   })
 
+  it.effect("without metrics neither error rate nor response time is known: both are 0", () => {
+    const handler: Handler = (request) =>
+      isPing(request) ? Response.json(null) : Effect.delay(Effect.succeed(refusal(400)), "1500 millis")
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.fork(Effect.exit(row))
+      yield* TestClock.adjust("1500 millis")
+      expect(Exit.isFailure(yield* Fiber.join(fiber))).toBe(true)
+      const { details, status } = yield* Health.check
+      expect(details).toMatchObject({ errorRate: 0, averageResponseTime: Duration.zero })
+      expect(status).toBe("healthy")
+    }).pipe(Effect.provide(wired(handler, { enableMetrics: false })))
+  })
+
   it.effect("a row that is not there is no failure", () =>
     Effect.gen(function* () {
       yield* Effect.ignore(Db.read((client) => client.from("rows").select("id").single()))
