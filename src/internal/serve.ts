@@ -102,7 +102,9 @@ const announcement = (
     `liveness    ${address}/api/health/live`,
     `readiness   ${address}/api/health/ready`,
     `metrics     ${address}/metrics`,
-    `API         ${address}/docs`,
+    `API         ${address}/docs (${address}/openapi.json)`,
+    `queries     ${address}/api/admin/database/metrics`,
+    `events      ${address}/api/admin/database/events`,
     `reset       POST ${address}/api/admin/database/reset-pool`,
     ...(Option.isNone(loaded.supabase) ? [`try         ${address}/demo/search?query=laptop`] : []),
     Option.match(token, {
