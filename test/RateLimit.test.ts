@@ -25,6 +25,7 @@ import * as Pool from "../src/Pool.js"
 import * as RedisStore from "../src/RateLimit/Redis.js"
 import * as RateLimit from "../src/RateLimit.js"
 import { failureOf } from "./support/httpServer.js"
+import { program } from "./support/program.js"
 import * as Redis from "./support/redis.js"
 import { eachShows, withSuite } from "./support/reliability.js"
 
@@ -278,9 +279,8 @@ describe.runIf(Redis.isInstalled)(Redis.titled("the store in Redis"), () => {
     Effect.scoped(
       Effect.gen(function* () {
         const redis = yield* Redis.make
-        const file = fileURLToPath(new URL("./support/rateLimitChild.ts", import.meta.url))
         const child = Effect.promise(async () => {
-          const process_ = spawn(process.execPath, ["--import", "tsx", file, redis.url, "80"], {
+          const process_ = spawn(process.execPath, [program("test/support/rateLimitChild.ts"), redis.url, "80"], {
             stdio: ["ignore", "pipe", "inherit"]
           })
           const [output] = await Promise.all([text(process_.stdout), once(process_, "exit")])

@@ -2,7 +2,6 @@ import { execFile } from "node:child_process"
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { stripVTControlCharacters } from "node:util"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -14,8 +13,7 @@ import { run as command, report } from "../src/internal/cli/command.js"
 import { connection, expectedVersion, line } from "../src/internal/cli/findings.js"
 import * as Numbers from "../src/internal/cli/numbers.js"
 import { embedded } from "./support/embedded.js"
-
-const bin = fileURLToPath(new URL("../src/bin.ts", import.meta.url))
+import { program } from "./support/program.js"
 
 interface Outcome {
   readonly code: number
@@ -27,7 +25,7 @@ interface Outcome {
 const run = (args: ReadonlyArray<string>, env: Record<string, string> = {}): Effect.Effect<Outcome> =>
   Effect.async((resume) => {
     const options = { env: { PATH: String(process.env["PATH"]), ...env }, timeout: 30_000 }
-    const child = execFile(process.execPath, ["--import", "tsx", bin, ...args], options, (error, stdout, stderr) => {
+    const child = execFile(process.execPath, [program("src/bin.ts"), ...args], options, (error, stdout, stderr) => {
       resume(
         Effect.succeed({ code: typeof error?.code === "number" ? error.code : error === null ? 0 : -1, stdout, stderr })
       )

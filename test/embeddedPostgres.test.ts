@@ -6,7 +6,6 @@ import { readFile } from "node:fs/promises"
 import { connect } from "node:net"
 import { dirname, join } from "node:path"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Redacted, Schedule, Schema, Scope } from "effect"
 import postgres from "postgres"
@@ -23,6 +22,7 @@ import { postgresServer } from "../src/internal/embedded/postgresServer.js"
 import { ids } from "./support/embedded.js"
 import { allMigrations } from "./support/migrations.js"
 import { describePostgres, PostgresUrl } from "./support/postgres.js"
+import { program } from "./support/program.js"
 import { closedPort } from "./support/tcpProxy.js"
 
 /** Two requests that want to be under way at the same time: each waits, some seconds at most, until both are. */
@@ -123,13 +123,9 @@ const folderOf = (url: Redacted.Redacted): Effect.Effect<string> =>
 
 const killable = Effect.acquireRelease(
   Effect.sync(() =>
-    spawn(
-      process.execPath,
-      ["--import", "tsx", fileURLToPath(new URL("./support/postgresChild.ts", import.meta.url))],
-      {
-        stdio: ["ignore", "pipe", "inherit"]
-      }
-    )
+    spawn(process.execPath, [program("test/support/postgresChild.ts")], {
+      stdio: ["ignore", "pipe", "inherit"]
+    })
   ),
   (running) => Effect.sync(() => running.kill("SIGKILL"))
 )

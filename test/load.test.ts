@@ -4,7 +4,7 @@ import { Effect, Schema } from "effect"
 import * as fc from "effect/FastCheck"
 import { arrivals, seeded } from "../src/internal/load/arrivals.js"
 import { isSound, percentile, type Run, targets, textOf, verdict } from "../src/internal/load/verdict.js"
-import { root } from "./support/program.js"
+import { program } from "./support/program.js"
 
 const run: Run = {
   preset: "development",
@@ -122,7 +122,7 @@ interface Ended {
 
 const loadTest = (args: ReadonlyArray<string>): Effect.Effect<Ended> =>
   Effect.async((resume) => {
-    const child = spawn(process.execPath, ["--import", "tsx", `${root}src/bin.ts`, "load", ...args], {
+    const child = spawn(process.execPath, [program("src/bin.ts"), "load", ...args], {
       env: { PATH: process.env["PATH"] },
       stdio: ["ignore", "pipe", "ignore"]
     })

@@ -4,7 +4,7 @@ import type { Readable } from "node:stream"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { embedded } from "./support/embedded.js"
-import { root } from "./support/program.js"
+import { program, root } from "./support/program.js"
 
 type Started = ChildProcessByStdio<null, Readable, Readable>
 
@@ -13,7 +13,7 @@ const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>
   Effect.acquireRelease(
     Effect.sync((): Started => {
       const options = { cwd: root, env: { PATH: process.env["PATH"] ?? "", ...env } }
-      return spawn(process.execPath, ["--import", "tsx", "src/main.ts", ...args], {
+      return spawn(process.execPath, [program("src/main.ts"), ...args], {
         ...options,
         stdio: ["ignore", "pipe", "pipe"]
       })

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { HttpServer } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
@@ -11,10 +10,9 @@ import { Told } from "../src/internal/feed/client.js"
 import { empty, next, type View } from "../src/internal/feed/view.js"
 import { Sample } from "../src/internal/feed/wire.js"
 import { server as countingServer } from "./support/countingServer.js"
+import { program } from "./support/program.js"
 import { sample, samples } from "./support/samples.js"
 import { served } from "./support/served.js"
-
-const bin = fileURLToPath(new URL("../src/bin.ts", import.meta.url))
 
 const screen: Screen = { columns: 100, rows: 30, colour: false, url: "http://127.0.0.1:3000", now: 0 }
 
@@ -81,7 +79,7 @@ describe("the screen of supabase-pool top", () => {
 const start = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
   Effect.acquireRelease(
     Effect.sync(() =>
-      spawn(process.execPath, ["--import", "tsx", bin, "top", ...args], {
+      spawn(process.execPath, [program("src/bin.ts"), "top", ...args], {
         env: { PATH: String(process.env["PATH"]), ...env },
         stdio: ["ignore", "pipe", "pipe"]
       })

@@ -3,11 +3,11 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { once } from "node:events"
 import { request } from "node:http"
-import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"
 import { as, embedded } from "../support/embedded.js"
 import { json, serve } from "../support/httpServer.js"
+import { program } from "../support/program.js"
 import { shows } from "../support/reliability.js"
 
 interface Database {
@@ -20,23 +20,19 @@ interface Database {
 const service = (database: Database) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
-      const child = spawn(
-        process.execPath,
-        ["--import", "tsx", fileURLToPath(new URL("../support/serviceChild.ts", import.meta.url))],
-        {
-          env: {
-            PATH: process.env["PATH"] ?? "",
-            SUPABASE_URL: database.url,
-            SUPABASE_ANON_KEY: database.anonKey,
-            SUPABASE_SERVICE_ROLE_KEY: database.serviceRoleKey,
-            DB_POOL_MIN_CONNECTIONS: "2",
-            DB_POOL_MAX_CONNECTIONS: "8",
-            LOG_LEVEL: "none"
-          },
-          // What it says when it dies is expected.
-          stdio: ["ignore", "pipe", "ignore"]
-        }
-      )
+      const child = spawn(process.execPath, [program("test/support/serviceChild.ts")], {
+        env: {
+          PATH: process.env["PATH"] ?? "",
+          SUPABASE_URL: database.url,
+          SUPABASE_ANON_KEY: database.anonKey,
+          SUPABASE_SERVICE_ROLE_KEY: database.serviceRoleKey,
+          DB_POOL_MIN_CONNECTIONS: "2",
+          DB_POOL_MAX_CONNECTIONS: "8",
+          LOG_LEVEL: "none"
+        },
+        // What it says when it dies is expected.
+        stdio: ["ignore", "pipe", "ignore"]
+      })
       const ended = once(child, "exit").then(() => ({ code: child.exitCode, signal: child.signalCode }))
       const port = await Promise.race([
         once(child.stdout, "data").then(([line]) => Number(String(line))),

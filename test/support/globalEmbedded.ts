@@ -1,12 +1,19 @@
 /**
- * One embedded database for the whole test run. Tests get at it with `test/support/embedded.ts`.
+ * One embedded database for the whole test run. Tests get at it with `test/support/embedded.ts`. The programs that they
+ * start are made before it.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { Effect, Exit, Schema, Scope } from "effect"
 import type { TestProject } from "vitest/node"
 import type { SharedEmbedded } from "./embedded.js"
+import { made, makePrograms } from "./programs.js"
+
+declare module "vitest" {
+  interface ProvidedContext {
+    readonly programs: string
+  }
+}
 
 const Ready = Schema.parseJson(
   Schema.Struct({
@@ -18,21 +25,21 @@ const Ready = Schema.parseJson(
   })
 )
 
-const child = Effect.acquireRelease(
-  Effect.sync(() => {
-    const program = fileURLToPath(new URL("./embeddedChild.ts", import.meta.url))
-    const running = spawn(process.execPath, ["--import", "tsx", program], { stdio: ["pipe", "pipe", "pipe"] })
-    // Not inherited: `scripts/secrets.ts` reads what goes through this process only.
-    running.stderr.on("data", (chunk: Buffer) => process.stderr.write(chunk))
-    return running
-  }),
-  (running) =>
-    Effect.async<void>((resume) => {
-      if (running.exitCode !== null || running.signalCode !== null) return resume(Effect.void)
-      running.once("exit", () => resume(Effect.void))
-      running.stdin?.end()
-    })
-)
+const child = (program: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const running = spawn(process.execPath, [program], { stdio: ["pipe", "pipe", "pipe"] })
+      // Not inherited: `scripts/secrets.ts` reads what goes through this process only.
+      running.stderr.on("data", (chunk: Buffer) => process.stderr.write(chunk))
+      return running
+    }),
+    (running) =>
+      Effect.async<void>((resume) => {
+        if (running.exitCode !== null || running.signalCode !== null) return resume(Effect.void)
+        running.once("exit", () => resume(Effect.void))
+        running.stdin?.end()
+      })
+  )
 
 const firstLine = (running: ChildProcess): Effect.Effect<string> =>
   Effect.async((resume) => {
@@ -44,14 +51,16 @@ const firstLine = (running: ChildProcess): Effect.Effect<string> =>
     }
   })
 
-const start: Effect.Effect<SharedEmbedded, unknown, Scope.Scope> = child.pipe(
-  Effect.flatMap(firstLine),
-  Effect.flatMap(Schema.decode(Ready)),
-  Effect.timeout("2 minutes")
-)
+const start = (program: string): Effect.Effect<SharedEmbedded, unknown, Scope.Scope> =>
+  child(program).pipe(Effect.flatMap(firstLine), Effect.flatMap(Schema.decode(Ready)), Effect.timeout("2 minutes"))
+
+const programs = Effect.acquireRelease(Effect.promise(makePrograms), ({ remove }) => Effect.promise(remove))
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const scope = Effect.runSync(Scope.make())
-  project.provide("embedded", await Effect.runPromise(Scope.extend(start, scope)))
+  const { folder } = await Effect.runPromise(Scope.extend(programs, scope))
+  project.provide("programs", folder)
+  const database = start(made(folder, "test/support/embeddedChild.ts"))
+  project.provide("embedded", await Effect.runPromise(Scope.extend(database, scope)))
   return () => Effect.runPromise(Scope.close(scope, Exit.void))
 }

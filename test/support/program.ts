@@ -2,8 +2,13 @@ import { execFile } from "node:child_process"
 import { rm, writeFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import { Effect, type Scope } from "effect"
+import { inject } from "vitest"
+import { made } from "./programs.js"
 
 export const root: string = fileURLToPath(new URL("../..", import.meta.url))
+
+/** The file to start for one of `programs.ts`, by the path of its source. */
+export const program = (source: string): string => made(inject("programs"), source)
 
 interface Outcome {
   readonly failed: boolean

@@ -1,7 +1,6 @@
 /** Executed once or not at all, whatever gets lost on the way; and somebody says which. */
 import { spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it, layer as provided } from "@effect/vitest"
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Fiber } from "effect"
@@ -9,6 +8,7 @@ import * as Db from "../../src/Db.js"
 import * as Transaction from "../../src/Transaction.js"
 import { as, embedded, ids, userToken } from "../support/embedded.js"
 import { failureOf, layer } from "../support/httpServer.js"
+import { program } from "../support/program.js"
 import { type Fault, make, type TcpProxy } from "../support/tcpProxy.js"
 import { database, failure } from "../support/transactions.js"
 
@@ -195,19 +195,9 @@ describe("a transaction whose answer is lost", () => {
 const child = (url: string, key: string) =>
   Effect.acquireRelease(
     Effect.sync(() =>
-      spawn(
-        process.execPath,
-        [
-          "--import",
-          "tsx",
-          fileURLToPath(new URL("../support/transactionChild.ts", import.meta.url)),
-          url,
-          anonKey,
-          serviceRoleKey,
-          key
-        ],
-        { stdio: ["ignore", "inherit", "inherit"] }
-      )
+      spawn(process.execPath, [program("test/support/transactionChild.ts"), url, anonKey, serviceRoleKey, key], {
+        stdio: ["ignore", "inherit", "inherit"]
+      })
     ),
     (running) => Effect.sync(() => running.kill("SIGKILL"))
   )
