@@ -4,7 +4,7 @@ import process from "node:process"
 import { createInterface } from "node:readline"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { root, runProgram } from "./support/program.js"
+import { program, root, runProgram } from "./support/program.js"
 
 /** What each prints when it did its work. */
 const examples: ReadonlyArray<readonly [path: string, output: RegExp]> = [
@@ -62,7 +62,7 @@ const freePort: Effect.Effect<number> = Effect.async((resume) => {
 const running = (path: string, env: Readonly<Record<string, string>>) =>
   Effect.acquireRelease(
     Effect.sync(() =>
-      spawn(process.execPath, ["--import", "tsx", path], {
+      spawn(process.execPath, [program(path)], {
         cwd: root,
         env: { ...process.env, ...env },
         stdio: ["ignore", "pipe", "inherit"]

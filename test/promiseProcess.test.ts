@@ -2,11 +2,12 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { createServer, type RequestListener } from "node:http"
-import { fileURLToPath } from "node:url"
+import { pathToFileURL } from "node:url"
 import { afterEach, describe, expect, it } from "vitest"
 import { embedded, ids } from "./support/embedded.js"
+import { program, root } from "./support/program.js"
 
-const root = fileURLToPath(new URL("..", import.meta.url))
+const promise = pathToFileURL(program("src/promise.ts")).href
 
 const database = {
   SUPABASE_URL: embedded.url,
@@ -31,17 +32,23 @@ afterEach(() => {
 const limit = 15_000
 
 interface Script {
+  /** Not so when the script imports the sources as they are, each a module of its own. */
+  readonly compiled?: boolean
   readonly environment?: Record<string, string>
   /** Sent when the script prints `ready`. */
   readonly signal?: NodeJS.Signals
 }
 
 /** Runs until the process ends by itself; what does not end is killed, and then `signal` says so. */
-const run = async (code: string, { environment = database, signal }: Script = {}): Promise<Ended> => {
+const run = async (code: string, { compiled = true, environment = database, signal }: Script = {}): Promise<Ended> => {
   const child = spawn(
     process.execPath,
-    ["--import", "tsx", "--unhandled-rejections=strict", "--input-type=module", "-e", code],
-    { cwd: root, env: { PATH: process.env["PATH"] ?? "", ...environment }, stdio: ["ignore", "pipe", "pipe"] }
+    [...(compiled ? [] : ["--import", "tsx"]), "--unhandled-rejections=strict", "--input-type=module", "-e", code],
+    {
+      cwd: root,
+      env: { PATH: process.env["PATH"] ?? "", ...environment },
+      stdio: ["ignore", "pipe", "pipe"]
+    }
   )
   const timer = setTimeout(() => child.kill("SIGKILL"), limit)
   let stdout = ""
@@ -92,7 +99,7 @@ const endedWell = { code: 0, signal: null, stderr: "" }
 describe("a script", () => {
   it("that does one query ends by itself, with code 0 and without a word", async () => {
     const ended = await run(`
-      import { executeWithPool } from "./src/promise.ts"
+      import { executeWithPool } from "${promise}"
       const { data } = await executeWithPool(async (client) =>
         await client.from("products").select("id").eq("id", "${ids.product(1)}"))
       console.log(JSON.stringify(data))
@@ -104,7 +111,7 @@ describe("a script", () => {
     const ended = await run(
       `
       const before = process.eventNames().length
-      await import("./src/promise.ts")
+      await import("${promise}")
       console.log(process.eventNames().length - before, process.listenerCount("SIGTERM"), process.listenerCount("SIGINT"))
       `,
       { environment: {} }
@@ -114,7 +121,7 @@ describe("a script", () => {
 
   it("that queries by every member, takes a connection and never releases it, still ends", async () => {
     const ended = await run(`
-      import { checkDatabaseHealth, db, executeWithPool, getConnectionPool, getPooledClient } from "./src/promise.ts"
+      import { checkDatabaseHealth, db, executeWithPool, getConnectionPool, getPooledClient } from "${promise}"
       await Promise.all([
         executeWithPool((client) => client.from("products").select("id").limit(1)),
         getPooledClient().write((client) => client.rpc("supabase_pool_ping")),
@@ -136,7 +143,7 @@ describe("a script", () => {
     })
     const ended = await run(
       `
-      import { executeWithPool } from "./src/promise.ts"
+      import { executeWithPool } from "${promise}"
       executeWithPool((client) => client.from("a").select("*")).then(({ data }) => console.log(JSON.stringify(data)))
       `,
       { environment: { ...environment, DB_POOL_RETRY_DELAY: "300", DB_POOL_RETRY_JITTER: "false" } }
@@ -147,7 +154,7 @@ describe("a script", () => {
   it("that waits for a connection lives until it has one or has waited long enough", async () => {
     const ended = await run(
       `
-      import { getConnectionPool } from "./src/promise.ts"
+      import { getConnectionPool } from "${promise}"
       const pool = getConnectionPool()
       await pool.getConnection("read")
       pool.getConnection("read").catch((error) => console.log(error.name, error.message.slice(0, 18)))
@@ -162,7 +169,7 @@ describe("a script", () => {
     await gone.stop()
     const ended = await run(
       `
-      import { checkDatabaseHealth, executeWithPool } from "./src/promise.ts"
+      import { checkDatabaseHealth, executeWithPool } from "${promise}"
       await executeWithPool((client) => client.from("a").select("*")).catch((error) => console.log(error.name))
       console.log((await checkDatabaseHealth()).status)
       `,
@@ -174,7 +181,7 @@ describe("a script", () => {
   it("whose environment is wrong is told every mistake, and goes on once it is mended", async () => {
     const ended = await run(
       `
-      import { executeWithPool, getConnectionPool } from "./src/promise.ts"
+      import { executeWithPool, getConnectionPool } from "${promise}"
       const query = () => executeWithPool((client) => client.from("products").select("id").limit(1))
       const error = await query().catch((error) => error)
       console.log(error instanceof Error, error._tag, error.mistakes.map(({ variable }) => variable).sort().join())
@@ -204,7 +211,10 @@ describe("a script", () => {
       second.getConnectionPool().releaseConnection(connection)
       console.log(second.getConnectionPool().getMetrics().totalRequests)
       `,
-      { environment: { ...counted.environment, DB_POOL_MIN_CONNECTIONS: "1", DB_POOL_MAX_CONNECTIONS: "2" } }
+      {
+        compiled: false,
+        environment: { ...counted.environment, DB_POOL_MIN_CONNECTIONS: "1", DB_POOL_MAX_CONNECTIONS: "2" }
+      }
     )
     expect(ended).toEqual({ ...endedWell, stdout: "false true\ntrue\n2" })
     expect(counted.opened()).toBeLessThanOrEqual(2)
@@ -213,7 +223,7 @@ describe("a script", () => {
   it("with the guide's SIGTERM handler ends with code 0, its connections closed", async () => {
     const ended = await run(
       `
-      import { executeWithPool, getDatabaseConnectionService } from "./src/promise.ts"
+      import { executeWithPool, getDatabaseConnectionService } from "${promise}"
       process.on('SIGTERM', async () => {
         const dbService = getDatabaseConnectionService();
         await dbService.shutdown();
@@ -232,7 +242,7 @@ describe("a script", () => {
   it("without a handler dies of SIGTERM as any process does", async () => {
     const ended = await run(
       `
-      import { executeWithPool } from "./src/promise.ts"
+      import { executeWithPool } from "${promise}"
       await executeWithPool((client) => client.from("products").select("id").limit(1))
       setInterval(() => {}, 1000)
       console.log("ready")
@@ -245,7 +255,7 @@ describe("a script", () => {
   it("at LOG_LEVEL=debug sees every connection event", async () => {
     const ended = await run(
       `
-      import { executeWithPool } from "./src/promise.ts"
+      import { executeWithPool } from "${promise}"
       await executeWithPool((client) => client.from("products").select("id").limit(1))
       await new Promise((resolve) => setImmediate(resolve))
       `,

@@ -15,23 +15,26 @@ interface Outcome {
   readonly output: string
 }
 
-/** Runs a TypeScript file to its end, as a reader of the documentation would; ends with the fiber that waits for it. */
-export const runProgram = (
-  path: string,
-  env: Readonly<Record<string, string>> = {},
-  args: ReadonlyArray<string> = []
-): Effect.Effect<Outcome> =>
+/** Runs Node to its end with these arguments; it ends with the fiber that waits for it. */
+const runNode = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Effect.Effect<Outcome> =>
   Effect.async((resume) => {
     const child = execFile(
       process.execPath,
-      ["--import", "tsx", path, ...args],
+      [...args],
       { timeout: 60_000, cwd: root, env: { ...process.env, ...env } },
       (error, out, err) => resume(Effect.succeed({ failed: error !== null, output: out + err }))
     )
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 
-/** A program that a page shows. Beside the sources, so that the package's own name resolves as the compiler's paths say. */
+/** Runs one of `programs.ts` to its end. */
+export const runProgram = (
+  source: string,
+  env: Readonly<Record<string, string>> = {},
+  args: ReadonlyArray<string> = []
+): Effect.Effect<Outcome> => runNode([program(source), ...args], env)
+
+/** A program that a page shows, as its reader would run it. Beside the sources, so that the package's own name resolves as the compiler's paths say. */
 export const runCode = (
   code: string,
   env: Readonly<Record<string, string>> = {}
@@ -43,4 +46,4 @@ export const runCode = (
       return path
     }),
     (path) => Effect.promise(() => rm(path))
-  ).pipe(Effect.flatMap((path) => runProgram(path, env)))
+  ).pipe(Effect.flatMap((path) => runNode(["--import", "tsx", path], env)))
