@@ -1,19 +1,22 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process"
 import { once } from "node:events"
+import { readFileSync } from "node:fs"
 import type { Readable } from "node:stream"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { embedded } from "./support/embedded.js"
-import { program, root } from "./support/program.js"
+import { root } from "./support/program.js"
 
 type Started = ChildProcessByStdio<null, Readable, Readable>
 
-/** As `npm start` does, with nothing in its environment but what is given. */
+const { scripts } = JSON.parse(readFileSync(`${root}/package.json`, "utf8"))
+
+/** As `npm start` does, by the very line that it runs, with nothing in its environment but what is given. */
 const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>) =>
   Effect.acquireRelease(
     Effect.sync((): Started => {
       const options = { cwd: root, env: { PATH: process.env["PATH"] ?? "", ...env } }
-      return spawn(process.execPath, [program("src/main.ts"), ...args], {
+      return spawn("/bin/sh", ["-c", `${scripts.start} "$@"`, "npm start", ...args], {
         ...options,
         stdio: ["ignore", "pipe", "pipe"]
       })

@@ -10,7 +10,6 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 
 const sources = [
   "src/bin.ts",
-  "src/main.ts",
   "src/promise.ts",
   "src/internal/load/staticServer.ts",
   "examples/http-service/main.ts",
