@@ -1,6 +1,6 @@
 /** What `executeWithPool` does with failures; time is virtual, the requests are answered by a handler. */
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Clock, Context, Duration, Effect, Fiber, Layer, Ref, Runtime, TestClock } from "effect"
+import { Chunk, Clock, Context, Duration, Effect, Exit, Fiber, Layer, Ref, Runtime, TestClock } from "effect"
 import * as Config from "../src/Config.js"
 import type { DbError, Mode } from "../src/Errors.js"
 import * as Cores from "../src/internal/cores.js"
@@ -210,6 +210,26 @@ describe.each(["at hand", "opening"] as const)("executeWithPool, its connection 
       ).toBe(own)
       expect(yield* thrownBy(() => Promise.reject(own))).toBe(own)
       expect((yield* server.seconds).length).toBe(0)
+    })
+  )
+
+  it.scoped("gives back its connection and settles, though what the operation returned cannot be looked into", () =>
+    Effect.gen(function* () {
+      const server = yield* served(rows)
+      const odd = { data: null, error: { message: "m", code: "c" }, status: Number.NaN }
+      const broken = new RangeError("mine")
+      const hostile = {
+        data: null,
+        get error(): object {
+          throw broken
+        }
+      }
+      for (const operation of [() => odd, () => Promise.resolve(odd)]) expect(yield* server.run(operation)).toBe(odd)
+      for (const operation of [() => hostile, () => Promise.resolve(hostile)]) {
+        const exit = yield* Effect.exit(server.run(operation))
+        expect(exit).toEqual(Exit.die(broken))
+      }
+      expect((yield* server.pool).active).toBe(0)
     })
   )
 

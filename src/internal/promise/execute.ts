@@ -36,7 +36,8 @@ const isFailedResponse = (u: unknown): u is FailedResponse =>
 const failureIn = (value: unknown, transport: Transport, now: number, client: SupabaseClient): DbError | undefined => {
   if (!isFailedResponse(value)) return undefined
   const { error, status } = value
-  return typeof status === "number"
+  // Whole, as those of HTTP are: a caller's own object may look like a response.
+  return typeof status === "number" && Number.isInteger(status)
     ? errorOf({ error, status }, transport, now, client)
     : thrownError(error, transport, now, client)
 }
@@ -88,14 +89,19 @@ export const execute = <A>(
       settled = true
       ended(exit)
     }
-    const returned = (value: A): void => {
-      const failure = failureIn(value, transport, operations.now(), client)
-      if (failure !== undefined) {
+    const judged = (value: A): Exit.Exit<A, DbError> => {
+      try {
+        const failure = failureIn(value, transport, operations.now(), client)
+        if (failure === undefined) return Exit.succeed(value)
         responses ??= new Map()
         responses.set(failure, value)
+        return Exit.fail(failure)
+      } catch (thrown) {
+        // A getter of the caller's. A promise would keep it to itself, and the connection.
+        return Exit.die(thrown)
       }
-      once(failure === undefined ? Exit.succeed(value) : Exit.fail(failure))
     }
+    const returned = (value: A): void => once(judged(value))
     call(operation, client, returned, (thrown) => {
       const error = thrownError(thrown, transport, operations.now(), client)
       once(error === undefined ? Exit.die(thrown) : Exit.fail(error))
