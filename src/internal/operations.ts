@@ -90,7 +90,7 @@ class Runner implements Surroundings {
    */
   call<A, E>(
     ask: Ask<A, E>,
-    options: OperationOptions,
+    options: Omit<OperationOptions, "as">,
     fork: (effect: Effect.Effect<A, E | DbError>) => void,
     settle: (exit: Exit.Exit<A, E | DbError>) => void
   ): void {
