@@ -154,10 +154,15 @@ describe("callers whom the queue has no place for", () => {
           expect(new Set(exits.map(outcome))).toEqual(new Set(["PoolOverloaded"]))
         })
       yield* refused(2_000)
-      const before = yield* heap
-      for (let thousand = 0; thousand < 20; thousand += 1) yield* refused(1_000)
+      const growths: Array<number> = []
+      for (let round = 0; round < 3; round += 1) {
+        const before = yield* heap
+        for (let thousand = 0; thousand < 20; thousand += 1) yield* refused(1_000)
+        growths.push((yield* heap) - before)
+      }
       expect(core.bag.pending).toBe(100)
-      expect((yield* heap) - before).toBeLessThan(1)
+      // What callers cost they cost in each round; what the compiler keeps of code that has become hot, in one.
+      expect(Math.min(...growths)).toBeLessThan(1)
       yield* Fiber.interruptAll([holder, ...waiters])
       shows(context, {
         kind: "promise",
