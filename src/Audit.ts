@@ -10,6 +10,7 @@
 import type { FileSystem } from "@effect/platform"
 import { Effect, Layer, Schema, type Scope, Stream } from "effect"
 import type { Mode } from "./Errors.js"
+import { forkBackground } from "./internal/asyncContext.js"
 import { EventType } from "./internal/audit/eventType.js"
 import * as AuditFile from "./internal/audit/file.js"
 import { Listeners } from "./internal/audit/listeners.js"
@@ -105,7 +106,7 @@ export const log = (events: Stream.Stream<ConnectionEvent>): Effect.Effect<void,
     Stream.runForEach(({ type, ...annotations }) =>
       Effect.logDebug(`connection ${type}`).pipe(Effect.annotateLogs(annotations))
     ),
-    Effect.forkScoped,
+    forkBackground,
     Effect.asVoid
   )
 

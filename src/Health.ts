@@ -9,6 +9,7 @@
  */
 import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Ref, Schedule, type Scope } from "effect"
 import { PoolConfig } from "./Config.js"
+import { forkBackground, keeping } from "./internal/asyncContext.js"
 import { sampleOf } from "./internal/healthSample.js"
 import { probe } from "./internal/probe.js"
 import { percent } from "./internal/words.js"
@@ -208,9 +209,9 @@ const make: Effect.Effect<
           if (fiber.unsafePoll() === null) current = fiber
           return Fiber.join(fiber)
         })
-      : Fiber.join(current)
+      : keeping(Fiber.join(current))
   )
-  if (enableHealthChecks) yield* Effect.forkScoped(Effect.schedule(check, Schedule.fixed(healthCheckInterval)))
+  if (enableHealthChecks) yield* forkBackground(Effect.schedule(check, Schedule.fixed(healthCheckInterval)))
   return { check, last: Ref.get(last) }
 })
 

@@ -23,6 +23,7 @@ import type * as Audit from "./Audit.js"
 import type { PoolConfig, SupabaseConfig } from "./Config.js"
 import type * as Connection from "./Connection.js"
 import type { AcquireError, Mode } from "./Errors.js"
+import { AsyncContext } from "./internal/asyncContext.js"
 import type { Core } from "./internal/core.js"
 import * as Cores from "./internal/cores.js"
 import type { Resource } from "./internal/lease.js"
@@ -155,7 +156,8 @@ const eventBuffer = 4_096
 const heardBy = (listeners: Set<(event: Audit.ConnectionEvent) => void>): Stream.Stream<Audit.ConnectionEvent> =>
   Stream.asyncPush(
     (emit) => {
-      const listener = (event: Audit.ConnectionEvent): void => void emit.single(event)
+      const context = new AsyncContext()
+      const listener = (event: Audit.ConnectionEvent): void => void context.run(() => emit.single(event))
       return Effect.acquireRelease(
         Effect.sync(() => listeners.add(listener)),
         () => Effect.sync(() => listeners.delete(listener))

@@ -35,7 +35,7 @@ describe("README", () => {
     Effect.gen(function* () {
       const promised = (yield* readme).split(/^## /m).find((part) => part.startsWith("What the pool promises\n")) ?? ""
       const lines = [...promised.matchAll(/^- (.+)\.$/gm)].map(([, line]) => (line ?? "").replaceAll("`", ""))
-      assert.strictEqual(lines.length, 7)
+      assert.strictEqual(lines.length, 8)
       const laws = yield* Effect.promise(async () => {
         const names = (await readdir(`${root}test/laws`)).filter((name) => name.endsWith(".test.ts"))
         return (await Promise.all(names.map((name) => readFile(`${root}test/laws/${name}`, "utf8")))).join("\n")

@@ -1,4 +1,5 @@
 /** This package from the outside: reads by `Db.read` and by the Promise API. */
+import { AsyncLocalStorage } from "node:async_hooks"
 import { Effect } from "effect"
 import * as Db from "../../src/Db.js"
 import { createDatabase } from "../../src/promise.js"
@@ -28,3 +29,17 @@ export const promiseRead: Make = async (url = "") => {
   const { executeWithPool } = createDatabase(reading(url, connections))
   return looping(() => executeWithPool(query, "read"))
 }
+
+const als = new AsyncLocalStorage<object>()
+
+/** All in the context of a request, as a server's callers are. */
+const inContext =
+  (make: Make): Make =>
+  async (...args) => {
+    const measured = await als.run({}, () => make(...args))
+    return (asked) => als.run({}, () => measured(asked))
+  }
+
+export const dbReadInContext: Make = inContext(dbRead)
+
+export const promiseReadInContext: Make = inContext(promiseRead)

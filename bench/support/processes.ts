@@ -1,5 +1,6 @@
 /** Other processes: servers and subjects. One line of JSON asks, one line answers; they end with their standard input. */
 import { type ChildProcessByStdio, spawn } from "node:child_process"
+import { join } from "node:path"
 import { createInterface, type Interface } from "node:readline"
 import type { Readable, Writable } from "node:stream"
 import { fileURLToPath } from "node:url"
@@ -10,9 +11,12 @@ export class BenchFailed extends Schema.TaggedError<BenchFailed>()("BenchFailed"
 type Running = ChildProcessByStdio<Writable, Readable, null>
 
 /** Where the compiled bench is; what runs is what `tsc` emits, as it does for users. */
-const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
+const here = (file: string, checkout: string | undefined): string =>
+  checkout === undefined ? fileURLToPath(new URL(file, import.meta.url)) : join(checkout, ".bench/bench/support", file)
 
 export interface ProcessOptions {
+  /** Another checkout with a compiled bench, in place of this one. */
+  readonly checkout?: string
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -24,11 +28,11 @@ interface Process {
 const started = (
   script: string,
   args: ReadonlyArray<string>,
-  { env }: ProcessOptions
+  { checkout, env }: ProcessOptions
 ): Effect.Effect<Process, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const child = spawn(process.execPath, [here(script), ...args], {
+      const child = spawn(process.execPath, [here(script, checkout), ...args], {
         stdio: ["pipe", "pipe", "inherit"],
         env: { ...process.env, ...env }
       })

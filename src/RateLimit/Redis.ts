@@ -8,6 +8,7 @@
 import { RateLimiterStore, RateLimitStoreError } from "@effect/experimental/RateLimiter"
 import { type Context, Duration, Effect, Redacted, type Scope } from "effect"
 import { createClient } from "redis"
+import { inNone } from "../internal/asyncContext.js"
 import type { RedisOptions } from "../RateLimit.js"
 
 const clock = `
@@ -74,7 +75,7 @@ const connected = (options: RedisOptions) =>
       // Each operation learns of it by its own failure; an event that nobody hears would end the process.
       client.on("error", () => {})
       // Who comes before the first connection is there waits for it, within the timeout.
-      const first = client.connect()
+      const first = inNone(() => client.connect())
       first.catch(() => {})
       return { client, first }
     }),

@@ -7,6 +7,7 @@
  */
 import { Cause, Clock, Duration, Effect, Exit, FiberSet, Pool, Scope } from "effect"
 import { type AcquireError, AcquireTimeout, PoolClosed, PoolOverloaded } from "../Errors.js"
+import { inBackground } from "./asyncContext.js"
 import { Bag } from "./bag.js"
 import type { CoreOptions } from "./coreOptions.js"
 import * as Deadlines from "./deadlines.js"
@@ -389,8 +390,9 @@ export class Core<R extends Resource> {
         clock: yield* Clock.clockWith(Effect.succeed),
         deadlines: yield* Deadlines.make(options.connectionTimeout),
         leaks: yield* Deadlines.make(options.leakDetectionTimeout),
-        fork: (effect) => run(effect, { immediate: false }),
-        opener: (ground) => new Opener(ground, attempts, (effect) => runAttempt(effect, { immediate: false }))
+        fork: (effect) => run(inBackground(effect), { immediate: false }),
+        opener: (ground) =>
+          new Opener(ground, attempts, (effect) => runAttempt(inBackground(effect), { immediate: false }))
       })
       const items = Pool.makeWithTTL({
         acquire: Slot.make(options.acquire(core.lost)),

@@ -2,6 +2,7 @@ import { Cause, Context, Duration, Effect, Layer, type Redacted, Runtime, type S
 import { PoolConfig, type PoolOptions, type PoolSize, poolSizes, SupabaseConfig } from "../Config.js"
 import * as Connection from "../Connection.js"
 import type { Mode } from "../Errors.js"
+import { inNone } from "./asyncContext.js"
 import { type Listener, Listeners } from "./audit/listeners.js"
 import { Core } from "./core.js"
 import * as Deadlines from "./deadlines.js"
@@ -72,13 +73,13 @@ const guarded =
   }
 
 const listenersOf: Effect.Effect<ReadonlyArray<Listener>> = Effect.gen(function* () {
-  const runtime = yield* Effect.runtime<never>()
+  const report = Runtime.runFork(yield* Effect.runtime<never>())
   return (yield* Listeners).map((listener) => {
     let reported = false
     return guarded(listener, (thrown) => {
       if (reported) return
       reported = true
-      Runtime.runFork(runtime)(Effect.logError("a listener to connection events failed", Cause.die(thrown)))
+      inNone(() => report(Effect.logError("a listener to connection events failed", Cause.die(thrown))))
     })
   })
 })

@@ -1,4 +1,5 @@
 import { Clock, Duration, Effect, type Scope } from "effect"
+import { forkBackground, inNone } from "./asyncContext.js"
 import { longestTimer, monotonic } from "./time.js"
 
 /**
@@ -46,7 +47,7 @@ class DeadlineQueue implements Deadlines {
     if (this.wake !== undefined) {
       const wake = this.wake
       this.wake = undefined
-      wake()
+      inNone(wake)
     }
   }
 
@@ -84,8 +85,7 @@ export const make = (period: Duration.Duration): Effect.Effect<Deadlines, never,
   if (millis <= 0 || !Number.isFinite(millis)) return Effect.succeed(never)
   return Effect.gen(function* () {
     const queue = new DeadlineQueue(yield* Clock.clockWith(Effect.succeed), millis)
-    // A fiber inherits from where it is forked whether it may be interrupted.
-    yield* Effect.forkScoped(Effect.interruptible(Effect.forever(queue.step)))
+    yield* forkBackground(Effect.forever(queue.step))
     return queue
   })
 }

@@ -5,6 +5,7 @@
  * It runs once a second, or more often where a limit is shorter, since a server's keep-alive hint can be a few seconds.
  */
 import { Duration, Effect, Exit, type Scope } from "effect"
+import { forkBackground } from "./asyncContext.js"
 import type { Core } from "./core.js"
 import type { Lease, Resource } from "./lease.js"
 
@@ -69,8 +70,6 @@ export const run = <R extends Resource>(core: Core<R>): Effect.Effect<void, neve
     Effect.catchAllCause((cause) => Effect.logError("looking after idle connections failed", cause)),
     Effect.delay(tickOf(core)),
     Effect.forever,
-    // A fiber inherits from where it is forked whether it may be interrupted.
-    Effect.interruptible,
-    Effect.forkScoped,
+    forkBackground,
     Effect.asVoid
   )

@@ -11,6 +11,7 @@
  */
 import { Cause, Deferred, Duration, Effect, Exit, FiberSet, type Pool, Random, Scope } from "effect"
 import { ConnectionFailed, type Mode } from "../Errors.js"
+import { keeping } from "./asyncContext.js"
 import { Circuit } from "./circuit.js"
 import type { Resource } from "./lease.js"
 import type { Ledger } from "./ledger.js"
@@ -282,7 +283,8 @@ export class Opener<R extends Resource> {
     return items === undefined
       ? Effect.dieMessage("the pool was used before it was made")
       : Scope.extend(
-          Effect.flatMap(items.get, (slot) =>
+          // The first are made by whom the pool was built by.
+          Effect.flatMap(keeping(items.get), (slot) =>
             Effect.zipRight(
               Scope.addFinalizer(scope, items.invalidate(slot)),
               slot.resource === undefined

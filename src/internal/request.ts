@@ -1,5 +1,6 @@
 import { type Cause, Duration, Effect, Fiber } from "effect"
 import type { AcquireError, AcquireTimeout } from "../Errors.js"
+import { AsyncContext } from "./asyncContext.js"
 import { type Bag, Waiter } from "./bag.js"
 import type { Deadlines } from "./deadlines.js"
 import type { Caller, Lease, Resource } from "./lease.js"
@@ -38,6 +39,8 @@ export class Request<R extends Resource> extends Waiter<Lease<R>> {
   private readonly lender: Lender<R>
   private readonly caller: Caller
   private readonly since: number
+  /** Whoever gives it a lease, it goes on in this. */
+  private readonly context: AsyncContext = new AsyncContext()
 
   constructor(lender: Lender<R>, caller: Caller, since: number) {
     super()
@@ -51,14 +54,19 @@ export class Request<R extends Resource> extends Waiter<Lease<R>> {
     const now = this.lender.now()
     this.lender.lend(lease, this.caller, now, now - this.since)
     this.lease = lease
-    this.resume?.(Effect.succeed(lease))
+    this.tell(Effect.succeed(lease))
   }
 
   /** Call it outside the queue. */
   fail(error: AcquireError): void {
     this.lender.deadlines.remove(this)
     this.error = error
-    this.resume?.(Effect.fail(error))
+    this.tell(Effect.fail(error))
+  }
+
+  private tell(answer: Effect.Effect<Lease<R>, AcquireError>): void {
+    const { resume } = this
+    if (resume !== undefined) this.context.run(() => resume(answer))
   }
 
   get onExpire(): Effect.Effect<void> {

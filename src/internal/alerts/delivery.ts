@@ -4,6 +4,7 @@
  */
 import { Cause, Duration, Effect, Exit, Queue, type Scope } from "effect"
 import type { AlertEvent, Sink } from "../../Alerts.js"
+import { forkBackground } from "../asyncContext.js"
 import { clause, count, period, withoutSecrets } from "../words.js"
 
 /** So many events wait for a sink that is slow; then the oldest are given up. */
@@ -80,8 +81,7 @@ export const open = <R>(
     const mailboxes: Array<Mailbox<R>> = []
     for (const sink of sinks) {
       const mailbox = new Mailbox(sink, yield* Queue.sliding<AlertEvent>(backlog))
-      // A fiber inherits from where it is forked whether it may be interrupted.
-      yield* Effect.forkScoped(Effect.interruptible(mailbox.deliver))
+      yield* forkBackground(mailbox.deliver)
       mailboxes.push(mailbox)
     }
     return (event) => Effect.forEach(mailboxes, (mailbox) => mailbox.post(event), { discard: true })

@@ -2,6 +2,7 @@
 import { Clock, type Duration, Effect, Ref, Schedule, type Scope } from "effect"
 import type { AlertEvent, Sample } from "../../Alerts.js"
 import type { HealthReport } from "../../Health.js"
+import { forkBackground } from "../asyncContext.js"
 import { leaksOf, utilizationOf } from "../healthSample.js"
 import { monotonic } from "../time.js"
 import { oneLine, withoutSecrets } from "../words.js"
@@ -70,8 +71,6 @@ export const run = (parts: Parts): Effect.Effect<void, never, Scope.Scope> =>
       // One bad sample must not be the last.
       Effect.catchAllCause((cause) => Effect.logError("looking after alerts failed", cause)),
       Effect.repeat(Schedule.fixed(parts.interval)),
-      // A fiber inherits from where it is forked whether it may be interrupted.
-      Effect.interruptible,
-      Effect.forkScoped
+      forkBackground
     )
   })

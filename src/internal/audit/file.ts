@@ -2,6 +2,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import { Cause, DateTime, Effect, Fiber, Schedule, type Scope } from "effect"
 import type { ConnectionEvent } from "../../Audit.js"
+import { inBackground } from "../asyncContext.js"
 import { sentence } from "../words.js"
 
 export interface Options {
@@ -135,7 +136,9 @@ export const open = (
     if (folder !== "") yield* Effect.ignore(fs.makeDirectory(folder, { recursive: true }))
     yield* Effect.acquireRelease(
       Effect.forkDaemon(
-        Effect.interruptible(Effect.repeat(Effect.uninterruptible(file.flush), Schedule.spaced("1 second")))
+        Effect.interruptible(
+          inBackground(Effect.repeat(Effect.uninterruptible(file.flush), Schedule.spaced("1 second")))
+        )
       ),
       // A disk that hangs must not keep the process: neither in what it was writing, nor in what is left.
       (writing) =>

@@ -6,6 +6,7 @@
 import { Clock, Effect, Option, PubSub, Ref, Schedule, Schema, type Scope, Stream } from "effect"
 import type { AlertEvent } from "../../Alerts.js"
 import type { ConnectionEvent } from "../../Audit.js"
+import { forkBackground } from "../asyncContext.js"
 import { History } from "../feed/history.js"
 import type { Message } from "../feed/sse.js"
 import * as Wire from "../feed/wire.js"
@@ -57,10 +58,9 @@ export const make = (sources: Sampling.Sources): Effect.Effect<Hub, never, Scope
     const alerted = ({ alert, at, type }: AlertEvent) =>
       tell("alert", toJson.alert({ type, at, alert: Sampling.alertOf(alert) }))
 
-    const background = <A>(effect: Effect.Effect<A>) => Effect.forkScoped(Effect.interruptible(effect))
-    yield* background(Effect.repeat(sample, Schedule.fixed(interval)))
-    for (const pool of [sources.read, sources.write]) yield* background(Stream.runForEach(pool.lifecycle, happened))
-    if (Option.isSome(sources.alerts)) yield* background(Stream.runForEach(sources.alerts.value.events, alerted))
+    yield* forkBackground(Effect.repeat(sample, Schedule.fixed(interval)))
+    for (const pool of [sources.read, sources.write]) yield* forkBackground(Stream.runForEach(pool.lifecycle, happened))
+    if (Option.isSome(sources.alerts)) yield* forkBackground(Stream.runForEach(sources.alerts.value.events, alerted))
 
     const follow = (lastId: Option.Option<string>, withHistory: boolean): Stream.Stream<Message> =>
       Stream.unwrapScoped(

@@ -3,6 +3,7 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import { Cause, type Effect, Exit, Option } from "effect"
 import type { DbError, Mode } from "../../Errors.js"
 import { errorOf, thrownError } from "../answer.js"
+import { AsyncContext } from "../asyncContext.js"
 import type { Ask } from "../operation.js"
 import type { Operations } from "../operations.js"
 import type { Transport } from "../transport.js"
@@ -45,6 +46,15 @@ const failureIn = (value: unknown, transport: Transport, now: number, client: Su
 const isPromiseLike = <A>(u: PromiseLike<A> | A): u is PromiseLike<A> =>
   typeof u === "object" && u !== null && "then" in u && typeof u.then === "function"
 
+/** Whatever a thenable of the caller's is called back by, what follows stays in the caller's context. */
+const answer = <A>(thenable: PromiseLike<A>, returned: (value: A) => void, threw: (thrown: unknown) => void): void => {
+  const context = new AsyncContext()
+  thenable.then(
+    (value) => context.run(() => returned(value)),
+    (thrown: unknown) => context.run(() => threw(thrown))
+  )
+}
+
 /** Not by way of an `async` function, which would cost each operation a promise and three turns of the queue. */
 const call = <A>(
   operation: Operation<A>,
@@ -54,8 +64,9 @@ const call = <A>(
 ): void => {
   try {
     const result = operation(client)
-    if (isPromiseLike(result)) result.then(returned, threw)
-    else returned(result)
+    if (!isPromiseLike(result)) returned(result)
+    else if (result instanceof Promise) result.then(returned, threw)
+    else answer(result, returned, threw)
   } catch (thrown) {
     threw(thrown)
   }

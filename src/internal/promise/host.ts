@@ -8,6 +8,7 @@ import { PoolClosed } from "../../Errors.js"
 import * as Health from "../../Health.js"
 import * as Metrics from "../../Metrics.js"
 import * as Pool from "../../Pool.js"
+import { inNone } from "../asyncContext.js"
 import { Operations } from "../operations.js"
 import { KeepAlive } from "./keepAlive.js"
 import type { Services } from "./layers.js"
@@ -73,7 +74,8 @@ export class Host {
   /** Starts what is not up. Throws `ConfigInvalid`, and `PoolClosed` after `close`. */
   get started(): Running {
     if (this.closed) throw new PoolClosed({ pool: "write", sent: false })
-    this.running ??= start(this.layer)
+    // Whoever comes first: what is started belongs to all of them.
+    this.running ??= inNone(() => start(this.layer))
     return this.running
   }
 

@@ -1,3 +1,4 @@
+import { inNone } from "../asyncContext.js"
 import { longestTimer } from "../time.js"
 
 /**
@@ -14,7 +15,7 @@ export class KeepAlive {
     this.pending += 1
     if (this.pending > 1) return
     // biome-ignore lint/style/noRestrictedGlobals: nothing is timed; it is the handle that Node counts
-    this.timer ??= setInterval(() => {}, longestTimer)
+    this.timer ??= inNone(() => setInterval(() => {}, longestTimer))
     this.timer.ref()
   }
 

@@ -205,9 +205,9 @@ export class Loader {
     })
   }
 
-  private only(id: string, rows: ReadonlyArray<unknown>): Effect.Effect<unknown, DbError> {
+  private only(id: string, rows: ReadonlyArray<unknown>): Effect.Effect<unknown, RowNotFound> {
     const { key, table } = this.columns
-    if (rows.length === 1) return this.columns.decodeRow(rows[0], "read")
+    if (rows.length === 1) return Effect.succeed(rows[0])
     const details = rows.length === 0 ? "" : `${rows.length} rows have this ${key.name}`
     return Effect.fail(new RowNotFound({ table, details, id }))
   }

@@ -3,6 +3,7 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, FiberRef, Option } from "effect"
 import type { DbError, RowNotFound } from "../../Errors.js"
 import type { Response } from "../answer.js"
+import { keeping } from "../asyncContext.js"
 import * as Database from "../database.js"
 import { accessToken } from "../operations.js"
 import type { Columns, Scalar } from "./columns.js"
@@ -52,7 +53,7 @@ export class Rows {
   get(id: unknown): Effect.Effect<unknown, DbError, Database.ReadDb | Database.Db> {
     return Effect.flatMap(this.keyed(id), (scalar) =>
       Effect.flatMap(this.reading, ({ identity, loader }) =>
-        Effect.request(new Get({ ...identity, loader, id: scalar }), resolver)
+        this.decoded(keeping(Effect.request(new Get({ ...identity, loader, id: scalar }), resolver)))
       )
     )
   }
@@ -61,13 +62,18 @@ export class Rows {
     return Effect.gen(this, function* () {
       const scalars = yield* Effect.forEach(ids, (id) => this.keyed(id))
       const { identity, loader } = yield* this.reading
-      const found = yield* loader.load(identity, scalars)
+      const found = yield* keeping(loader.load(identity, scalars))
       const rows = yield* Effect.forEach(scalars, (id) => {
         const row = found.get(String(id))
-        return row === undefined ? Effect.succeedNone : unlessMissing(row)
+        return row === undefined ? Effect.succeedNone : unlessMissing(this.decoded(row))
       })
       return rows.flatMap(Option.toArray)
     })
+  }
+
+  /** By who asked, and not by the batch: what the schema does is the caller's code. */
+  private decoded(row: Effect.Effect<unknown, DbError>): Effect.Effect<unknown, DbError> {
+    return Effect.flatMap(row, (found) => this.columns.decodeRow(found, "read"))
   }
 
   /** The key as it is sent. */
