@@ -5,6 +5,7 @@ import type { Mode } from "../Errors.js"
 import { type Listener, Listeners } from "./audit/listeners.js"
 import { Core } from "./core.js"
 import * as Deadlines from "./deadlines.js"
+import { Identities } from "./identity.js"
 import type { Lease } from "./lease.js"
 import * as PoolFigures from "./metrics/pool.js"
 import { target } from "./openSocket.js"
@@ -21,9 +22,7 @@ export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<
   {
     readonly read: PoolCore
     readonly write: PoolCore
-    /** The service-role key, for what is read past row level security. */
-    readonly service: Connection.Credentials
-    readonly anonKey: Redacted.Redacted
+    readonly identities: Identities
   }
 >() {}
 
@@ -100,7 +99,7 @@ const make = (carrier: Carrier) =>
         Effect.sequentialFinalizers(build("write", sizes.write, serviceRoleKey))
       ])
     )
-    return { read, write, service: { key: serviceRoleKey, token: serviceRoleKey }, anonKey }
+    return { read, write, identities: new Identities(anonKey, serviceRoleKey) }
   })
 
 export const layer: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(Cores, make(sockets))
