@@ -120,7 +120,8 @@ export class PooledConnection implements Connection, Resource {
   }
 
   get ending(): string {
-    const { failure } = this.transport
+    const { ended = "", failure } = this.transport
+    if (ended !== "") return ended
     if (failure === undefined) return "closed by the server"
     if (failure._tag === "QueryError" && failure.code === "ABORTED") return callerLeft
     if (failure._tag === "RequestTimeout") return "no answer in time"

@@ -57,6 +57,7 @@ describe("the contract's table", () => {
     ["DB_POOL_MAX_LIFETIME", "maxLifetime", "1800000 ms"],
     ["DB_POOL_KEEPALIVE_INTERVAL", "keepaliveInterval", "30000 ms"],
     ["DB_POOL_MAX_PENDING", "maxPending", "10000"],
+    ["DB_POOL_MAX_ANSWER", "maxAnswer", "268435456 bytes"],
     ["DB_POOL_SHUTDOWN_TIMEOUT", "shutdownTimeout", "10000 ms"],
     ["DB_POOL_ENABLE_METRICS", "enableMetrics", "true"],
     ["DB_POOL_ENABLE_HEALTH_CHECKS", "enableHealthChecks", "true"],
@@ -106,7 +107,9 @@ describe("the contract's table", () => {
             ? ["7", Option.some(7)]
             : shown.endsWith(" ms")
               ? ["1234", Duration.millis(1234)]
-              : ["8", 8]
+              : shown.endsWith(" bytes")
+                ? ["1.5 MB", 1_500_000]
+                : ["8", 8]
       const lowered = option === "maxConnections" ? { minConnections: 4 } : {}
       expect(yield* loadPool({ [name]: text })).toEqual({ ...Config.production, ...lowered, [option]: expected })
     })

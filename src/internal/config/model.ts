@@ -37,6 +37,8 @@ export interface PoolOptions {
   readonly keepaliveInterval: Duration.Duration
   /** Operations that may wait for a connection, per pool. */
   readonly maxPending: number
+  /** The largest answer that is taken, decoded, in bytes. */
+  readonly maxAnswer: number
   /** Longest drain at shutdown. */
   readonly shutdownTimeout: Duration.Duration
   readonly enableMetrics: boolean
@@ -72,6 +74,8 @@ export interface PoolOptionsInput {
   readonly maxLifetime?: Duration.DurationInput | undefined
   readonly keepaliveInterval?: Duration.DurationInput | undefined
   readonly maxPending?: number | undefined
+  /** Bytes, or with a unit: `"64 MB"`. */
+  readonly maxAnswer?: number | string | undefined
   readonly shutdownTimeout?: Duration.DurationInput | undefined
   readonly enableMetrics?: boolean | undefined
   readonly enableHealthChecks?: boolean | undefined

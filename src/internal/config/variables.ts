@@ -40,6 +40,7 @@ export const variables: ReadonlyArray<Variable> = [
   ofOption("maxLifetime"),
   ofOption("keepaliveInterval"),
   ofOption("maxPending"),
+  ofOption("maxAnswer"),
   ofOption("shutdownTimeout"),
   ofOption("enableMetrics"),
   ofOption("enableHealthChecks"),
