@@ -91,6 +91,7 @@ describe("the contract's table", () => {
       expect(loaded.server).toEqual({
         port: 3000,
         host: "127.0.0.1",
+        allowedHosts: [],
         adminToken: Option.none(),
         slackWebhookUrl: Option.none(),
         logLevel: LogLevel.Info
@@ -267,18 +268,24 @@ describe("layers", () => {
       const environment = {
         PORT: "0",
         HOST: "::1",
+        DB_POOL_ALLOWED_HOSTS: "Pool.example.com, *.internal",
         LOG_LEVEL: "DEBUG",
-        DB_POOL_ADMIN_TOKEN: "token",
+        DB_POOL_ADMIN_TOKEN: "a-token-never-printed",
         DB_POOL_SLACK_WEBHOOK_URL: "https://hooks.slack.com/services/T/B/x"
       }
       const server = Context.get(yield* built(Config.ServerConfig.layer, environment), Config.ServerConfig)
-      expect(server).toMatchObject({ port: 0, host: "::1", logLevel: LogLevel.Debug })
-      expect(Option.map(server.adminToken, Redacted.value)).toEqual(Option.some("token"))
+      expect(server).toMatchObject({
+        port: 0,
+        host: "::1",
+        allowedHosts: ["pool.example.com", "*.internal"],
+        logLevel: LogLevel.Debug
+      })
+      expect(Option.map(server.adminToken, Redacted.value)).toEqual(Option.some("a-token-never-printed"))
       expect(Context.get(yield* built(Config.ServerConfig.layerOf(server)), Config.ServerConfig)).toEqual(server)
-      const levelled = Config.ServerConfig.layerOf({ logLevel: "warning", adminToken: "other" })
+      const levelled = Config.ServerConfig.layerOf({ logLevel: "warning", adminToken: "another-never-printed" })
       const given = Context.get(yield* built(levelled), Config.ServerConfig)
       expect(given).toMatchObject({ port: 3000, logLevel: LogLevel.Warning })
-      expect(Option.map(given.adminToken, Redacted.value)).toEqual(Option.some("other"))
+      expect(Option.map(given.adminToken, Redacted.value)).toEqual(Option.some("another-never-printed"))
     })
   )
 

@@ -117,6 +117,8 @@ export interface ServerOptions {
   /** 0 takes any free port. */
   readonly port: number
   readonly host: string
+  /** Names that the server answers to, beside its own; in lower case, `*.` for all below one. */
+  readonly allowedHosts: ReadonlyArray<string>
   /** Bearer token of the admin routes; none: they answer 404. */
   readonly adminToken: Option.Option<Redacted.Redacted>
   /** Where alerts are sent; the URL itself is the secret. */
@@ -133,6 +135,7 @@ export interface ServerOptions {
 export interface ServerOptionsInput {
   readonly port?: number | undefined
   readonly host?: string | undefined
+  readonly allowedHosts?: string | ReadonlyArray<string> | undefined
   readonly adminToken?: string | Redacted.Redacted | Option.Option<Redacted.Redacted> | undefined
   readonly slackWebhookUrl?: string | Redacted.Redacted | Option.Option<Redacted.Redacted> | undefined
   readonly logLevel?:
