@@ -256,7 +256,7 @@ export class SupabaseConfig extends Context.Tag("effect-supabase-pool/SupabaseCo
 /**
  * Where the HTTP server listens, who may administer it, whom it alerts, how much it logs.
  *
- * `layer` reads `PORT`, `HOST`, `DB_POOL_ADMIN_TOKEN`, `DB_POOL_SLACK_WEBHOOK_URL` and `LOG_LEVEL`; `layerOf` takes values
+ * `layer` reads `PORT`, `HOST`, `DB_POOL_ALLOWED_HOSTS`, `DB_POOL_ADMIN_TOKEN`, `DB_POOL_SLACK_WEBHOOK_URL` and `LOG_LEVEL`; `layerOf` takes values
  * over the defaults (port 3000 of 127.0.0.1, level info). Both fail with `ConfigInvalid`.
  *
  * @example

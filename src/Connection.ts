@@ -5,7 +5,7 @@
  * connections is counting sockets: `ss -tn` shows what the metrics say. A connection never replaces its socket; when
  * the socket is gone the connection is, and the pool makes another.
  *
- * A read connection carries the anon key and sends GET and HEAD only: anything else is refused before it is sent.
+ * A read connection carries the anon key (inside `Db.withAccessToken`, the user's token) and sends GET and HEAD only: anything else is refused before it is sent.
  *
  * @since 0.1.0
  */
@@ -27,7 +27,10 @@ export interface Connection {
   /** Unique in this process, and never used again: `read-17`. */
   readonly id: string
   readonly mode: Mode
-  /** Sends on this connection's socket, and only between acquisition and release. */
+  /**
+   * Sends on this connection's socket, and only between acquisition and release: with the pool's key or, where the
+   * connection was asked for inside `Db.withAccessToken`, as that user, also when it is used elsewhere.
+   */
   readonly client: SupabaseClient
   /** True from acquisition to release, while the socket is open. */
   readonly isActive: boolean
@@ -86,7 +89,11 @@ export class PooledConnection implements Connection, Resource {
   clientAs(credentials: Credentials): SupabaseClient {
     const known = this.#others.get(credentials)
     if (known !== undefined) return known
-    const client = PooledClient.make(this.#url, credentials.key, credentials.token, this.transport.fetch, this.#refuse)
+    const refused = PooledClient.unsendable(credentials.token)
+    const client =
+      refused === undefined
+        ? PooledClient.make(this.#url, credentials.key, credentials.token, this.transport.fetch, this.#refuse)
+        : PooledClient.refusing(this.#url, refused, this.#refuse)
     this.#others.set(credentials, client)
     return client
   }
@@ -113,7 +120,8 @@ export class PooledConnection implements Connection, Resource {
   }
 
   get ending(): string {
-    const { failure } = this.transport
+    const { ended = "", failure } = this.transport
+    if (ended !== "") return ended
     if (failure === undefined) return "closed by the server"
     if (failure._tag === "QueryError" && failure.code === "ABORTED") return callerLeft
     if (failure._tag === "RequestTimeout") return "no answer in time"

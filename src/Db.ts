@@ -151,11 +151,10 @@ export const layerTest = <R = never>(
   over(
     Layer.unwrapEffect(
       Effect.map(Effect.runtime<R>(), (runtime) =>
-        Cores.layerCarriedBy((mode, { origin }, { requestTimeout }) =>
-          Effect.succeed(
-            () => new HandlerTransport.HandlerTransport({ mode, origin, handler, runtime, requestTimeout })
-          )
-        )
+        Cores.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) => {
+          const options = { mode, origin, handler, runtime, requestTimeout, maxAnswer }
+          return Effect.succeed(() => new HandlerTransport.HandlerTransport(options))
+        })
       )
     )
   ).pipe(Layer.provide(Config.layerOf({ ...testDatabase, ...options })))

@@ -16,8 +16,8 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { Cause, Context, Deferred, Effect, Layer, Ref, type Scope } from "effect"
-import type { ServerConfig } from "./Config.js"
+import { Cause, Context, Deferred, Effect, Layer, Option, Ref, type Scope } from "effect"
+import { ServerConfig } from "./Config.js"
 import type { DbError } from "./Errors.js"
 import type * as Health from "./Health.js"
 import * as Admin from "./internal/http/admin.js"
@@ -25,6 +25,7 @@ import { Api } from "./internal/http/api.js"
 import * as Failed from "./internal/http/failed.js"
 import * as Graceful from "./internal/http/graceful.js"
 import * as HealthRoutes from "./internal/http/health.js"
+import * as Hosts from "./internal/http/hosts.js"
 import * as Page from "./internal/http/page.js"
 import { Readiness } from "./internal/http/readiness.js"
 import { pathOf, problem } from "./internal/http/responses.js"
@@ -63,11 +64,11 @@ const unmatched = (url: string): HttpServerResponse.HttpServerResponse => {
 const answering = (app: HttpApp.Default): HttpApp.Default =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, url }) =>
     app.pipe(
-      Effect.catchAllCause((cause) =>
-        Cause.squash(cause) instanceof HttpServerError.RouteNotFound
-          ? Effect.succeed(unmatched(url))
-          : Effect.failCause(cause)
-      ),
+      Effect.catchAllCause((cause) => {
+        const ended = Cause.squash(cause)
+        if (HttpServerResponse.isServerResponse(ended)) return Effect.succeed(ended)
+        return ended instanceof HttpServerError.RouteNotFound ? Effect.succeed(unmatched(url)) : Effect.failCause(cause)
+      }),
       Effect.tap(({ status }) => Effect.logDebug(`${method} ${pathOf(url)} ${status}`))
     )
   )
@@ -237,7 +238,8 @@ export const layer: Layer.Layer<
   HttpServer.HttpServer | HttpRouter.HttpRouter.DefaultServices | Services
 > = Layer.scopedDiscard(
   Effect.gen(function* () {
-    yield* HttpServer.serveEffect(yield* app)
+    const { address } = yield* HttpServer.HttpServer
+    yield* HttpServer.serveEffect(Hosts.guarded(address, yield* ServerConfig)(yield* app))
     yield* whileServing
   })
 )
@@ -282,7 +284,9 @@ export const routes: Layer.Layer<
 > = Layer.scopedDiscard(
   Effect.gen(function* () {
     const router = yield* HttpLayerRouter.HttpRouter
-    const whole = yield* app
+    // Of no use where the server is not known: a router can be served by anything.
+    const server = Option.getOrUndefined(yield* Effect.serviceOption(HttpServer.HttpServer))
+    const whole = Hosts.guarded(server?.address, yield* ServerConfig)(yield* app)
     const paths = [...methodsOf.keys()].filter((path) => path.startsWith("/api/") || path === "/metrics")
     for (const path of paths) yield* router.add("*", `/${path.slice(1)}`, whole)
     // A server's own page may answer other methods at these.

@@ -18,14 +18,16 @@
  *
  * @since 0.1.0
  */
-import { Context, Duration, Effect, Layer, type Scope, Stream } from "effect"
+import { Context, Duration, Effect, FiberRef, Layer, Option, type Scope, Stream } from "effect"
 import type * as Audit from "./Audit.js"
 import type { PoolConfig, SupabaseConfig } from "./Config.js"
 import type * as Connection from "./Connection.js"
 import type { AcquireError, Mode } from "./Errors.js"
 import { AsyncContext } from "./internal/asyncContext.js"
+import { ConnectionAs } from "./internal/connectionAs.js"
 import type { Core } from "./internal/core.js"
 import * as Cores from "./internal/cores.js"
+import { accessToken, type Identities } from "./internal/identity.js"
 import type { Resource } from "./internal/lease.js"
 import * as PoolFigures from "./internal/metrics/pool.js"
 
@@ -92,6 +94,9 @@ export interface ConnectionPool {
   /**
    * A connection until the scope closes.
    *
+   * Asked for inside `Db.withAccessToken`, its client is that user's, wherever it is used; one that was asked for outside
+   * keeps the pool's key, also inside.
+   *
    * Fails with `AcquireTimeout` when none came within `connectionTimeout`, `PoolOverloaded` when too many wait,
    * `ConnectionFailed` when no connection can be opened, `PoolClosed` at shutdown. Interruption leaves the queue.
    */
@@ -110,7 +115,7 @@ export interface ConnectionPool {
 }
 
 /**
- * The pool of connections that read: anon key, GET and HEAD only.
+ * The pool of connections that read: anon key, or inside `Db.withAccessToken` the user's token; GET and HEAD only.
  *
  * @since 0.1.0
  * @category tags
@@ -118,7 +123,7 @@ export interface ConnectionPool {
 export class ReadPool extends Context.Tag("effect-supabase-pool/ReadPool")<ReadPool, ConnectionPool>() {}
 
 /**
- * The pool of connections that write: service-role key.
+ * The pool of connections that write: service-role key, or inside `Db.withAccessToken` the user's token.
  *
  * @since 0.1.0
  * @category tags
@@ -166,14 +171,20 @@ const heardBy = (listeners: Set<(event: Audit.ConnectionEvent) => void>): Stream
     { bufferSize: eventBuffer, strategy: "sliding" }
   )
 
-const fromCore = (core: Core<Connection.PooledConnection>): ConnectionPool => ({
-  connection: core.scoped,
-  use: (f) => core.use(f),
-  metrics: Effect.sync(() => metricsOf(core)),
-  events: heardBy(core.ledger.listeners),
-  lifecycle: heardBy(core.ledger.watchers),
-  reset: core.reset
-})
+const fromCore = (core: Core<Connection.PooledConnection>, identities: Identities): ConnectionPool => {
+  const forCaller = (connection: Connection.PooledConnection): Effect.Effect<Connection.Connection> =>
+    Effect.map(FiberRef.get(accessToken), (token) =>
+      Option.isNone(token) ? connection : new ConnectionAs(connection, identities.userOf(token.value))
+    )
+  return {
+    connection: Effect.flatMap(core.scoped, forCaller),
+    use: (f) => core.use((connection) => Effect.flatMap(forCaller(connection), f)),
+    metrics: Effect.sync(() => metricsOf(core)),
+    events: heardBy(core.ledger.listeners),
+    lifecycle: heardBy(core.ledger.watchers),
+    reset: core.reset
+  }
+}
 
 /** In Effect's metric registry, while the pool is open. */
 const show = (core: Core<Connection.PooledConnection>): Effect.Effect<void, never, Scope.Scope> => {
@@ -211,9 +222,9 @@ export const layer: Layer.Layer<ReadPool | WritePool, never, PoolConfig | Supaba
  */
 export const layerFromCores: Layer.Layer<ReadPool | WritePool, never, Cores.Cores> = Layer.scopedContext(
   Effect.gen(function* () {
-    const { read, write } = yield* Cores.Cores
+    const { identities, read, write } = yield* Cores.Cores
     yield* show(read)
     yield* show(write)
-    return Context.make(ReadPool, fromCore(read)).pipe(Context.add(WritePool, fromCore(write)))
+    return Context.make(ReadPool, fromCore(read, identities)).pipe(Context.add(WritePool, fromCore(write, identities)))
   })
 )

@@ -64,7 +64,8 @@ export interface StoreOptions {
 /** @internal */
 export const unlimited: RateLimiting = { admit: () => Effect.void }
 
-const currentKey: FiberRef.FiberRef<string> = FiberRef.unsafeMake("default")
+/** @internal */
+export const currentKey: FiberRef.FiberRef<string> = FiberRef.unsafeMake("default")
 
 /** The store is asked again so much later (ms): who comes meanwhile does not wait for it to time out again. */
 const respite = 1_000

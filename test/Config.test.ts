@@ -57,6 +57,7 @@ describe("the contract's table", () => {
     ["DB_POOL_MAX_LIFETIME", "maxLifetime", "1800000 ms"],
     ["DB_POOL_KEEPALIVE_INTERVAL", "keepaliveInterval", "30000 ms"],
     ["DB_POOL_MAX_PENDING", "maxPending", "10000"],
+    ["DB_POOL_MAX_ANSWER", "maxAnswer", "268435456 bytes"],
     ["DB_POOL_SHUTDOWN_TIMEOUT", "shutdownTimeout", "10000 ms"],
     ["DB_POOL_ENABLE_METRICS", "enableMetrics", "true"],
     ["DB_POOL_ENABLE_HEALTH_CHECKS", "enableHealthChecks", "true"],
@@ -90,6 +91,7 @@ describe("the contract's table", () => {
       expect(loaded.server).toEqual({
         port: 3000,
         host: "127.0.0.1",
+        allowedHosts: [],
         adminToken: Option.none(),
         slackWebhookUrl: Option.none(),
         logLevel: LogLevel.Info
@@ -106,7 +108,9 @@ describe("the contract's table", () => {
             ? ["7", Option.some(7)]
             : shown.endsWith(" ms")
               ? ["1234", Duration.millis(1234)]
-              : ["8", 8]
+              : shown.endsWith(" bytes")
+                ? ["1.5 MB", 1_500_000]
+                : ["8", 8]
       const lowered = option === "maxConnections" ? { minConnections: 4 } : {}
       expect(yield* loadPool({ [name]: text })).toEqual({ ...Config.production, ...lowered, [option]: expected })
     })
@@ -264,18 +268,24 @@ describe("layers", () => {
       const environment = {
         PORT: "0",
         HOST: "::1",
+        DB_POOL_ALLOWED_HOSTS: "Pool.example.com, *.internal",
         LOG_LEVEL: "DEBUG",
-        DB_POOL_ADMIN_TOKEN: "token",
+        DB_POOL_ADMIN_TOKEN: "a-token-never-printed",
         DB_POOL_SLACK_WEBHOOK_URL: "https://hooks.slack.com/services/T/B/x"
       }
       const server = Context.get(yield* built(Config.ServerConfig.layer, environment), Config.ServerConfig)
-      expect(server).toMatchObject({ port: 0, host: "::1", logLevel: LogLevel.Debug })
-      expect(Option.map(server.adminToken, Redacted.value)).toEqual(Option.some("token"))
+      expect(server).toMatchObject({
+        port: 0,
+        host: "::1",
+        allowedHosts: ["pool.example.com", "*.internal"],
+        logLevel: LogLevel.Debug
+      })
+      expect(Option.map(server.adminToken, Redacted.value)).toEqual(Option.some("a-token-never-printed"))
       expect(Context.get(yield* built(Config.ServerConfig.layerOf(server)), Config.ServerConfig)).toEqual(server)
-      const levelled = Config.ServerConfig.layerOf({ logLevel: "warning", adminToken: "other" })
+      const levelled = Config.ServerConfig.layerOf({ logLevel: "warning", adminToken: "another-never-printed" })
       const given = Context.get(yield* built(levelled), Config.ServerConfig)
       expect(given).toMatchObject({ port: 3000, logLevel: LogLevel.Warning })
-      expect(Option.map(given.adminToken, Redacted.value)).toEqual(Option.some("other"))
+      expect(Option.map(given.adminToken, Redacted.value)).toEqual(Option.some("another-never-printed"))
     })
   )
 

@@ -32,8 +32,8 @@ const servedTo = (caller: "at hand" | "opening", answers: Answers) =>
         const before = yield* Ref.getAndUpdate(times, Chunk.append(now))
         return answers(Chunk.size(before) + 1)
       })
-    const cores = Cores.layerCarriedBy((mode, { origin }, { requestTimeout }) =>
-      Effect.succeed(() => new HandlerTransport({ mode, origin, handler, runtime, requestTimeout }))
+    const cores = Cores.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) =>
+      Effect.succeed(() => new HandlerTransport({ mode, origin, handler, runtime, requestTimeout, maxAnswer }))
     )
     const parts = Layer.mergeAll(Metrics.layer, RateLimit.layer, cores)
     const layer = Layer.provideMerge(Operations.layer, Layer.provideMerge(parts, config))

@@ -17,7 +17,7 @@ import {
   type TransactionResults,
   type WriteOptions
 } from "./database.js"
-import { accessToken } from "./operations.js"
+import { accessToken } from "./identity.js"
 import type { TransactionOptions } from "./transaction/options.js"
 
 /**

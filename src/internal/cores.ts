@@ -6,6 +6,7 @@ import { inNone } from "./asyncContext.js"
 import { type Listener, Listeners } from "./audit/listeners.js"
 import { Core } from "./core.js"
 import * as Deadlines from "./deadlines.js"
+import { Identities } from "./identity.js"
 import type { Lease } from "./lease.js"
 import * as PoolFigures from "./metrics/pool.js"
 import { target } from "./openSocket.js"
@@ -22,9 +23,7 @@ export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<
   {
     readonly read: PoolCore
     readonly write: PoolCore
-    /** The service-role key, for what is read past row level security. */
-    readonly service: Connection.Credentials
-    readonly anonKey: Redacted.Redacted
+    readonly identities: Identities
   }
 >() {}
 
@@ -32,10 +31,10 @@ export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<
 export type Carrier = (mode: Mode, url: URL, options: PoolOptions) => Effect.Effect<MakeTransport, never, Scope.Scope>
 
 /** Real sockets: the only carrier outside of specs. */
-const sockets: Carrier = (mode, url, { requestTimeout }) =>
+const sockets: Carrier = (mode, url, { maxAnswer, requestTimeout }) =>
   Effect.map(Deadlines.make(requestTimeout), (deadlines) => {
     const to = target(mode, url)
-    return (onClose) => new SocketFetch({ target: to, requestTimeout, deadlines, onClose })
+    return (onClose) => new SocketFetch({ target: to, requestTimeout, maxAnswer, deadlines, onClose })
   })
 
 const coreOf = (
@@ -101,7 +100,7 @@ const make = (carrier: Carrier) =>
         Effect.sequentialFinalizers(build("write", sizes.write, serviceRoleKey))
       ])
     )
-    return { read, write, service: { key: serviceRoleKey, token: serviceRoleKey }, anonKey }
+    return { read, write, identities: new Identities(anonKey, serviceRoleKey) }
   })
 
 export const layer: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(Cores, make(sockets))

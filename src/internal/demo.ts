@@ -50,7 +50,7 @@ type Services = Db.ReadDb | Pool.ReadPool | PoolConfig | ServerConfig
 /** Answers under /demo, and leaves everything else to the app. */
 export const before = (app: HttpApp.Default): Effect.Effect<HttpApp.Default, never, Services | Scope.Scope> =>
   Effect.map(
-    Effect.all([Effect.scope, Effect.context<Services>(), Layer.build(Guesses.layer)]),
+    Effect.all([Effect.scope, Effect.context<Services>(), Layer.build(Guesses.layerDefault)]),
     ([scope, services, guesses]) => {
       const routes = HttpRouter.empty.pipe(
         HttpRouter.get("/demo/search", search),

@@ -5,6 +5,7 @@
  */
 import { Cause, type Duration, Effect, type Exit, Fiber, Option, Runtime } from "effect"
 import { ConnectionFailed, type DbError, type Mode, ReadOnlyConnection, RequestTimeout } from "../Errors.js"
+import { tooLarge } from "./fetchErrors.js"
 import { reads } from "./plainRequest.js"
 import { Sent, type Transport } from "./transport.js"
 
@@ -17,6 +18,8 @@ export interface HandlerOptions<R> {
   readonly handler: Handler<R>
   readonly runtime: Runtime.Runtime<R>
   readonly requestTimeout: Duration.Duration
+  /** In bytes. */
+  readonly maxAnswer: number
 }
 
 interface UnderWay {
@@ -111,7 +114,7 @@ export class HandlerTransport<R> implements Transport {
       this.status = exit.value.status
       this.retryAfter = exit.value.status >= 400 ? exit.value.headers.get("retry-after") : null
       if (writes && exit.value.ok) this.writes += 1
-      resolve(exit.value)
+      resolve(this.bounded(exit.value))
       return
     }
     const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
@@ -122,6 +125,18 @@ export class HandlerTransport<R> implements Transport {
     if (writes && failure.mayHaveExecuted) this.writes += 1
     this.failure = failure
     reject(failure)
+  }
+
+  /** As a socket would have it: an answer that is too large is one that never came. */
+  private bounded(response: Response): Response {
+    const { maxAnswer } = this.options
+    const text = async (): Promise<string> => {
+      const whole = await Response.prototype.text.call(response)
+      if (Buffer.byteLength(whole) <= maxAnswer) return whole
+      this.failure = tooLarge(response.status, maxAnswer)
+      throw this.failure
+    }
+    return Object.defineProperty(response, "text", { value: text })
   }
 
   private refusal(request: Request): DbError | undefined {

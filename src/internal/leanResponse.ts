@@ -138,7 +138,8 @@ export class LeanResponse implements Response {
     if (this.bodyUsed) return Promise.reject(new TypeError(unusable))
     if (this.#full !== undefined) return this.#full.text()
     this.#used = true
-    return Promise.resolve(textOf(this.#body))
+    // A text that is too long for JavaScript rejects as any failure of a body does.
+    return new Promise((resolve) => resolve(textOf(this.#body)))
   }
   json(): ReturnType<Response["json"]> {
     return this.text().then((body) => JSON.parse(body))

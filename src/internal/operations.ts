@@ -1,33 +1,17 @@
 /** The operations of one database, and what they share. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import {
-  Clock,
-  Context,
-  Duration,
-  Effect,
-  Exit,
-  type Fiber,
-  FiberRef,
-  Layer,
-  Option,
-  RuntimeFlags,
-  type Schedule
-} from "effect"
+import { Clock, Context, Duration, Effect, Exit, type Fiber, Layer, Option, RuntimeFlags, type Schedule } from "effect"
 import { PoolConfig, type PoolOptions } from "../Config.js"
-import type { Credentials, PooledConnection } from "../Connection.js"
+import type { PooledConnection } from "../Connection.js"
 import type { DbError, Mode, QueryError } from "../Errors.js"
 import * as Metrics from "../Metrics.js"
 import * as RateLimit from "../RateLimit.js"
 import * as Retry from "../Retry.js"
 import { Cores, type PoolCore } from "./cores.js"
+import { accessToken } from "./identity.js"
 import { type Ask, type Body, Operation, type OperationOptions, type Surroundings } from "./operation.js"
 import * as PooledClient from "./pooledClient.js"
 import * as Spans from "./spans.js"
-
-/** A user's access token, for everything that runs inside `Db.withAccessToken`. */
-export const accessToken: FiberRef.FiberRef<Option.Option<Credentials["token"]>> = FiberRef.unsafeMake(
-  Option.none<Credentials["token"]>()
-)
 
 export class Operations extends Context.Tag("effect-supabase-pool/internal/Operations")<Operations, Runner>() {
   static readonly layer: Layer.Layer<Operations, never, Cores | Metrics.Metrics | PoolConfig | RateLimit.RateLimit> =
@@ -54,7 +38,6 @@ class Runner implements Surroundings {
   private readonly cores: Context.Tag.Service<Cores>
   /** Nothing without a limit, so that it costs nothing. */
   private readonly admit: Effect.Effect<void, DbError> | undefined
-  private readonly users: WeakMap<Credentials["token"], Credentials> = new WeakMap()
 
   constructor(
     cores: Context.Tag.Service<Cores>,
@@ -126,17 +109,9 @@ class Runner implements Surroundings {
     options: OperationOptions,
     fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
   ): SupabaseClient | QueryError {
-    if (options.as === "service") return connection.clientAs(this.cores.service)
+    if (options.as === "service") return connection.clientAs(this.cores.identities.service)
     const token = fiber === undefined ? Option.none() : fiber.getFiberRef(accessToken)
     if (Option.isNone(token)) return connection.client
-    return PooledClient.unsendable(token.value) ?? connection.clientAs(this.userOf(token.value))
-  }
-
-  private userOf(token: Credentials["token"]): Credentials {
-    const known = this.users.get(token)
-    if (known !== undefined) return known
-    const credentials = { key: this.cores.anonKey, token }
-    this.users.set(token, credentials)
-    return credentials
+    return PooledClient.unsendable(token.value) ?? connection.clientAs(this.cores.identities.userOf(token.value))
   }
 }

@@ -193,6 +193,16 @@ export const unsendable = (token: Redacted.Redacted): QueryError | undefined =>
         status: 0
       })
 
+/** One that sends nothing, for a token that cannot be sent: it must not send with another. */
+export const refusing = (url: string, failure: QueryError, refuse: Refuse): SupabaseClient => {
+  const nothing = Redacted.make(hidden)
+  const never: Fetch = () => {
+    refuse(failure)
+    return Promise.reject(failure)
+  }
+  return new PooledClient(url, nothing, nothing, never, refuse)
+}
+
 /** `token` is what `Authorization` carries: the key itself, or a user's access token. */
 export const make = (
   url: string,

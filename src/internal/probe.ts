@@ -8,6 +8,7 @@ import { Clock, Duration, Effect, Option } from "effect"
 import type { Connection } from "../Connection.js"
 import type { RecentAnswers } from "../Metrics.js"
 import type { ConnectionPool, PoolMetrics } from "../Pool.js"
+import { accessToken } from "./identity.js"
 import { withoutSecretsOf } from "./pooledClient.js"
 import { oneLine, period } from "./words.js"
 
@@ -63,7 +64,8 @@ const ask = (connection: Connection): Effect.Effect<Asked> =>
   )
 
 const through = (pool: ConnectionPool): Effect.Effect<Answer> => {
-  const once = pool.use(ask)
+  // One check answers everybody who asks meanwhile, so it is made with the pool's key and not with one caller's token.
+  const once = Effect.locally(pool.use(ask), accessToken, Option.none())
   return Effect.flatMap(once, ({ answer, silent }) =>
     silent ? Effect.map(once, (second) => second.answer) : Effect.succeed(answer)
   ).pipe(

@@ -15,6 +15,8 @@ import * as AdminToken from "./adminToken.js"
 import { debugLog } from "./audit/debugLog.js"
 import * as DashboardBuild from "./dashboard/build.js"
 import * as Demo from "./demo.js"
+import * as Hosts from "./http/hosts.js"
+import { Guesses } from "./http/limits.js"
 import { Dashboard } from "./http/page.js"
 import * as HttpListener from "./httpListener.js"
 import * as LoadOperations from "./load/operations.js"
@@ -124,7 +126,11 @@ const run = (loaded: Loaded, { load: rate }: ServeOptions) =>
     const whole = yield* Deferred.make<HttpApp.Default>()
     const readiness = yield* Ref.make<"ready" | "starting" | "draining">("starting")
     const { server, stop } = yield* HttpListener.make(host, port, (server) =>
-      Effect.provideService(HttpServer.serveEffect(Http.whileStarting(whole)), HttpServer.HttpServer, server)
+      Effect.provideService(
+        HttpServer.serveEffect(Hosts.guarded(server.address, loaded.server)(Http.whileStarting(whole))),
+        HttpServer.HttpServer,
+        server
+      )
     )
     const stopHttp = Effect.gen(function* () {
       yield* Ref.set(readiness, "draining")
@@ -137,6 +143,8 @@ const run = (loaded: Loaded, { load: rate }: ServeOptions) =>
     yield* Effect.addFinalizer(() => stopHttp)
     const app = Option.isNone(loaded.supabase) ? Effect.flatMap(Http.app, Demo.before) : Http.app
     yield* app.pipe(
+      // One count of wrong tokens, whichever route they are sent to.
+      Effect.provideServiceEffect(Guesses, Guesses.make),
       Effect.provideService(Dashboard, { state: Option.some(dashboard.state) }),
       Effect.provide(Context.add(context, Http.Readiness, readiness)),
       Effect.flatMap((app) => Deferred.succeed(whole, app))

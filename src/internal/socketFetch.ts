@@ -6,13 +6,14 @@
  */
 import type * as Net from "node:net"
 import { Duration, Effect } from "effect"
-import type { buildConnector, Dispatcher } from "undici"
+import type { buildConnector } from "undici"
 // Only this part of undici: the whole takes longer to load than all of this package.
 import Client from "undici/lib/dispatcher/client.js"
-import { ConnectionFailed, type DbError, QueryError, ReadOnlyConnection, RequestTimeout } from "../Errors.js"
-import { Deadline, type Deadlines } from "./deadlines.js"
-import { mayHaveExecutedAnswer } from "./errorCodes.js"
-import { headerOf, LeanResponse, type RawHeaders } from "./leanResponse.js"
+import { ConnectionFailed, type DbError, ReadOnlyConnection } from "../Errors.js"
+import type { Deadlines } from "./deadlines.js"
+import { Exchange } from "./exchange.js"
+import { aborted, abortReason, invalidAnswer, invalidRequest, refusedRequest, requestOf } from "./fetchErrors.js"
+import { headerOf, type RawHeaders } from "./leanResponse.js"
 import { openSocket, type Target } from "./openSocket.js"
 import {
   isPlainBody,
@@ -24,6 +25,7 @@ import {
   reads
 } from "./plainRequest.js"
 import { Sent, type Transport } from "./transport.js"
+import { isGivenUp, Turn } from "./turn.js"
 
 /** undici takes this much off a server's keep-alive hint, and so do the pings: the race of closing and sending. */
 const keepAliveMargin = Duration.seconds(1)
@@ -33,6 +35,8 @@ const dayMillis = 86_400_000
 export interface SocketOptions {
   readonly target: Target
   readonly requestTimeout: Duration.Duration
+  /** The largest answer, in bytes. */
+  readonly maxAnswer: number
   /** Shared by all sockets of a pool. */
   readonly deadlines: Deadlines
   /** Called once, when an open socket is closed by whomever. */
@@ -44,120 +48,6 @@ class SocketGone extends Error {
   readonly code = "SOCKET_GONE"
 }
 
-/** A request under way. */
-class Exchange extends Deadline implements Dispatcher.DispatchHandler {
-  sent = false
-  settled = false
-  private abort: ((error?: Error) => void) | undefined = undefined
-  private thrown: Error | undefined = undefined
-  private status = 0
-  private statusText = ""
-  private headers: RawHeaders = []
-  private readonly chunks: Array<Buffer> = []
-  private readonly owner: SocketFetch
-  private readonly url: string
-  private readonly writes: boolean
-  private readonly resolve: (response: Response) => void
-  private readonly reject: (error: unknown) => void
-
-  constructor(
-    owner: SocketFetch,
-    url: string,
-    method: string,
-    resolve: (response: Response) => void,
-    reject: (error: unknown) => void
-  ) {
-    super()
-    this.owner = owner
-    this.url = url
-    this.writes = !reads(method)
-    this.resolve = resolve
-    this.reject = reject
-  }
-
-  get onExpire(): Effect.Effect<void> {
-    return Effect.sync(() => {
-      const { requestTimeout, target } = this.owner.options
-      this.cancel(new RequestTimeout({ pool: target.mode, timeout: requestTimeout, sent: this.sent }))
-    })
-  }
-
-  /**
-   * Ends it now: the caller is told why (by `thrown`, where `fetch` has a way of its own to say it), and the socket, on
-   * which the answer may still be coming, is closed.
-   */
-  cancel(failure: DbError, thrown: Error = failure): void {
-    if (this.settled) return
-    this.thrown = thrown
-    this.fail(failure, thrown)
-    this.abort?.(thrown)
-  }
-
-  private fail(failure: DbError, thrown: Error): void {
-    this.finish()
-    if (this.writes && this.sent) this.owner.writes += 1
-    this.owner.failed(failure, thrown)
-    this.reject(thrown)
-  }
-
-  private finish(): void {
-    this.settled = true
-    this.owner.inFlight.delete(this)
-    this.owner.options.deadlines.remove(this)
-  }
-
-  onConnect(abort: (error?: Error) => void): void {
-    if (this.settled) {
-      abort(this.thrown)
-      return
-    }
-    this.abort = abort
-    this.sent = true
-  }
-
-  onHeaders(status: number, headers: Array<Buffer>, _resume: () => void, statusText: string): boolean {
-    this.status = status
-    this.statusText = statusText
-    this.headers = headers
-    return true
-  }
-
-  onData(chunk: Buffer): boolean {
-    this.chunks.push(chunk)
-    return true
-  }
-
-  onComplete(): void {
-    if (this.settled) return
-    this.finish()
-    const [first] = this.chunks
-    const body = this.chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.chunks)
-    this.owner.answered(this.status, this.headers)
-    if (this.writes && wasExecuted(this.status, body)) this.owner.writes += 1
-    this.resolve(new LeanResponse(this.url, this.status, this.statusText, this.headers, body))
-  }
-
-  onError(error: Error): void {
-    if (this.settled) return
-    const failure = this.owner.classify(error, this.sent)
-    this.fail(failure, failure)
-  }
-}
-
-/** Whether a write that was answered so may have changed something. */
-const wasExecuted = (status: number, body: Buffer): boolean =>
-  status < 400 || mayHaveExecutedAnswer(status, /"code"\s*:\s*"(\w*)"/.exec(body.toString("utf8"))?.[1] ?? "")
-
-/** undici's words for "the request is not one", and for "the answer is not one". */
-const invalidRequest = new Set(["UND_ERR_INVALID_ARG", "UND_ERR_NOT_SUPPORTED", "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH"])
-const invalidAnswer = new Set(["HTTPParserError", "UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"])
-
-const refusedRequest = (code: string, reason: string): QueryError =>
-  new QueryError({ code, reason, details: "", hint: "", status: 0 })
-
-const aborted = (sent: boolean): QueryError =>
-  refusedRequest(sent ? "ABORTED" : "ABORTED_UNSENT", "the caller's signal aborted the request")
-
 export class SocketFetch implements Transport {
   readonly inFlight: Set<Exchange> = new Set()
   failure: DbError | undefined = undefined
@@ -167,8 +57,10 @@ export class SocketFetch implements Transport {
   status = 0
   writes = 0
   traceparent = ""
+  ended = ""
   readonly sent = new Sent()
   readonly options: SocketOptions
+  private readonly turn = new Turn()
   /** Both lead to the requests under way, and their headers to the keys: out of reach of whoever prints this. */
   readonly #client: Client
   #socket: Net.Socket | undefined = undefined
@@ -201,6 +93,7 @@ export class SocketFetch implements Transport {
     }
     this.handedOver = true
     this.#socket.off("end", this.onEarlyEnd)
+    this.#socket.off("data", this.onEarlyData)
     this.#socket.pause()
     // undici unreferences an idle socket and references it again, but only what it unreferenced itself.
     this.#socket.ref()
@@ -208,6 +101,15 @@ export class SocketFetch implements Transport {
   }
 
   private readonly onEarlyEnd = (): void => {
+    this.#socket?.destroy()
+  }
+
+  /** An answer to nobody: the next request would take it for its own. */
+  private readonly onEarlyData = (): void => this.end("spoke before it was asked")
+
+  /** The socket is not to be used again. */
+  end(why: string): void {
+    this.ended = why
     this.#socket?.destroy()
   }
 
@@ -236,7 +138,8 @@ export class SocketFetch implements Transport {
       socket.once("close", this.options.onClose)
       // Until undici has it, nobody else reads: a server's FIN would go unseen.
       socket.once("end", this.onEarlyEnd)
-      socket.resume()
+      socket.once("data", this.onEarlyData)
+      this.turn.begin()
     })
   )
 
@@ -267,7 +170,15 @@ export class SocketFetch implements Transport {
     this.rejection = thrown
   }
 
-  answered(status: number, headers: RawHeaders): void {
+  /** An answer begins while its request is still being written: it was made without it. */
+  answering(): void {
+    if ((this.#socket?.writableLength ?? 0) > 0) this.ended = "answered before it was asked"
+  }
+
+  answered(status: number, headers: RawHeaders, code: string): void {
+    this.turn.begin()
+    if (isGivenUp(status, code)) this.ended = `gave up waiting (HTTP ${status})`
+    if (this.ended !== "") this.end(this.ended)
     this.status = status
     this.retryAfter = status >= 400 ? headerOf(headers, "retry-after") : null
     if (this.hintRead) return
@@ -283,6 +194,19 @@ export class SocketFetch implements Transport {
     if (invalidRequest.has(code)) return refusedRequest("INVALID_REQUEST", error.message)
     const failure = code.startsWith("HPE_") || invalidAnswer.has(code) ? "protocol" : "closed"
     return new ConnectionFailed({ pool: this.options.target.mode, origin: this.origin, failure, code, sent })
+  }
+
+  /** The answer came, and is none that can be handed on. */
+  unreadable(thrown: unknown): DbError {
+    this.end("an answer that cannot be read")
+    const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "UNREADABLE"
+    return new ConnectionFailed({
+      pool: this.options.target.mode,
+      origin: this.origin,
+      failure: "protocol",
+      code,
+      sent: true
+    })
   }
 
   private refusal(method: string, path: string, tenure: number): DbError | undefined {
@@ -379,19 +303,10 @@ export class SocketFetch implements Transport {
     this.inFlight.add(exchange)
     this.options.deadlines.add(exchange)
     // `reset: false`: after a HEAD undici would otherwise close the socket.
-    this.#client.dispatch({ path, method, headers, body: body ?? null, reset: false }, exchange)
+    const options = { path, method, headers, body: body ?? null, reset: false }
+    this.turn.whenSettled(() => {
+      if (!exchange.settled) this.#client.dispatch(options, exchange)
+    })
     return exchange
-  }
-}
-
-const abortReason = (signal: AbortSignal): Error =>
-  signal.reason instanceof Error ? signal.reason : new DOMException("This operation was aborted", "AbortError")
-
-/** Undefined instead of the platform's error, whose words repeat the value of the header that it does not like. */
-const requestOf = (input: RequestInfo | URL, init: RequestInit | undefined): Request | undefined => {
-  try {
-    return new Request(input, init)
-  } catch {
-    return undefined
   }
 }

@@ -25,6 +25,8 @@ export interface Transport {
   status: number
   /** Requests since the checkout that may have changed something: a write after which a repetition would do it twice. */
   writes: number
+  /** Why no more can be sent on it, where what was said on it is the reason; empty otherwise. */
+  readonly ended?: string
   /** Header of each request, until the connection comes back; empty for none. */
   traceparent: string
   /** The first request since the checkout, and how many there were. */

@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { PoolOptions } from "./model.js"
-import { count, duration, flag, optionalCount, type Parser } from "./parse.js"
+import { bytes, count, duration, flag, optionalCount, type Parser } from "./parse.js"
 import { production } from "./presets.js"
 
 export interface Field<A> extends Parser<A> {
@@ -96,6 +96,13 @@ export const fields: Fields = {
     "operations that may wait for a connection per pool; the next fails at once with PoolOverloaded",
     { min: 1, max: 1_000_000, because: "an operation also waits while its connection is opened" }
   ),
+  maxAnswer: {
+    variable: "DB_POOL_MAX_ANSWER",
+    meaning: "the largest answer that is taken, decoded; larger ones fail and close their connection",
+    show: (value) => `${value} bytes`,
+    // No text of JavaScript's is longer than the upper limit; an error of the database has to fit into the lower.
+    ...bytes({ min: 65_536, max: 536_870_888, example: "268435456 or 256 MiB" })
+  },
   shutdownTimeout: timed(
     "refused",
     "10000 or 10 seconds",

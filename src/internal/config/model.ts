@@ -37,6 +37,8 @@ export interface PoolOptions {
   readonly keepaliveInterval: Duration.Duration
   /** Operations that may wait for a connection, per pool. */
   readonly maxPending: number
+  /** The largest answer that is taken, decoded, in bytes. */
+  readonly maxAnswer: number
   /** Longest drain at shutdown. */
   readonly shutdownTimeout: Duration.Duration
   readonly enableMetrics: boolean
@@ -72,6 +74,8 @@ export interface PoolOptionsInput {
   readonly maxLifetime?: Duration.DurationInput | undefined
   readonly keepaliveInterval?: Duration.DurationInput | undefined
   readonly maxPending?: number | undefined
+  /** Bytes, or with a unit: `"64 MB"`. */
+  readonly maxAnswer?: number | string | undefined
   readonly shutdownTimeout?: Duration.DurationInput | undefined
   readonly enableMetrics?: boolean | undefined
   readonly enableHealthChecks?: boolean | undefined
@@ -113,6 +117,8 @@ export interface ServerOptions {
   /** 0 takes any free port. */
   readonly port: number
   readonly host: string
+  /** Names that the server answers to, beside its own; in lower case, `*.` for all below one. */
+  readonly allowedHosts: ReadonlyArray<string>
   /** Bearer token of the admin routes; none: they answer 404. */
   readonly adminToken: Option.Option<Redacted.Redacted>
   /** Where alerts are sent; the URL itself is the secret. */
@@ -129,6 +135,7 @@ export interface ServerOptions {
 export interface ServerOptionsInput {
   readonly port?: number | undefined
   readonly host?: string | undefined
+  readonly allowedHosts?: string | ReadonlyArray<string> | undefined
   readonly adminToken?: string | Redacted.Redacted | Option.Option<Redacted.Redacted> | undefined
   readonly slackWebhookUrl?: string | Redacted.Redacted | Option.Option<Redacted.Redacted> | undefined
   readonly logLevel?:

@@ -66,6 +66,48 @@ export const optionalCount = (limits: CountLimits): Parser<Option.Option<number>
   }
 }
 
+const sizes: ReadonlyMap<string, number> = new Map([
+  ["b", 1],
+  ["byte", 1],
+  ["bytes", 1],
+  ["kb", 1e3],
+  ["mb", 1e6],
+  ["gb", 1e9],
+  ["kib", 2 ** 10],
+  ["mib", 2 ** 20],
+  ["gib", 2 ** 30]
+])
+
+/** A number of bytes, as such or with a unit. */
+export const bytes = (limits: {
+  readonly min: number
+  readonly max: number
+  readonly example: string
+}): Parser<number> => {
+  const remedy = `give bytes or a number with a unit (KB, MB, KiB, MiB), from ${limits.min} to ${limits.max} bytes, such as ${limits.example}`
+  const check = (value: number): Parsed<number> => {
+    if (Number.isNaN(value)) return refuse("not a number", remedy)
+    if (value < 0) return refuse("negative", remedy)
+    if (value > limits.max) return refuse("too large", remedy)
+    if (!Number.isInteger(value)) return refuse("not a whole number", remedy)
+    if (value < limits.min) return refuse(value === 0 ? "zero" : "too small", remedy)
+    return Either.right(value)
+  }
+  const fromText = (text: string): Parsed<number> => {
+    const [, amount, unit = "b"] = /^(-?\d+(?:\.\d+)?)\s*([a-z]+)?$/i.exec(text) ?? []
+    const factor = sizes.get(unit.toLowerCase())
+    if (amount === undefined || factor === undefined) return refuse("not a number of bytes", remedy)
+    return check(factor === 1 ? Number(amount) : Math.floor(Number(amount) * factor))
+  }
+  return {
+    fromText,
+    fromUnknown: (value) => {
+      if (typeof value === "number") return check(value)
+      return typeof value === "string" ? fromText(value.trim()) : refuse("not a number of bytes", remedy)
+    }
+  }
+}
+
 const flags: ReadonlyMap<string, boolean> = new Map([
   ["true", true],
   ["yes", true],

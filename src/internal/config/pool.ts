@@ -152,6 +152,7 @@ const settle = (base: PoolOptions, baseKnown: boolean, sources: ReadonlyArray<So
     maxLifetime: option("maxLifetime").value,
     keepaliveInterval: option("keepaliveInterval").value,
     maxPending: option("maxPending").value,
+    maxAnswer: option("maxAnswer").value,
     shutdownTimeout: option("shutdownTimeout").value,
     enableMetrics: option("enableMetrics").value,
     enableHealthChecks: option("enableHealthChecks").value,

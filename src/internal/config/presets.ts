@@ -17,6 +17,7 @@ export const production: PoolOptions = {
   maxLifetime: Duration.minutes(30),
   keepaliveInterval: Duration.seconds(30),
   maxPending: 10_000,
+  maxAnswer: 256 * 2 ** 20,
   shutdownTimeout: Duration.seconds(10),
   enableMetrics: true,
   enableHealthChecks: true,

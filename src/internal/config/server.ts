@@ -22,6 +22,8 @@ const levels: ReadonlyMap<string, LogLevel.LogLevel> = new Map([
 
 const isLogLevel = (value: unknown): value is LogLevel.LogLevel => LogLevel.allLevels.some((level) => level === value)
 
+const isList = (value: unknown): value is ReadonlyArray<unknown> => Array.isArray(value)
+
 const texts = <A>(parse: (text: string) => Parsed<A>): Parser<A> => ({
   fromText: parse,
   fromUnknown: (value) => {
@@ -36,6 +38,19 @@ const logLevelText = (text: string): Parsed<LogLevel.LogLevel> =>
     remedy: "give trace, debug, info, warning, error, fatal or none"
   }))
 
+const hostName = /^(?:\*|(?:\*\.)?[a-z\d_](?:[\w-]*[a-z\d])?(?:\.[a-z\d_](?:[\w-]*[a-z\d])?)*)$/i
+
+const hostNames = (names: ReadonlyArray<string>): Parsed<ReadonlyArray<string>> =>
+  names.every((name) => hostName.test(name))
+    ? Either.right(names.map((name) => name.toLowerCase()))
+    : refuse(
+        "not a list of host names",
+        "give names with commas between them and without ports, such as pool.example.com or *.example.com"
+      )
+
+/** A token can be guessed at; so many characters, made by chance, cannot be guessed. */
+const shortestToken = 16
+
 const parsers: { readonly [K in keyof ServerOptions]: Parser<ServerOptions[K]> } = {
   port: count({ min: 0, max: 65_535, example: 3000 }),
   host: texts((text) => {
@@ -44,11 +59,23 @@ const parsers: { readonly [K in keyof ServerOptions]: Parser<ServerOptions[K]> }
       ? refuse("neither a host name nor an address", remedy)
       : Either.right(text)
   }),
-  adminToken: texts((text) =>
-    /^[\x21-\x7e]+$/.test(text)
-      ? Either.right(Option.some(Redacted.make(text)))
-      : refuse("holds a character that no HTTP header can carry", "use letters, digits and punctuation, without spaces")
-  ),
+  allowedHosts: {
+    fromText: (text) => hostNames(text.split(",").map((name) => name.trim())),
+    fromUnknown: (value) => {
+      const names: ReadonlyArray<unknown> =
+        typeof value === "string" ? value.split(",") : isList(value) ? value : [value]
+      return hostNames(names.map((name) => (typeof name === "string" ? name.trim() : "")))
+    }
+  },
+  adminToken: texts((text) => {
+    if (!/^[\x21-\x7e]+$/.test(text)) {
+      const remedy = "use letters, digits and punctuation, without spaces"
+      return refuse("holds a character that no HTTP header can carry", remedy)
+    }
+    return text.length < shortestToken
+      ? refuse(`shorter than ${shortestToken} characters`, "make a long one by chance: openssl rand -base64 24")
+      : Either.right(Option.some(Redacted.make(text)))
+  }),
   slackWebhookUrl: texts((text) => {
     const url = Option.getOrUndefined(Option.liftThrowable((input: string) => new URL(input))(text))
     return url?.protocol === "https:" || url?.protocol === "http:"
@@ -67,6 +94,7 @@ const parsers: { readonly [K in keyof ServerOptions]: Parser<ServerOptions[K]> }
 export const defaults: ServerOptions = {
   port: 3000,
   host: "127.0.0.1",
+  allowedHosts: [],
   adminToken: Option.none(),
   slackWebhookUrl: Option.none(),
   logLevel: LogLevel.Info
@@ -75,6 +103,7 @@ export const defaults: ServerOptions = {
 const variables: { readonly [K in keyof ServerOptions]: string } = {
   port: "PORT",
   host: "HOST",
+  allowedHosts: "DB_POOL_ALLOWED_HOSTS",
   adminToken: "DB_POOL_ADMIN_TOKEN",
   slackWebhookUrl: "DB_POOL_SLACK_WEBHOOK_URL",
   logLevel: "LOG_LEVEL"
@@ -103,6 +132,7 @@ const settle = (read: Read): Checked<ServerOptions> => {
   const value: ServerOptions = {
     port: option("port"),
     host: option("host"),
+    allowedHosts: option("allowedHosts"),
     adminToken: option("adminToken"),
     slackWebhookUrl: option("slackWebhookUrl"),
     logLevel: option("logLevel")

@@ -40,6 +40,7 @@ export const variables: ReadonlyArray<Variable> = [
   ofOption("maxLifetime"),
   ofOption("keepaliveInterval"),
   ofOption("maxPending"),
+  ofOption("maxAnswer"),
   ofOption("shutdownTimeout"),
   ofOption("enableMetrics"),
   ofOption("enableHealthChecks"),
@@ -58,6 +59,7 @@ export const variables: ReadonlyArray<Variable> = [
   hidden(serviceRoleKeyNames[1], instead(serviceRoleKeyNames[0])),
   plain("PORT", "the server's port; 0 takes any free one", String(defaults.port)),
   plain("HOST", "the address the server listens on", defaults.host),
+  plain("DB_POOL_ALLOWED_HOSTS", "names the server answers to beside its own, with commas between them"),
   plain("LOG_LEVEL", "debug logs every connection event", "info"),
   plain("NODE_ENV", "development takes the development preset as the base")
 ]

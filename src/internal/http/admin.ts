@@ -8,8 +8,8 @@ import * as Health from "../../Health.js"
 import * as Metrics from "../../Metrics.js"
 import * as Pool from "../../Pool.js"
 import * as AdminToken from "../adminToken.js"
-import { encode, heartbeat } from "../feed/sse.js"
-import { Api } from "./api.js"
+import { heartbeat } from "../feed/sse.js"
+import { Admission, Api } from "./api.js"
 import * as Hub from "./hub.js"
 import * as Limits from "./limits.js"
 import { noStore, problem } from "./responses.js"
@@ -23,26 +23,42 @@ const wrong =
 const unauthorized = (error: string, challenge: string): HttpServerResponse.HttpServerResponse =>
   problem(401, error, { "www-authenticate": challenge })
 
-/** Without a token in the configuration the admin routes do not exist: 404, not 401. */
-export const asAdmin = <E, R>(
-  admitted: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
-): Effect.Effect<
-  HttpServerResponse.HttpServerResponse,
-  E,
-  R | ServerConfig | Limits.Guesses | HttpServerRequest.HttpServerRequest
-> =>
-  Effect.gen(function* () {
+type Asked = ServerConfig | Limits.Guesses | HttpServerRequest.HttpServerRequest
+
+/** What is answered to who is no administrator. Without a token in the configuration there is nothing here: 404, not 401. */
+const refusal: Effect.Effect<Option.Option<HttpServerResponse.HttpServerResponse>, never, Asked> = Effect.gen(
+  function* () {
     const { adminToken } = yield* ServerConfig
-    if (Option.isNone(adminToken)) return problem(404, "Not found. Set DB_POOL_ADMIN_TOKEN to open the admin routes.")
+    if (Option.isNone(adminToken)) {
+      return Option.some(problem(404, "Not found. Set DB_POOL_ADMIN_TOKEN to open the admin routes."))
+    }
     const locked = yield* Limits.tooManyGuesses
-    if (Option.isSome(locked)) return locked.value
+    if (Option.isSome(locked)) return locked
     const { headers } = yield* HttpServerRequest.HttpServerRequest
     const given = /^Bearer +(\S+)$/i.exec(headers["authorization"] ?? "")?.[1]
-    if (given === undefined) return unauthorized(missing, "Bearer")
-    if (AdminToken.matches(adminToken.value, given)) return yield* admitted
+    if (given === undefined) return Option.some(unauthorized(missing, "Bearer"))
+    if (AdminToken.matches(adminToken.value, given)) return Option.none()
     yield* Limits.guessedWrong
-    return unauthorized(wrong, 'Bearer error="invalid_token"')
-  })
+    return Option.some(unauthorized(wrong, 'Bearer error="invalid_token"'))
+  }
+)
+
+/** For a route outside of the definition. */
+export const asAdmin = <E, R>(
+  admitted: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | Asked> =>
+  Effect.flatMap(refusal, (refused) => (Option.isNone(refused) ? admitted : Effect.succeed(refused.value)))
+
+/** Ends a request that is refused with the answer itself, which has headers; errors of the definition have none. */
+const admission: Layer.Layer<Admission, never, ServerConfig | Limits.Guesses> = Layer.effect(
+  Admission,
+  Effect.map(Effect.context<ServerConfig | Limits.Guesses>(), (services) =>
+    Effect.provide(
+      Effect.flatMap(refusal, (refused) => (Option.isNone(refused) ? Effect.void : Effect.die(refused.value))),
+      services
+    )
+  )
+)
 
 const reset = Effect.gen(function* () {
   const pools = [yield* Pool.ReadPool, yield* Pool.WritePool]
@@ -72,10 +88,30 @@ class Events extends Context.Tag("effect-supabase-pool/internal/Events")<Events,
 
 const heartbeats = Stream.as(Stream.fromSchedule(Schedule.spaced("15 seconds")), heartbeat)
 
+const isObject = (u: unknown): u is object => typeof u === "object" && u !== null
+
+/** Of the request that Node's server has, by its shape. */
+const hangUpOn = ({ source }: HttpServerRequest.HttpServerRequest): Effect.Effect<void> =>
+  Effect.sync(() => {
+    const socket = isObject(source) && "socket" in source ? source.socket : undefined
+    if (isObject(socket) && "destroy" in socket && typeof socket.destroy === "function") socket.destroy()
+  })
+
+const crowded = problem(
+  503,
+  `${Hub.mostListeners} event streams are open, and no more are served. Close one, and try again.`,
+  { "retry-after": "5" }
+)
+
 const events = (lastId: Option.Option<string>, withHistory: boolean) =>
-  Effect.map(Events, ({ follow }) => {
-    const messages = Stream.map(follow(lastId, withHistory), encode)
-    return HttpServerResponse.stream(Stream.encodeText(Stream.merge(messages, heartbeats, { haltStrategy: "left" })), {
+  Effect.gen(function* () {
+    const { follow } = yield* Events
+    const hangUp = hangUpOn(yield* HttpServerRequest.HttpServerRequest)
+    // In the scope of the request, which ends when it was answered or its client has gone.
+    const followed = yield* follow({ lastId, withHistory, hangUp })
+    if (Option.isNone(followed)) return crowded
+    const messages = Stream.merge(followed.value, heartbeats, { haltStrategy: "left" })
+    return HttpServerResponse.stream(Stream.encodeText(messages), {
       contentType: "text/event-stream",
       // The stream ends only when the server does, and its socket must not outlive it. Nginx is not to hold it back.
       headers: { ...noStore, connection: "close", "x-accel-buffering": "no" }
@@ -84,9 +120,9 @@ const events = (lastId: Option.Option<string>, withHistory: boolean) =>
 
 export const handlers = HttpApiBuilder.group(Api, "admin", (group) =>
   group
-    .handle("reset", () => asAdmin(reset))
-    .handle("metrics", ({ urlParams }) => asAdmin(queries(urlParams.window)))
+    .handle("reset", () => reset)
+    .handle("metrics", ({ urlParams }) => queries(urlParams.window))
     .handle("events", ({ headers, urlParams }) =>
-      asAdmin(events(Option.fromNullable(headers["last-event-id"]), urlParams.history === "true"))
+      events(Option.fromNullable(headers["last-event-id"]), urlParams.history === "true")
     )
-).pipe(Layer.provide(Layer.merge(Events.layer, Limits.Guesses.layer)))
+).pipe(Layer.provide(Layer.merge(Events.layer, Layer.provide(admission, Limits.Guesses.layerDefault))))

@@ -1,6 +1,7 @@
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as HttpApiMiddleware from "@effect/platform/HttpApiMiddleware"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import { Schema } from "effect"
@@ -69,7 +70,13 @@ const Reset = Schema.Struct({ reset: Schema.NonNegativeInt })
 const Unauthorized = Problem.annotations({ identifier: "Unauthorized" })
 const NoAdminToken = Problem.annotations({ identifier: "NoAdminToken" })
 
-/** Documents what `asAdmin` does: a middleware of `HttpApi` could not tell 404 from 401 by the configuration. */
+/**
+ * Asks for the admin token before anything of the request is decoded: who has none is told nothing about it. Its own kind of
+ * security could not tell 404 from 401 by the configuration.
+ */
+export class Admission extends HttpApiMiddleware.Tag<Admission>()("effect-supabase-pool/internal/Admission") {}
+
+/** Documents what `Admission` does. */
 const asksForToken = OpenApi.annotations({ override: { security: [{ adminToken: [] }] } })
 
 const tokenIsBearer = (spec: Record<string, unknown>): Record<string, unknown> => ({
@@ -141,6 +148,7 @@ const Admin = HttpApiGroup.make("admin")
   .addError(Unauthorized, { status: 401 })
   .addError(NoAdminToken, { status: 404 })
   .addError(TooManyRequests, { status: 429 })
+  .middleware(Admission)
   .annotateEndpointsContext(asksForToken)
   .annotateContext(
     OpenApi.annotations({

@@ -3,12 +3,12 @@
  * alerts; with a memory of the last minutes, so that a page that is opened now shows how it came to this, and one whose
  * connection was cut goes on where it was.
  */
-import { Clock, Effect, Option, PubSub, Ref, Schedule, Schema, type Scope, Stream } from "effect"
+import { Chunk, Clock, Duration, Effect, Option, Queue, Ref, Schedule, Schema, type Scope, Stream } from "effect"
 import type { AlertEvent } from "../../Alerts.js"
 import type { ConnectionEvent } from "../../Audit.js"
 import { forkBackground } from "../asyncContext.js"
 import { History } from "../feed/history.js"
-import type { Message } from "../feed/sse.js"
+import { encode } from "../feed/sse.js"
 import * as Wire from "../feed/wire.js"
 import * as Sampling from "./sampling.js"
 
@@ -17,15 +17,37 @@ const interval = "1 second"
 /** Five minutes of samples. */
 const limits = { sample: 300, connection: 200, alert: 50 }
 
-/** A reader that is so many messages behind loses the oldest. */
-const backlog = 256
+/** A reader that is so many messages behind is let go; it may come again, and go on where it was. */
+export const backlog = 512
+
+/** So many may listen. Each is told everything, so that who opens them by the thousand would keep the process from all else. */
+export const mostListeners = 100
+
+/** Messages of the history that are sent at once; between two pieces others have their turn. */
+const piece = 25
+
+/** As it goes over the wire. */
+type Text = string
+
+interface Listener {
+  readonly queue: Queue.Queue<Text>
+  readonly hangUp: Effect.Effect<void>
+}
+
+export interface Following {
+  readonly lastId: Option.Option<string>
+  readonly withHistory: boolean
+  /** Ends the connection of a listener that does not read: the stream alone could not, since nobody asks it for more. */
+  readonly hangUp: Effect.Effect<void>
+}
 
 export interface Hub {
   /**
    * History first (none where that is not wanted), or what came after `lastId` where that is known; then what comes. Ends
-   * when the hub closes.
+   * when the hub closes, and when the listener does not keep up. Nothing where too many listen already; a place is taken
+   * until the scope closes.
    */
-  readonly follow: (lastId: Option.Option<string>, withHistory: boolean) => Stream.Stream<Message>
+  readonly follow: (following: Following) => Effect.Effect<Option.Option<Stream.Stream<Text>>, never, Scope.Scope>
 }
 
 const toJson = {
@@ -39,13 +61,26 @@ export const make = (sources: Sampling.Sources): Effect.Effect<Hub, never, Scope
   Effect.gen(function* () {
     const name = sources.metrics.since.toString(36)
     const history = new History(name, limits)
-    const told = yield* Effect.acquireRelease(
-      PubSub.sliding<{ readonly nth: number; readonly message: Message }>(backlog),
-      PubSub.shutdown
+    const listeners = yield* Effect.acquireRelease(
+      Effect.sync(() => new Set<Listener>()),
+      (all) => Effect.forEach(all, ({ queue }) => Queue.shutdown(queue), { discard: true })
     )
     const last = yield* Ref.make(Option.none<Wire.Sample>())
 
-    const tell = (event: string, data: string) => Effect.suspend(() => PubSub.publish(told, history.add(event, data)))
+    const letGo = (listener: Listener) =>
+      Effect.gen(function* () {
+        listeners.delete(listener)
+        yield* Queue.shutdown(listener.queue)
+        yield* listener.hangUp
+        yield* Effect.logWarning(`an event stream was ended: its reader was ${backlog} messages behind`)
+      })
+
+    const tell = (event: string, data: string): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const text = encode(history.add(event, data).message)
+        const slow = [...listeners].filter(({ queue }) => !queue.unsafeOffer(text))
+        return slow.length === 0 ? Effect.void : Effect.forEach(slow, letGo, { discard: true })
+      })
 
     const sample = Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
@@ -62,23 +97,39 @@ export const make = (sources: Sampling.Sources): Effect.Effect<Hub, never, Scope
     for (const pool of [sources.read, sources.write]) yield* forkBackground(Stream.runForEach(pool.lifecycle, happened))
     if (Option.isSome(sources.alerts)) yield* forkBackground(Stream.runForEach(sources.alerts.value.events, alerted))
 
-    const follow = (lastId: Option.Option<string>, withHistory: boolean): Stream.Stream<Message> =>
-      Stream.unwrapScoped(
-        Effect.map(PubSub.subscribe(told), (queue) => {
-          const seen = Option.flatMapNullable(lastId, (id) => history.numberOf(id))
-          const { newest } = history
-          const hello = { process: name, resumed: Option.isSome(seen) }
-          return Stream.concat(
-            Stream.fromIterable([
-              { id: "", event: "hello", data: toJson.hello(hello) },
-              ...history.after(Option.getOrElse(seen, () => (withHistory ? 0 : newest)))
-            ]),
-            Stream.fromQueue(queue).pipe(
-              Stream.filter(({ nth }) => nth > newest),
-              Stream.map(({ message }) => message)
-            )
-          )
-        })
+    const begin = ({ lastId, withHistory }: Following): Stream.Stream<Text> => {
+      const seen = Option.flatMapNullable(lastId, (id) => history.numberOf(id))
+      const hello = { process: name, resumed: Option.isSome(seen) }
+      const before = history.after(Option.getOrElse(seen, () => (withHistory ? 0 : history.newest)))
+      return Stream.concat(
+        Stream.make(encode({ id: "", event: "hello", data: toJson.hello(hello) })),
+        Stream.fromIterable(Chunk.chunksOf(Chunk.fromIterable(before), piece)).pipe(
+          Stream.rechunk(1),
+          // A look at the sockets, which a fiber that only yields to other fibers does not give them.
+          Stream.tap(() => Effect.sleep(Duration.zero)),
+          Stream.map((messages) => Chunk.join(Chunk.map(messages, encode), ""))
+        )
       )
+    }
+
+    const follow: Hub["follow"] = (following) =>
+      Effect.suspend(() => {
+        if (listeners.size >= mostListeners) return Effect.succeedNone
+        return Effect.map(
+          Effect.acquireRelease(
+            Effect.map(Queue.dropping<Text>(backlog), (queue) => {
+              const listener = { queue, hangUp: following.hangUp }
+              listeners.add(listener)
+              // In the same breath, so that nothing is told twice or not at all.
+              return { listener, history: begin(following) }
+            }),
+            ({ listener }) => {
+              listeners.delete(listener)
+              return Queue.shutdown(listener.queue)
+            }
+          ),
+          ({ history: before, listener: { queue } }) => Option.some(Stream.concat(before, Stream.fromQueue(queue)))
+        )
+      })
     return { follow }
   })

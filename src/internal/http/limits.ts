@@ -4,6 +4,7 @@ import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Context, Duration, Effect, Layer, Option } from "effect"
 import * as RateLimit from "../../RateLimit.js"
 import * as MemoryStore from "../rateLimit/memoryStore.js"
+import { clientOf, isLoopback } from "./addresses.js"
 import { problem, retryAfter } from "./responses.js"
 
 const tooMany = (error: string, wait: Duration.Duration): HttpServerResponse.HttpServerResponse =>
@@ -12,7 +13,7 @@ const tooMany = (error: string, wait: Duration.Duration): HttpServerResponse.Htt
 /** The other end of the socket, for a header can say anything. */
 const address: Effect.Effect<string, never, HttpServerRequest.HttpServerRequest> = Effect.map(
   HttpServerRequest.HttpServerRequest,
-  ({ remoteAddress }) => Option.getOrElse(remoteAddress, () => "unknown")
+  ({ remoteAddress }) => clientOf(Option.getOrElse(remoteAddress, () => "unknown"))
 )
 
 /** For a route that makes the pool work; each client's address has a window of its own. */
@@ -29,37 +30,66 @@ export const limited = <E, R>(
     return Option.isNone(refused) ? yield* answer : tooMany(refused.value.message, refused.value.retryAfter)
   })
 
-/** Wrong admin tokens that an address may send, before it has to wait `forgiveness` for each of them. */
-const tries = 10
-const forgiveness = Duration.seconds(6)
+/** Wrong admin tokens that one guesser may send, before it has to wait `forgiveness` for each of them. */
+const each = { tries: 10, forgiveness: Duration.seconds(6) }
+
+/** The same for all guessers together: whoever has many addresses has no more tries for it. */
+const together = { tries: 100, forgiveness: Duration.millis(600) }
+
+interface Guesser {
+  readonly key: string
+  /** The administrator at the machine itself must not be locked out by who guesses from elsewhere. */
+  readonly here: boolean
+}
+
+/** What a proxy adds, and who asks by way of it cannot take away. */
+const traces = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"]
+
+const guesser: Effect.Effect<Guesser, never, HttpServerRequest.HttpServerRequest> = Effect.map(
+  HttpServerRequest.HttpServerRequest,
+  ({ headers, remoteAddress }) => {
+    const address = Option.getOrElse(remoteAddress, () => "unknown")
+    if (!isLoopback(address)) return { key: `from ${clientOf(address)}`, here: false }
+    // Whom a proxy of this machine speaks for may be anybody.
+    return traces.some((name) => name in headers)
+      ? { key: "by a proxy", here: false }
+      : { key: "this machine", here: true }
+  }
+)
 
 /** Who sends wrong admin tokens. Memory only: it slows guessing down, and is no ledger. */
 export class Guesses extends Context.Tag("effect-supabase-pool/internal/Guesses")<Guesses, MemoryStore.MemoryStore>() {
-  static readonly layer: Layer.Layer<Guesses> = Layer.effect(Guesses, MemoryStore.make)
+  static readonly make: Effect.Effect<MemoryStore.MemoryStore> = MemoryStore.make
+
+  /** Those that are there already, or else new ones. */
+  static readonly layerDefault: Layer.Layer<Guesses> = Layer.effect(
+    Guesses,
+    Effect.flatMap(Effect.serviceOption(Guesses), Option.match({ onNone: () => Guesses.make, onSome: Effect.succeed }))
+  )
 }
 
-const count = (
-  guesses: MemoryStore.MemoryStore,
-  tokens: number
-): Effect.Effect<readonly [count: number, millis: number], never, HttpServerRequest.HttpServerRequest> =>
-  Effect.flatMap(address, (key) =>
-    Effect.orDie(guesses.fixedWindow({ key, tokens, refillRate: forgiveness, limit: undefined }))
-  )
+/** How long a guesser has to wait, in ms; 0 for not at all. Counts `tokens` more before it looks. */
+const count = (tokens: number): Effect.Effect<number, never, Guesses | HttpServerRequest.HttpServerRequest> =>
+  Effect.gen(function* () {
+    const guesses = yield* Guesses
+    const { here, key } = yield* guesser
+    const wait = (name: string, { forgiveness, tries }: typeof each): Effect.Effect<number> =>
+      guesses.fixedWindow({ key: name, tokens, refillRate: forgiveness, limit: undefined }).pipe(
+        Effect.orDie,
+        Effect.map(([guessed, millis]) => (guessed < tries ? 0 : millis))
+      )
+    return Math.max(yield* wait(key, each), here ? 0 : yield* wait("everybody", together))
+  })
 
 /** The answer to who has guessed too often; it is the same for a right token, or guessing on would pay. */
 export const tooManyGuesses: Effect.Effect<
   Option.Option<HttpServerResponse.HttpServerResponse>,
   never,
   Guesses | HttpServerRequest.HttpServerRequest
-> = Effect.map(
-  Effect.flatMap(Guesses, (guesses) => count(guesses, 0)),
-  ([guessed, millis]) =>
-    guessed < tries
-      ? Option.none()
-      : Option.some(tooMany("Too many wrong admin tokens from this address.", Duration.millis(millis)))
+> = Effect.map(count(0), (millis) =>
+  millis === 0 ? Option.none() : Option.some(tooMany("Too many wrong admin tokens.", Duration.millis(millis)))
 )
 
-export const guessedWrong: Effect.Effect<void, never, Guesses | HttpServerRequest.HttpServerRequest> = Effect.flatMap(
-  Guesses,
-  (guesses) => count(guesses, 1)
+export const guessedWrong: Effect.Effect<void, never, Guesses | HttpServerRequest.HttpServerRequest> = Effect.asVoid(
+  count(1)
 )

@@ -28,6 +28,7 @@ const plain = (options: PoolOptions): PoolConfigObject => ({
   maxLifetime: Duration.toMillis(options.maxLifetime),
   keepaliveInterval: Duration.toMillis(options.keepaliveInterval),
   maxPending: options.maxPending,
+  maxAnswer: options.maxAnswer,
   shutdownTimeout: Duration.toMillis(options.shutdownTimeout),
   enableMetrics: options.enableMetrics,
   enableHealthChecks: options.enableHealthChecks,

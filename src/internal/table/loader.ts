@@ -1,26 +1,33 @@
 /**
  * Rows by key, many callers in one request.
  *
- * Whoever asks joins the batch of their identity. A batch is sent when it has a connection: at once where one is idle,
+ * Whoever asks joins the batch of their identity and their key of the rate limit, which is asked for the whole batch: under
+ * another's key nobody is let in, or kept out. A batch is sent when it has a connection: at once where one is idle,
  * after every fiber that is ready had its turn; where the pool is busy it grows meanwhile. No timer, no window.
  */
 
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Deferred, Effect, Either, Exit, Fiber, Option, Redacted, Request, RequestResolver } from "effect"
 import { type DbError, RowNotFound } from "../../Errors.js"
+import { currentKey } from "../../RateLimit.js"
 import type { Response } from "../answer.js"
-import { accessToken } from "../operations.js"
+import { accessToken } from "../identity.js"
 import { type Columns, equality, isValues, listOf, quoted, type Scalar } from "./columns.js"
 
-/** Whose eyes a row is read with. */
+/** Whose eyes a row is read with, and who is counted for it. */
 export interface Identity {
+  /** Of the rate limit. */
+  readonly caller: string
   readonly as: "service" | undefined
   readonly token: Option.Option<Redacted.Redacted>
 }
 
 /** Two identities never share a batch. The key lives as long as the batch is open. */
-const keyOf = ({ as, token }: Identity): string =>
-  as ?? Option.match(token, { onNone: () => "anon", onSome: (user) => `user ${Redacted.value(user)}` })
+const keyOf = ({ as, caller, token }: Identity): string => {
+  const eyes = as ?? Option.match(token, { onNone: () => "anon", onSome: (user) => `user ${Redacted.value(user)}` })
+  // With its length, so that no caller's key is another's with a part of an identity.
+  return `${caller.length} ${caller} ${eyes}`
+}
 
 export type Read = (
   query: (client: SupabaseClient) => PromiseLike<Response>,
@@ -131,7 +138,8 @@ export class Loader {
     const close = () => this.close(batch, key)
     const lookUp = Effect.suspend(() => this.lookUp(batch.ids, identity, close)).pipe(
       Effect.ensuring(Effect.sync(close)),
-      Effect.locally(accessToken, identity.token)
+      Effect.locally(accessToken, identity.token),
+      Effect.locally(currentKey, identity.caller)
     )
     // Behind everybody who is ready to run, and may be about to join.
     return Effect.zipRight(Effect.yieldNow({ priority: 1 }), Effect.intoDeferred(lookUp, batch.result))
@@ -217,7 +225,7 @@ export class Loader {
 export class Get extends Request.TaggedClass("effect-supabase-pool/Get")<
   unknown,
   DbError,
-  { readonly loader: Loader; readonly as: Identity["as"]; readonly token: Identity["token"]; readonly id: Scalar }
+  Identity & { readonly loader: Loader; readonly id: Scalar }
 > {}
 
 interface Group extends Identity {
@@ -228,9 +236,9 @@ interface Group extends Identity {
 const groupsOf = (requests: ReadonlyArray<Get>): ReadonlyArray<Group> => {
   const groups: Array<Group> = []
   for (const request of requests) {
-    const { as, loader, token } = request
+    const { as, caller, loader, token } = request
     const group = groups.find((it) => it.loader === loader && keyOf(it) === keyOf(request))
-    if (group === undefined) groups.push({ as, token, loader, requests: [request] })
+    if (group === undefined) groups.push({ as, caller, token, loader, requests: [request] })
     else group.requests.push(request)
   }
   return groups

@@ -2,10 +2,11 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, FiberRef, Option } from "effect"
 import type { DbError, RowNotFound } from "../../Errors.js"
+import { currentKey } from "../../RateLimit.js"
 import type { Response } from "../answer.js"
 import { keeping } from "../asyncContext.js"
 import * as Database from "../database.js"
-import { accessToken } from "../operations.js"
+import { accessToken } from "../identity.js"
 import type { Columns, Scalar } from "./columns.js"
 import { Get, type Identity, Loader, resolver } from "./loader.js"
 import { type AnyOptions, chosen, listed, type TableQuery } from "./query.js"
@@ -43,11 +44,16 @@ export class Rows {
   get reading(): Effect.Effect<Reading, never, Database.ReadDb | Database.Db> {
     const tag: Effect.Effect<Database.Reader | Database.ReaderWriter, never, Database.ReadDb | Database.Db> =
       this.as === "service" ? Database.Db : Database.ReadDb
-    return Effect.zipWith(tag, FiberRef.get(accessToken), (db, token) => ({
-      db,
-      loader: this.loaderOf(db),
-      identity: { token, as: Option.isSome(token) ? undefined : this.as }
-    }))
+    return Effect.gen(this, function* () {
+      const db = yield* tag
+      const token = yield* FiberRef.get(accessToken)
+      const caller = yield* FiberRef.get(currentKey)
+      return {
+        db,
+        loader: this.loaderOf(db),
+        identity: { caller, token, as: Option.isSome(token) ? undefined : this.as }
+      }
+    })
   }
 
   get(id: unknown): Effect.Effect<unknown, DbError, Database.ReadDb | Database.Db> {

@@ -1,0 +1,151 @@
+/** A request under way on a socket, and what becomes of its answer. However it ends, its caller is told. */
+import { Effect } from "effect"
+import type { Dispatcher } from "undici"
+import { type DbError, RequestTimeout } from "../Errors.js"
+import { Deadline } from "./deadlines.js"
+import { mayHaveExecutedAnswer } from "./errorCodes.js"
+import { codeOf, tooLarge } from "./fetchErrors.js"
+import { headerOf, LeanResponse, type RawHeaders } from "./leanResponse.js"
+import { reads } from "./plainRequest.js"
+import type { SocketOptions } from "./socketFetch.js"
+
+/** What it needs of its socket. */
+interface Owner {
+  readonly options: SocketOptions
+  readonly inFlight: Set<Exchange>
+  writes: number
+  failed(failure: DbError, thrown: Error): void
+  classify(error: Error, sent: boolean): DbError
+  unreadable(thrown: unknown): DbError
+  answering(): void
+  answered(status: number, headers: RawHeaders, code: string): void
+}
+
+/** A request under way. */
+export class Exchange extends Deadline implements Dispatcher.DispatchHandler {
+  sent = false
+  settled = false
+  private abort: ((error?: Error) => void) | undefined = undefined
+  private thrown: Error | undefined = undefined
+  private status = 0
+  private statusText = ""
+  private headers: RawHeaders = []
+  private chunks: Array<Buffer> = []
+  /** Bytes in them. */
+  private length = 0
+  private readonly owner: Owner
+  private readonly url: string
+  private readonly writes: boolean
+  private readonly hasBody: boolean
+  private readonly resolve: (response: Response) => void
+  private readonly reject: (error: unknown) => void
+
+  constructor(
+    owner: Owner,
+    url: string,
+    method: string,
+    resolve: (response: Response) => void,
+    reject: (error: unknown) => void
+  ) {
+    super()
+    this.owner = owner
+    this.url = url
+    this.writes = !reads(method)
+    this.hasBody = method !== "HEAD"
+    this.resolve = resolve
+    this.reject = reject
+  }
+
+  get onExpire(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      const { requestTimeout, target } = this.owner.options
+      this.cancel(new RequestTimeout({ pool: target.mode, timeout: requestTimeout, sent: this.sent }))
+    })
+  }
+
+  /**
+   * Ends it now: the caller is told why (by `thrown`, where `fetch` has a way of its own to say it), and the socket, on
+   * which the answer may still be coming, is closed.
+   */
+  cancel(failure: DbError, thrown: Error = failure): void {
+    if (this.settled) return
+    this.thrown = thrown
+    this.fail(failure, thrown)
+    this.abort?.(thrown)
+  }
+
+  private fail(failure: DbError, thrown: Error): void {
+    this.finish()
+    if (this.writes && this.sent) this.owner.writes += 1
+    this.owner.failed(failure, thrown)
+    this.reject(thrown)
+  }
+
+  private finish(): void {
+    this.settled = true
+    this.chunks = []
+    this.owner.inFlight.delete(this)
+    this.owner.options.deadlines.remove(this)
+  }
+
+  onConnect(abort: (error?: Error) => void): void {
+    if (this.settled) {
+      abort(this.thrown)
+      return
+    }
+    this.abort = abort
+    this.sent = true
+  }
+
+  onHeaders(status: number, headers: Array<Buffer>, _resume: () => void, statusText: string): boolean {
+    this.status = status
+    this.statusText = statusText
+    this.headers = headers
+    if (status >= 200) this.owner.answering()
+    if (this.hasBody) this.bounded(Number(headerOf(headers, "content-length") ?? 0))
+    return true
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.settled) return false
+    this.length += chunk.length
+    if (this.bounded(this.length)) this.chunks.push(chunk)
+    return true
+  }
+
+  private bounded(length: number): boolean {
+    const { maxAnswer } = this.owner.options
+    if (length <= maxAnswer) return true
+    this.cancel(tooLarge(this.status, maxAnswer))
+    return false
+  }
+
+  /** What is thrown in here undici takes for an end that the caller knows of. */
+  onComplete(): void {
+    if (this.settled) return
+    try {
+      this.complete()
+    } catch (thrown) {
+      const failure = this.owner.unreadable(thrown)
+      this.fail(failure, failure)
+    }
+  }
+
+  private complete(): void {
+    const [first] = this.chunks
+    const body = this.chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.chunks)
+    const { headers, status, statusText, url } = this
+    const code = status < 400 ? "" : codeOf(body)
+    const response = new LeanResponse(url, status, statusText, headers, body)
+    this.finish()
+    this.owner.answered(status, headers, code)
+    if (this.writes && (status < 400 || mayHaveExecutedAnswer(status, code))) this.owner.writes += 1
+    this.resolve(response)
+  }
+
+  onError(error: Error): void {
+    if (this.settled) return
+    const failure = this.owner.classify(error, this.sent)
+    this.fail(failure, failure)
+  }
+}

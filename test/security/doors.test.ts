@@ -1,0 +1,311 @@
+/** Who may come in by the server's doors: the token is asked for first, by whatever name and from wherever somebody comes. */
+import { createServer } from "node:http"
+import { connect } from "node:net"
+import { HttpServer, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { NodeHttpServer } from "@effect/platform-node"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, FastCheck as fc, Layer } from "effect"
+import * as Config from "../../src/Config.js"
+import * as Db from "../../src/Db.js"
+import * as Health from "../../src/Health.js"
+import * as Http from "../../src/Http.js"
+import { clientOf, isLoopback } from "../../src/internal/http/addresses.js"
+import { guarded } from "../../src/internal/http/hosts.js"
+import { secret } from "../support/secrets.js"
+
+const token = secret("admin-token")
+
+const services = (server: Config.ServerOptionsInput = { adminToken: token }) =>
+  Layer.mergeAll(Health.layer, Http.Readiness.layer).pipe(
+    Layer.provideMerge(Db.layerTest(() => Response.json([]), { enableHealthChecks: false })),
+    Layer.provideMerge(Config.PoolConfig.layerOf({ enableHealthChecks: false })),
+    Layer.provideMerge(Config.ServerConfig.layerOf(server)),
+    Layer.provideMerge(NodeHttpServer.layerContext)
+  )
+
+const served = Layer.provideMerge(Http.layer, services()).pipe(
+  Layer.provideMerge(NodeHttpServer.layer(() => Http.graceful(createServer()), { port: 0, host: "127.0.0.1" }))
+)
+
+interface Question {
+  readonly path: string
+  readonly method?: string
+  readonly from?: string
+  readonly headers?: Record<string, string>
+}
+
+/** Asks the app itself, so that a request can come from anywhere. */
+const asking = Effect.map(
+  Http.app,
+  (app) =>
+    ({ from = "192.0.2.1", headers = {}, method = "GET", path }: Question) =>
+      Effect.map(
+        Effect.scoped(
+          Effect.provideService(
+            app,
+            HttpServerRequest.HttpServerRequest,
+            HttpServerRequest.fromWeb(new Request(`http://localhost${path}`, { method, headers })).modify({
+              remoteAddress: from
+            })
+          )
+        ),
+        (response) => HttpServerResponse.toWeb(response)
+      )
+)
+
+const bearer = (given: string): Record<string, string> => ({ authorization: `Bearer ${given}` })
+
+const admin = "/api/admin/database"
+
+/** Every admin route, as it has to be asked and as it cannot be. */
+const routes: ReadonlyArray<Question> = [
+  { path: `${admin}/reset-pool`, method: "POST" },
+  { path: `${admin}/metrics` },
+  { path: `${admin}/metrics?window=year` },
+  { path: `${admin}/metrics?window=minute&window=hour` },
+  { path: `${admin}/metrics?window=year`, method: "HEAD" },
+  { path: `${admin}/events` },
+  { path: `${admin}/events?history=perhaps` },
+  { path: `${admin}/events?history=perhaps`, headers: { "last-event-id": "x" } }
+]
+
+describe("an admin route", () => {
+  it.scoped("asks for the token before it looks at anything else of a request", () =>
+    Effect.gen(function* () {
+      const ask = yield* asking
+      for (const route of routes) {
+        const name = `${route.method ?? "GET"} ${route.path}`
+        const none = yield* ask(route)
+        expect([name, none.status, none.headers.get("www-authenticate")]).toEqual([name, 401, "Bearer"])
+        const wrong = yield* ask({ ...route, headers: { ...route.headers, ...bearer("wrong") } })
+        expect([name, wrong.status]).toEqual([name, 401])
+        expect(wrong.headers.get("www-authenticate")).toBe('Bearer error="invalid_token"')
+      }
+      const bad = yield* ask({ path: `${admin}/metrics?window=year`, headers: bearer(token) })
+      expect(bad.status).toBe(400)
+    }).pipe(Effect.provide(services()))
+  )
+
+  it.scoped("is not there without a token in the configuration, whatever is asked", () =>
+    Effect.gen(function* () {
+      const ask = yield* asking
+      for (const route of routes) expect((yield* ask(route)).status).toBe(404)
+    }).pipe(Effect.provide(services({})))
+  )
+
+  it.scoped("answers 429 to who has guessed too often, whatever is asked, and says when to come back", () =>
+    Effect.gen(function* () {
+      const ask = yield* asking
+      for (let n = 0; n < 10; n += 1) yield* ask({ path: `${admin}/metrics`, headers: bearer(`guess-${n}`) })
+      for (const route of routes) {
+        const locked = yield* ask({ ...route, headers: { ...route.headers, ...bearer(token) } })
+        expect(locked.status).toBe(429)
+        expect(Number(locked.headers.get("retry-after"))).toBeGreaterThan(0)
+      }
+    }).pipe(Effect.provide(services()))
+  )
+})
+
+describe("who guesses at the admin token", () => {
+  const path = `${admin}/metrics`
+  const guess = (ask: Effect.Effect.Success<typeof asking>, from: string, times: number, headers = {}) =>
+    Effect.repeatN(ask({ path, from, headers: { ...headers, ...bearer("wrong") } }), times - 1)
+  const statusOf = (ask: Effect.Effect.Success<typeof asking>, from: string, headers = {}) =>
+    Effect.map(ask({ path, from, headers: { ...headers, ...bearer(token) } }), ({ status }) => status)
+
+  it.scoped("from elsewhere does not lock out the administrator of the machine, by a proxy on it neither", () =>
+    Effect.gen(function* () {
+      const ask = yield* asking
+      for (let n = 0; n < 30; n += 1) yield* guess(ask, `192.0.2.${n}`, 10)
+      const byProxy = { "x-forwarded-for": "192.0.2.200" }
+      yield* guess(ask, "127.0.0.1", 10, byProxy)
+      expect(yield* statusOf(ask, "127.0.0.1", byProxy)).toBe(429)
+      for (const here of ["127.0.0.1", "::1", "::ffff:127.0.0.1", "127.8.8.8"]) {
+        expect(yield* statusOf(ask, here)).toBe(200)
+      }
+      // From the machine itself it is the same as from anywhere.
+      yield* guess(ask, "::1", 10)
+      expect(yield* statusOf(ask, "127.0.0.1")).toBe(429)
+    }).pipe(Effect.provide(services()))
+  )
+
+  it.scoped("has ten tries for all addresses of an IPv6 network, and for an IPv4 address however it is written", () =>
+    Effect.gen(function* () {
+      const ask = yield* asking
+      for (let n = 0; n < 10; n += 1) yield* guess(ask, `2001:db8:1:2:${n}::${n}`, 1)
+      expect(yield* statusOf(ask, "2001:db8:1:2:ffff::1")).toBe(429)
+      expect(yield* statusOf(ask, "2001:db8:1:3::1")).toBe(200)
+      yield* guess(ask, "192.0.2.7", 5)
+      yield* guess(ask, "::ffff:192.0.2.7", 5)
+      expect(yield* statusOf(ask, "::ffff:c000:207")).toBe(429)
+      expect(yield* statusOf(ask, "192.0.2.8")).toBe(200)
+    }).pipe(Effect.provide(services()))
+  )
+
+  it.scoped("has no more than a hundred tries with however many addresses", () =>
+    Effect.gen(function* () {
+      const ask = yield* asking
+      for (let n = 0; n < 100; n += 1) yield* guess(ask, `2001:db8:${n.toString(16)}::1`, 1)
+      expect(yield* statusOf(ask, "198.51.100.1")).toBe(429)
+      expect(yield* statusOf(ask, "127.0.0.1")).toBe(200)
+    }).pipe(Effect.provide(services()))
+  )
+})
+
+describe("an address", () => {
+  const group = fc.integer({ min: 0, max: 0xffff })
+  const ipv6 = fc.array(group, { minLength: 8, maxLength: 8 })
+  const text = (groups: ReadonlyArray<number>) => groups.map((it) => it.toString(16)).join(":")
+
+  it("of the same 64 bits is the same client's, however it is written, and of others another's", () => {
+    fc.assert(
+      fc.property(ipv6, ipv6, fc.constantFrom("", "%eth0"), (one, other, zone) => {
+        const mine = [...one.slice(0, 4), ...other.slice(4)]
+        const key = clientOf(text(one))
+        expect(clientOf(`${text(mine).toUpperCase()}${zone}`)).toBe(key)
+        expect(clientOf(new URL(`http://[${text(mine)}]`).hostname.slice(1, -1))).toBe(key)
+        const same = one.slice(0, 4).join() === other.slice(0, 4).join()
+        expect(clientOf(text(other)) === key).toBe(same)
+      })
+    )
+  })
+
+  it("of IPv4 is itself, as IPv6 too, and is loopback's where it begins with 127", () => {
+    fc.assert(
+      fc.property(fc.ipV4(), (address) => {
+        const [a = 0, b = 0, c = 0, d = 0] = address.split(".").map(Number)
+        const hex = `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
+        for (const written of [address, `::ffff:${address}`, `::FFFF:${hex}`, `0:0:0:0:0:ffff:${hex}`]) {
+          expect(clientOf(written)).toBe(address)
+          expect(isLoopback(written)).toBe(a === 127)
+        }
+      })
+    )
+    for (const here of ["::1", "0:0:0:0:0:0:0:1"]) expect(isLoopback(here)).toBe(true)
+    for (const not of ["::", "::2", "1::1", "::127.0.0.1", "unknown", "", "127.0.0.1.evil.com"]) {
+      expect(isLoopback(not)).toBe(false)
+    }
+  })
+})
+
+describe("a server on loopback", () => {
+  const answer = (hostname: string, options: Partial<Config.ServerOptions>, host: string | undefined, target = "/") =>
+    Effect.map(
+      Effect.provideService(
+        guarded(
+          { _tag: "TcpAddress", hostname, port: 3000 },
+          { allowedHosts: [], host: "127.0.0.1", ...options }
+        )(Effect.succeed(HttpServerResponse.empty({ status: 204 }))),
+        HttpServerRequest.HttpServerRequest,
+        HttpServerRequest.fromWeb(
+          Object.defineProperty(new Request("http://x/", host === undefined ? {} : { headers: { host } }), "url", {
+            value: target
+          })
+        )
+      ),
+      ({ status }) => status === 204
+    )
+
+  const own = [
+    "localhost",
+    "LOCALHOST:3000",
+    "localhost.",
+    "a.localhost:3000",
+    "127.0.0.1:3000",
+    "127.0.0.9",
+    "[::1]:3000"
+  ]
+  const foreign = [
+    undefined,
+    "",
+    "evil.com",
+    "evil.com:3000",
+    "localhost.evil.com",
+    "127.0.0.1.evil.com",
+    "notlocalhost",
+    "evil.com#localhost",
+    "evil.com/localhost",
+    "localhost@evil.com",
+    "evil.com@localhost",
+    "192.168.0.7:3000",
+    "[2001:db8::1]",
+    "0.0.0.0:3000",
+    "localhost, evil.com",
+    "localhost\\evil.com",
+    "localhost:3000:80",
+    "[::1"
+  ]
+
+  it.effect("answers to the names of loopback and to no other", () =>
+    Effect.gen(function* () {
+      for (const hostname of ["127.0.0.1", "::1", "::ffff:127.0.0.1"]) {
+        for (const host of own) expect([host, yield* answer(hostname, {}, host)]).toEqual([host, true])
+        for (const host of foreign) expect([host, yield* answer(hostname, {}, host)]).toEqual([host, false])
+      }
+    })
+  )
+
+  it.effect("goes by the name in the request line too, where there is one", () =>
+    Effect.gen(function* () {
+      expect(yield* answer("127.0.0.1", {}, "localhost", "http://evil.com/")).toBe(false)
+      expect(yield* answer("127.0.0.1", {}, "localhost", "HTTP://evil.com?x")).toBe(false)
+      expect(yield* answer("127.0.0.1", {}, "evil.com", "http://localhost/")).toBe(false)
+      expect(yield* answer("127.0.0.1", {}, "localhost", "http://localhost:3000/")).toBe(true)
+    })
+  )
+
+  it.effect("answers to the names that are allowed, below a star to all of them, and to HOST", () =>
+    Effect.gen(function* () {
+      const allowedHosts = ["pool.example.com", "*.internal"]
+      const options = { allowedHosts, host: "Pool-Host" }
+      for (const host of ["pool.example.com", "POOL.example.com:443", "a.b.internal", "pool-host:3000", "localhost"]) {
+        expect(yield* answer("127.0.0.1", options, host)).toBe(true)
+      }
+      for (const host of ["example.com", "evil.pool.example.com", "internal", "evilinternal", "evil.com"]) {
+        expect(yield* answer("127.0.0.1", options, host)).toBe(false)
+      }
+      expect(yield* answer("127.0.0.1", { allowedHosts: ["*"] }, "evil.com")).toBe(true)
+    })
+  )
+
+  it.effect("is what it is: elsewhere every name is answered to, unless some are allowed, and then addresses too", () =>
+    Effect.gen(function* () {
+      expect(yield* answer("0.0.0.0", {}, "anything.com")).toBe(true)
+      const options = { allowedHosts: ["pool.example.com"] }
+      expect(yield* answer("0.0.0.0", options, "evil.com")).toBe(false)
+      for (const host of ["pool.example.com", "10.1.2.3:3000", "[2001:db8::1]:3000", "localhost"]) {
+        expect(yield* answer("::", options, host)).toBe(true)
+      }
+    })
+  )
+
+  it.scopedLive("says so over its socket with 421, and what to do", () =>
+    Effect.gen(function* () {
+      const { address } = yield* HttpServer.HttpServer
+      const port = address._tag === "TcpAddress" ? address.port : 0
+      const say = (request: string) =>
+        Effect.async<string>((resume) => {
+          let text = ""
+          connect(port, "127.0.0.1")
+            .on("data", (data) => {
+              text += data
+            })
+            .on("close", () => resume(Effect.succeed(text)))
+            .end(request)
+        })
+      const live = "/api/health/live"
+      for (const head of [
+        `GET ${live} HTTP/1.1\r\nHost: rebound.example`,
+        `GET http://rebound.example${live} HTTP/1.1\r\nHost: localhost`,
+        `GET ${live} HTTP/1.0`
+      ]) {
+        const answered = yield* say(`${head}\r\nConnection: close\r\n\r\n`)
+        expect(answered).toMatch(/^HTTP\/1\.1 421 /)
+        expect(answered).toContain("DB_POOL_ALLOWED_HOSTS")
+      }
+      expect(yield* say(`GET ${live} HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close\r\n\r\n`)).toMatch(
+        / 200 /
+      )
+    }).pipe(Effect.provide(served))
+  )
+})
