@@ -15,7 +15,7 @@ import { ConnectionFailed, type DbError, type Mode, PoolClosed } from "./Errors.
 import { callerLeft } from "./internal/audit/eventType.js"
 import type { Resource } from "./internal/lease.js"
 import * as PooledClient from "./internal/pooledClient.js"
-import type { MakeTransport, Transport } from "./internal/transport.js"
+import type { MakeTransport, Reason, Transport } from "./internal/transport.js"
 
 /**
  * What a caller gets from a pool.
@@ -64,7 +64,7 @@ export class PooledConnection implements Connection, Resource {
   readonly #others: WeakMap<Credentials, SupabaseClient> = new WeakMap()
 
   readonly #refuse = (error: DbError): void => {
-    this.transport.failure = error
+    this.transport.tenure.failure = error
   }
 
   constructor(options: ConnectionOptions, id: string, createdAt: Date) {
@@ -111,16 +111,12 @@ export class PooledConnection implements Connection, Resource {
   readonly ping: Effect.Effect<void, unknown> = Effect.suspend(() => this.transport.ping)
 
   lend(): void {
-    this.transport.usable = true
-    this.transport.failure = undefined
-    this.transport.retryAfter = null
-    this.transport.writes = 0
-    this.transport.sent.clear()
-    this.transport.traceparent = ""
+    this.transport.lend()
   }
 
   get ending(): string {
-    const { ended = "", failure } = this.transport
+    const { ended = "", tenure } = this.transport
+    const { failure } = tenure
     if (ended !== "") return ended
     if (failure === undefined) return "closed by the server"
     if (failure._tag === "QueryError" && failure.code === "ABORTED") return callerLeft
@@ -130,20 +126,21 @@ export class PooledConnection implements Connection, Resource {
   }
 
   takeBack(): boolean {
-    this.transport.usable = false
+    this.transport.takeBack()
     if (!this.transport.isBusy) return true
     const origin = new URL(this.#url).origin
     this.abort(
-      (sent) => new ConnectionFailed({ pool: this.mode, origin, failure: "returned", code: "STILL_IN_USE", sent })
+      (sent, method) =>
+        new ConnectionFailed({ pool: this.mode, origin, failure: "returned", code: "STILL_IN_USE", sent, method })
     )
     return false
   }
 
-  abort(reason: (sent: boolean) => DbError): void {
+  abort(reason: Reason): void {
     this.transport.abortAll(reason)
   }
 
-  close(reason: (sent: boolean) => DbError): Effect.Effect<void> {
+  close(reason: Reason): Effect.Effect<void> {
     return this.transport.close(reason)
   }
 
@@ -181,5 +178,5 @@ export const make = (options: ConnectionOptions): Effect.Effect<PooledConnection
       made += 1
       return new PooledConnection(options, `${options.mode}-${made}`, new Date(now))
     }),
-    (connection) => connection.close((sent) => new PoolClosed({ pool: connection.mode, sent }))
+    (connection) => connection.close((sent, method) => new PoolClosed({ pool: connection.mode, sent, method }))
   )

@@ -10,7 +10,8 @@
  * @since 0.1.0
  */
 import { Duration, Schema } from "effect"
-import { isTransientAnswer, mayHaveExecutedAnswer } from "./internal/errorCodes.js"
+import { endingOf } from "./internal/errorCodes.js"
+import { reads } from "./internal/plainRequest.js"
 import { clause, count, period, sentence } from "./internal/words.js"
 
 /**
@@ -27,14 +28,45 @@ export const Mode = Schema.Literal("read", "write")
  */
 export type Mode = typeof Mode.Type
 
-const executed = (may: boolean, pool: Mode = "write"): string => {
-  if (!may) return "Nothing was executed."
-  return pool === "read"
-    ? "It was a read: nothing was changed."
-    : "It may have been executed: look before sending it again."
+/** What was asked, and whether it has left. */
+interface Request {
+  readonly pool: Mode
+  readonly sent: boolean
+  /** Of HTTP; a read on the write pool is a read too. */
+  readonly method?: string | undefined
 }
 
-const sentOr = (sent: boolean, pool: Mode): string => (sent ? executed(true, pool) : "Nothing was sent.")
+const onlyReads = ({ method, pool }: Omit<Request, "sent">): boolean =>
+  pool === "read" || (method !== undefined && reads(method))
+
+const itWasARead = "It was a read: nothing was changed."
+const perhaps = "It may have been executed: look before sending it again."
+
+const sentOr = (request: Request): string => {
+  if (!request.sent) return "Nothing was sent."
+  return onlyReads(request) ? itWasARead : perhaps
+}
+
+const mayHaveExecuted = (request: Request): boolean => request.sent && !onlyReads(request)
+
+const executed = ({
+  code,
+  mayHaveExecuted,
+  method,
+  status
+}: {
+  readonly code: string
+  readonly mayHaveExecuted: boolean
+  readonly method?: string | undefined
+  readonly status: number
+}): string => {
+  // PostgREST has answered with rows, and supabase-js has counted them.
+  if (mayHaveExecuted) return code === "PGRST116" && status < 300 ? "It was executed." : perhaps
+  return method !== undefined && reads(method) ? itWasARead : "Nothing was executed."
+}
+
+/** Of the request, where it is known: GET and HEAD change nothing, whichever pool they go through. */
+const Method = Schema.optional(Schema.UndefinedOr(Schema.String))
 
 /**
  * No connection became free, and none could be opened, within `connectionTimeout`.
@@ -123,19 +155,20 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
   origin: Schema.String,
   failure: ConnectionFailure,
   code: Schema.String,
-  sent: Schema.Boolean
+  sent: Schema.Boolean,
+  method: Method
 }) {
   override get message(): string {
     return (
       `Connection failed: ${failures[this.failure]} ${this.origin}${this.code === "" ? "" : ` (${this.code})`}. ` +
-      `${sentOr(this.sent, this.pool)} ${remedies[this.failure]}`
+      `${sentOr(this)} ${remedies[this.failure]}`
     )
   }
   get isTransient(): boolean {
     return this.failure !== "returned"
   }
   get mayHaveExecuted(): boolean {
-    return this.sent
+    return mayHaveExecuted(this)
   }
 }
 
@@ -172,19 +205,20 @@ const remedies: Record<typeof ConnectionFailure.Type, string> = {
 export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {
   pool: Mode,
   timeout: Schema.DurationFromMillis,
-  sent: Schema.Boolean
+  sent: Schema.Boolean,
+  method: Method
 }) {
   override get message(): string {
     return (
       `Request timeout: no complete answer within ${period(this.timeout)} on a ${this.pool} connection. ` +
-      `${sentOr(this.sent, this.pool)} Make the query faster, or raise DB_POOL_REQUEST_TIMEOUT.`
+      `${sentOr(this)} Make the query faster, or raise DB_POOL_REQUEST_TIMEOUT.`
     )
   }
   get isTransient(): boolean {
     return true
   }
   get mayHaveExecuted(): boolean {
-    return this.sent
+    return mayHaveExecuted(this)
   }
 }
 
@@ -198,19 +232,20 @@ export class ConnectionReclaimed extends Schema.TaggedError<ConnectionReclaimed>
   pool: Mode,
   connectionId: Schema.String,
   held: Schema.DurationFromMillis,
-  sent: Schema.Boolean
+  sent: Schema.Boolean,
+  method: Method
 }) {
   override get message(): string {
     return (
       `Connection reclaimed: ${this.connectionId} was held for ${period(this.held)} and taken back as a leak. ` +
-      `${sentOr(this.sent, this.pool)} Return connections sooner, or raise DB_POOL_LEAK_DETECTION_TIMEOUT.`
+      `${sentOr(this)} Return connections sooner, or raise DB_POOL_LEAK_DETECTION_TIMEOUT.`
     )
   }
   get isTransient(): boolean {
     return false
   }
   get mayHaveExecuted(): boolean {
-    return this.sent
+    return mayHaveExecuted(this)
   }
 }
 
@@ -231,23 +266,27 @@ export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
   details: Schema.String,
   hint: Schema.String,
   status: Schema.Int,
-  retryAfter: Schema.optional(Schema.DurationFromMillis)
+  retryAfter: Schema.optional(Schema.DurationFromMillis),
+  method: Method,
+  /** Who said so, where the answer shows it: a gateway's word proves nothing about the database. */
+  answeredBy: Schema.optional(Schema.UndefinedOr(Schema.Literal("PostgREST", "gateway")))
 }) {
   override get message(): string {
     const source = [this.code, this.status === 0 ? "" : `HTTP ${this.status}`].filter((word) => word !== "").join(", ")
     const where = source === "" ? "" : ` (${source})`
     const remedy = this.hint === "" ? remedyOf(this) : this.hint
-    return `Query failed: ${clause(this.reason)}${where}.${sentence(this.details)} ${executed(this.mayHaveExecuted)}${sentence(remedy)}`
+    return `Query failed: ${clause(this.reason)}${where}.${sentence(this.details)} ${executed(this)}${sentence(remedy)}`
   }
   get isTransient(): boolean {
-    return isTransientAnswer(this.status, this.code)
+    return endingOf(this).isTransient
   }
   get mayHaveExecuted(): boolean {
-    return mayHaveExecutedAnswer(this.status, this.code)
+    return endingOf(this).mayHaveExecuted
   }
 }
 
 const remedyOf = ({ isTransient, status }: QueryError): string => {
+  if (status === 540) return "The project is paused: restore it in the Supabase dashboard."
   if (isTransient) return "Try again in a moment."
   if (status === 401 || status === 403) return "Check the key or the access token, and what its role is granted."
   if (status >= 500) return "Look at the database's log."
@@ -255,7 +294,7 @@ const remedyOf = ({ isTransient, status }: QueryError): string => {
 }
 
 /**
- * One row was asked for and none, or more than one, is there.
+ * One row was asked for and none is there. Where several are, the error is a `QueryError` with the code `PGRST116`.
  *
  * PostgREST looks before it commits, so a write with `single()` has changed nothing. `maybeSingle()` on a write is
  * judged by supabase-js when the answer is here: then `executed` is true.
@@ -271,14 +310,11 @@ export class RowNotFound extends Schema.TaggedError<RowNotFound>()("RowNotFound"
 }) {
   override get message(): string {
     const where = this.table === "" ? "" : ` in ${this.table}`
-    const many = /\b(?:[2-9]|[1-9]\d+) rows/.test(this.details)
     const none = this.id === undefined ? "no row matches" : `no row has the key ${clause(this.id)}`
-    const one = this.id === undefined ? "Narrow the filter to one row." : unlessUnique
     const remedy = this.id === undefined ? unlessSingle : unlessHidden
     return (
       `Row not found${where}: ${this.details === "" ? none : clause(this.details)}. ` +
-      `${this.executed ? "The write was executed." : "Nothing was changed."} ` +
-      `${many ? one : remedy}`
+      `${this.executed ? "The write was executed." : "Nothing was changed."} ${remedy}`
     )
   }
   get isTransient(): boolean {
@@ -290,9 +326,6 @@ export class RowNotFound extends Schema.TaggedError<RowNotFound>()("RowNotFound"
 }
 
 const unlessSingle = "Use maybeSingle() where no row is a good answer."
-
-const unlessUnique =
-  "The key of a table has to be one column that is unique. Where several columns together are its primary key, read and write with the client: Db.read and Db.write."
 
 const unlessHidden = "Check the key, and whether row level security hides the row from who asks."
 
@@ -400,7 +433,7 @@ export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()("
     return `Transaction failed${where}: ${this.reason}${code}. Nothing of it was kept. ${this.hint}`.trimEnd()
   }
   get isTransient(): boolean {
-    return this.code === "40001" || this.code === "40P01"
+    return endingOf({ status: 400, code: this.code, reason: this.reason }).isTransient
   }
   get mayHaveExecuted(): boolean {
     return false
@@ -415,16 +448,17 @@ export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()("
  */
 export class PoolClosed extends Schema.TaggedError<PoolClosed>()("PoolClosed", {
   pool: Mode,
-  sent: Schema.Boolean
+  sent: Schema.Boolean,
+  method: Method
 }) {
   override get message(): string {
-    return `Pool closed: the ${this.pool} pool is shutting down. ${sentOr(this.sent, this.pool)} Build a new pool to go on.`
+    return `Pool closed: the ${this.pool} pool is shutting down. ${sentOr(this)} Build a new pool to go on.`
   }
   get isTransient(): boolean {
     return false
   }
   get mayHaveExecuted(): boolean {
-    return this.sent
+    return mayHaveExecuted(this)
   }
 }
 

@@ -11,6 +11,7 @@
  */
 import { Duration, Schedule } from "effect"
 import { type DbError, type Mode, retryAfterOf } from "./Errors.js"
+import { isIssuedAtFuture } from "./internal/errorCodes.js"
 
 /**
  * What the decision needs to know about the operation.
@@ -73,6 +74,17 @@ export const longestRetryAfter: Duration.Duration = Duration.seconds(30)
 const longestTimer = 24 * 86_400_000
 
 /**
+ * For how long a token "issued at future" is tried, all retries together: a gateway's clock that is ahead of the database's
+ * by more than the 30 s that PostgREST allows (16.2), as hosted projects show it with new keys, is right a moment later.
+ */
+const clockSkew = Duration.seconds(3)
+
+const leastOf = (error: DbError, { maxRetries }: Delays): Duration.Duration =>
+  "code" in error && "reason" in error && isIssuedAtFuture(error)
+    ? Duration.times(clockSkew, 1 / Math.max(1, maxRetries))
+    : Duration.zero
+
+/**
  * `Schedule.exponential` from `retryDelay`, doubling, `maxRetries` times; never less than the server asked for with
  * `Retry-After` (up to `longestRetryAfter`), and never more than a timer can count (24 days).
  *
@@ -85,7 +97,10 @@ export const schedule = (delays: Delays): Schedule.Schedule<Duration.Duration, D
     Schedule.intersect(Schedule.recurs(delays.maxRetries)),
     Schedule.zipRight(Schedule.identity<DbError>()),
     Schedule.modifyDelay((error, delay) =>
-      Duration.min(Duration.max(delay, retryAfterOf(error, longestRetryAfter)), longestTimer)
+      Duration.min(
+        Duration.max(delay, Duration.max(leastOf(error, delays), retryAfterOf(error, longestRetryAfter))),
+        longestTimer
+      )
     ),
     Schedule.delays
   )

@@ -73,12 +73,12 @@ const refused: ReadonlyArray<readonly [what: string, operation: (two: Two) => Op
   [
     "two rows for single()",
     ({ body }) => Db.read((c) => c.from("notes").select("id").eq("body", body).single()),
-    { _tag: "RowNotFound" }
+    { _tag: "QueryError", code: "PGRST116" }
   ],
   [
     "two rows for maybeSingle()",
     ({ body }) => Db.read((c) => c.from("notes").select("id").eq("body", body).maybeSingle()),
-    { _tag: "RowNotFound" }
+    { _tag: "QueryError", code: "PGRST116" }
   ],
   [
     "no row for single()",

@@ -119,10 +119,6 @@ describe("the words", () => {
       "Row not found in users: The result contains 0 rows. Nothing was changed. Use maybeSingle() where no row is a good answer."
     ],
     [
-      new Db.RowNotFound({ table: "users", details: "The result contains 2 rows", executed: true }),
-      "Row not found in users: The result contains 2 rows. The write was executed. Narrow the filter to one row."
-    ],
-    [
       new Db.RowNotFound({ table: "users", details: "", id: "7" }),
       "Row not found in users: no row has the key 7. Nothing was changed. " +
         "Check the key, and whether row level security hides the row from who asks."

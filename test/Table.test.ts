@@ -260,7 +260,7 @@ layer(Real)("Db.table", (it) => {
           failureOf(pairs.remove(body))
         ])
         for (const { _tag, message } of errors) {
-          assert.strictEqual(_tag, "RowNotFound")
+          assert.strictEqual(_tag, "QueryError")
           assert.include(message, "2 rows")
           assert.include(message, "The key of a table has to be one column that is unique.")
           assert.notInclude(message, "Narrow the filter")

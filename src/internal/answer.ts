@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { type DbError, isDbError, QueryError, RowNotFound } from "../Errors.js"
 import { parseRetryAfter } from "../Retry.js"
-import { bodyOf, tableOf } from "./builderFields.js"
+import { bodyOf, retryOf, tableOf, withoutRetries } from "./builderFields.js"
 import { invalidRequest } from "./invalidRequest.js"
 import { unsendable } from "./jsonable.js"
 import { limitTo } from "./maxAffected.js"
@@ -39,47 +39,87 @@ const text = (value: unknown, asked: object): string =>
 /** PostgREST: "JSON object requested, multiple (or no) rows returned". */
 const notOneRow = "PGRST116"
 
-const rowNotFound = (details: string, transport: Transport, table: string): RowNotFound => {
+const severalRows = /\b(?:[2-9]|[1-9]\d+) rows/
+
+/** None is there, or several are: then the row was found, and more. */
+const notOne = (details: string, { tenure }: Transport, asked: object, reason: string): DbError => {
   // A 2xx that supabase-js made this error of: `maybeSingle()` on a write that is committed.
-  const executed = transport.status >= 200 && transport.status < 300 && transport.writes > 0
-  return new RowNotFound({ table, details, executed })
+  const executed = tenure.status >= 200 && tenure.status < 300 && tenure.writes > 0
+  if (!severalRows.test(details)) return new RowNotFound({ table: tableOf(asked), details, executed })
+  return new QueryError({
+    code: notOneRow,
+    reason,
+    details,
+    hint: "One row was asked for: narrow the filter, or leave out single() and maybeSingle().",
+    status: executed ? tenure.status : 406,
+    method: tenure.answered,
+    answeredBy: "PostgREST"
+  })
 }
+
+/** PGRST201 gives a list of what is ambiguous. */
+const detailsOf = (details: unknown, asked: object): string =>
+  typeof details === "object" && details !== null ? text(JSON.stringify(details), asked) : text(details, asked)
+
+/** No answer came and nothing broke: the builder could not make a request of what it was given. */
+const neverLeft = (reason: string): QueryError =>
+  invalidRequest(`it could not be sent: ${reason}`, "Mend the value: JSON has no circles.")
 
 /** `asked`: the builder or the client. */
 export const errorOf = (answer: Response, transport: Transport, now: number, asked: object): DbError => {
   const { error, status } = answer
-  // Status 0: no answer came. Why, is in our fetch's error; the builder has made words of it.
-  if (status === 0 && transport.failure !== undefined) return transport.failure
-  const code = text(error?.code, asked)
-  const details = text(error?.details, asked)
-  if (code === notOneRow) return rowNotFound(details, transport, tableOf(asked))
-  const retryAfter = parseRetryAfter(transport.retryAfter, now)
+  const { tenure } = transport
   const reason = text(error?.message, asked)
+  if (status === 0) return tenure.failure ?? neverLeft(reason)
+  const code = text(error?.code, asked)
+  const details = detailsOf(error?.details, asked)
+  if (code === notOneRow) return notOne(details, transport, asked, reason)
+  const retryAfter = parseRetryAfter(tenure.retryAfter, now)
+  // Of several requests it is the last one's answer that more is known of.
+  const isLast = tenure.status === status
   return new QueryError({
     code,
-    reason: reason === "" ? "the server gave no reason" : status < 400 ? `the answer is not JSON: ${reason}` : reason,
+    reason: reason === "" ? "the server gave no reason" : status < 300 ? `the answer is not JSON: ${reason}` : reason,
     details,
     hint: text(error?.hint, asked),
     status,
-    ...(retryAfter === undefined ? {} : { retryAfter })
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+    ...(isLast ? { method: tenure.answered } : {}),
+    ...(isLast && tenure.said !== undefined ? { answeredBy: tenure.said.answeredBy } : {})
   })
 }
 
-const isErrorBody = (u: unknown): u is NonNullable<Outcome["error"]> =>
-  typeof u === "object" && u !== null && "message" in u && "code" in u
+/** An error's object of PostgREST's, or what a builder makes of a gateway's page. */
+const isErrorBody = (u: unknown, { tenure }: Transport): u is NonNullable<Outcome["error"]> => {
+  if (typeof u !== "object" || u === null || !("message" in u)) return false
+  if ("code" in u) return true
+  const { said } = tenure
+  return (
+    said !== undefined &&
+    typeof u.message === "string" &&
+    (u.message === said.reason || u.message.startsWith(said.words))
+  )
+}
 
 /** What user code threw: an error of ours, PostgREST's error object thrown on, or a defect. */
 export const thrownError = (thrown: unknown, transport: Transport, now: number, asked: object): DbError | undefined => {
   if (isDbError(thrown)) return thrown
-  const { failure, rejection } = transport
+  const { failure, rejection, status } = transport.tenure
   if (failure !== undefined && rejection !== undefined && rejection === thrown) return failure
-  if (!isErrorBody(thrown)) return undefined
+  if (!isErrorBody(thrown, transport)) return undefined
   if (failure !== undefined && text(thrown.message, asked).includes(failure.message)) return failure
-  return errorOf({ error: thrown, status: transport.status }, transport, now, asked)
+  return errorOf({ error: thrown, status }, transport, now, asked)
 }
 
 /** JSON `null` as the body of a failure: supabase-js takes it for "no error". */
 const isGood = (answer: Response): boolean => answer.error === null && answer.status < 400
+
+/** A builder's own word on repeating it, before it is sent. */
+export const heedRetry = (query: object, { tenure }: Transport): void => {
+  const wanted = retryOf(query)
+  if (wanted === true) withoutRetries(query)
+  if (wanted === false) tenure.once = true
+}
 
 /** What must not be sent as it is: JSON makes `null` of an infinite number, and nobody would know. */
 const refusalOf = (query: unknown, maxAffected: number | undefined): QueryError | undefined => {
@@ -114,6 +154,7 @@ export const askFor = <A extends Response, B>(
     const span = fiber.currentSpan
     const refused = refusalOf(query, maxAffected)
     if (refused !== undefined) return Effect.fail(refused)
+    heedRetry(query, transport)
     return Effect.async((resume) => {
       query.then(
         (answer) => {

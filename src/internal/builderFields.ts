@@ -16,6 +16,23 @@ const decoded = (name: string): string => {
   }
 }
 
+/**
+ * What `retry` of a builder was called with; undefined where it was not. A pooled client's builders begin with `unsaid`,
+ * which is as false to supabase-js.
+ */
+export const retryOf = (query: unknown): boolean | undefined => {
+  if (typeof query !== "object" || query === null || !("retryEnabled" in query)) return undefined
+  const { retryEnabled } = query
+  return typeof retryEnabled === "boolean" ? retryEnabled : undefined
+}
+
+export const unsaid = 0
+
+/** There is one owner of retries, and that is the pool. */
+export const withoutRetries = (query: object): void => {
+  Reflect.set(query, "retryEnabled", unsaid)
+}
+
 /** What a builder is about to send as JSON; undefined where it only reads. */
 export const bodyOf = (query: unknown): unknown =>
   typeof query === "object" && query !== null && "body" in query ? query.body : undefined

@@ -262,8 +262,8 @@ export class Core<R extends Resource> {
     return longest
   }
 
-  private closed(sent: boolean): PoolClosed {
-    return new PoolClosed({ pool: this.options.mode, sent })
+  private closed(sent: boolean, method?: string): PoolClosed {
+    return new PoolClosed({ pool: this.options.mode, sent, method })
   }
 
   admit(resource: R, scope: Scope.CloseableScope, random: number): void {
@@ -355,7 +355,7 @@ export class Core<R extends Resource> {
     yield* Effect.timeoutOption(Effect.interruptible(this.drained), this.options.shutdownTimeout)
     for (const lease of this.leases.values()) {
       if (lease.state !== "busy") continue
-      lease.resource.abort((sent) => this.closed(sent))
+      lease.resource.abort((sent, method) => this.closed(sent, method))
       this.takeAway(lease, "closed")
     }
     this.phase = "closed"

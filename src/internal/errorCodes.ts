@@ -1,42 +1,104 @@
 /**
- * What an HTTP answer says about the operation, as two pure functions of status and code.
+ * How an operation ended, as far as an answer tells: one table of status, code, method and who spoke.
  *
- * The code stands above the status: PostgREST answers a serialization failure with 500, as it does a crash.
- * PGRST000…003: PostgREST's error reference. SQLSTATEs: PostgreSQL's appendix A. 520…524: Cloudflare.
+ * The code stands above the status: PostgREST answers a serialization failure with 500, as it does a crash. What was
+ * measured on PostgREST 16.2 and what follows from it is in docs/postgrest.md. PGRST…: PostgREST's error reference.
+ * SQLSTATEs: PostgreSQL's appendix A. 520…530: Cloudflare. 540 and 544: Supabase.
  */
+import { reads } from "./plainRequest.js"
 
-/** PostgREST had no database connection to give, so nothing was executed. */
-const noDatabase = new Set(["PGRST000", "PGRST001", "PGRST002", "PGRST003"])
+/** An answer that is an error, or none that can be understood. */
+export interface Told {
+  readonly status: number
+  /** PostgREST's or PostgreSQL's, a gateway's, or ours; empty where there was none. */
+  readonly code: string
+  readonly reason?: string | undefined
+  /** Of the request; where it is not known it may have been a write. */
+  readonly method?: string | undefined
+  /** Who spoke, where that is known: the code alone tells it of most. */
+  readonly answeredBy?: "PostgREST" | "gateway" | undefined
+}
 
-/** The server turned the connection away before it executed anything. */
-const turnedAway = new Set(["53300", "57P03"])
+export interface Ending {
+  /** Could the same operation succeed a moment later? */
+  readonly isTransient: boolean
+  /** Could the database have carried it out? Never of what only reads. */
+  readonly mayHaveExecuted: boolean
+}
 
-/** The transaction was rolled back by the database for others' sake. */
-const rolledBack = new Set(["40001", "40P01"])
+const final: Ending = { isTransient: false, mayHaveExecuted: false }
+const notExecuted: Ending = { isTransient: true, mayHaveExecuted: false }
+const unknown: Ending = { isTransient: true, mayHaveExecuted: true }
+const perhapsAndFinal: Ending = { isTransient: false, mayHaveExecuted: true }
 
-/** The database itself says that it does not know how it ended: 08006, 08007, 40003 and their class. */
-const unknownEnd = /^(08\d\d\w|40003)$/
+/** Our own words for what has no answer. */
+const ours: Readonly<Record<string, Ending>> = {
+  ABORTED: perhapsAndFinal,
+  ABORTED_UNSENT: final,
+  INVALID_REQUEST: final,
+  INVALID_TOKEN: final,
+  REDIRECTED: final
+}
+
+const codes: ReadonlyArray<readonly [code: RegExp, ending: Ending]> = [
+  // PostgREST had no database connection to give.
+  [/^PGRST00[0-3]$/, notExecuted],
+  // The server turned the connection away: too many, starting up or shutting down; could not be reached, or refused.
+  [/^(53300|57P03|08001|08004)$/, notExecuted],
+  // Rolled back for others' sake.
+  [/^(40001|40P01)$/, notExecuted],
+  // The backend was told to end. What ran was rolled back (20 of 20), but at COMMIT nobody can say.
+  [/^(57P01|57P02|57P05)$/, unknown],
+  // The database itself says that it does not know.
+  [/^(08...|40003)$/, unknown]
+]
+
+/** A token whose time has not come: a gateway's clock is ahead of the database's, and a moment later it is good. */
+export const isIssuedAtFuture = ({ code, reason = "" }: Pick<Told, "code" | "reason">): boolean =>
+  /^PGRST30\d$/.test(code) && /issued at future/i.test(reason)
+
+/** A standby after a failover refuses what writes. A function that writes, called by GET, is refused for good. */
+const isStandby = ({ code, method }: Told): boolean => code === "25006" && method !== undefined && !reads(method)
 
 /** PostgREST's or PostgreSQL's word. A gateway's JSON may have a `code` too, and proves nothing. */
-const isOfDatabase = (code: string): boolean => /^(PGRST\w{3}|[0-9A-Z]{5})$/.test(code)
+export const looksOfDatabase = (code: string): boolean => /^(PGRST\w{3}|[0-9A-Z]{5})$/.test(code)
 
-/** Our own words for what never left this process. */
-const unsent = new Set(["ABORTED_UNSENT", "INVALID_REQUEST", "INVALID_TOKEN"])
+/** PostgREST lost the database in the middle, perhaps at COMMIT: 400 and an error without a code. */
+const isLost = ({ answeredBy, code, status }: Told): boolean =>
+  status === 400 && answeredBy === "PostgREST" && code === ""
 
-const gatewayGaveUp = (status: number): boolean =>
-  status === 502 || status === 503 || status === 504 || (status >= 520 && status <= 524)
+/** The request did not get through to PostgREST: 525, 526 and 530 are the handshake and the name behind Cloudflare. */
+const undelivered = new Set([408, 425, 429, 525, 526, 530])
 
-/** Could the same operation succeed a moment later? */
-export const isTransientAnswer = (status: number, code: string): boolean =>
-  noDatabase.has(code) ||
-  turnedAway.has(code) ||
-  rolledBack.has(code) ||
-  status === 429 ||
-  (gatewayGaveUp(status) && !isOfDatabase(code))
+/** Somebody between gave up on an answer. */
+export const gaveUp = (status: number): boolean =>
+  status === 502 || status === 503 || status === 504 || (status >= 520 && status <= 530) || status === 544
 
-/** Could the database have carried it out, although the answer is an error (or a 2xx whose body is not JSON)? */
-export const mayHaveExecutedAnswer = (status: number, code: string): boolean => {
-  if (unsent.has(code)) return false
-  if (unknownEnd.test(code)) return true
-  return !isOfDatabase(code) && (status >= 500 || status < 400)
+const byStatus = (status: number): Ending => {
+  if (undelivered.has(status)) return notExecuted
+  if (gaveUp(status)) return unknown
+  // 540: Supabase has paused the project. 3xx: who redirects has not done it.
+  if (status === 540 || (status >= 300 && status < 500)) return final
+  // A 2xx that is not understood was a success.
+  return perhapsAndFinal
+}
+
+const ended = (told: Told): Ending => {
+  const { answeredBy, code, status } = told
+  const own = ours[code]
+  if (own !== undefined && answeredBy !== "PostgREST") return own
+  if (isLost(told)) return unknown
+  if (isIssuedAtFuture(told) || isStandby(told)) return notExecuted
+  const known = codes.find(([pattern]) => pattern.test(code))
+  if (known !== undefined) return known[1]
+  // Raised in SQL with a code of its own, or any other of the database's errors: rolled back.
+  const ofDatabase = code !== "" && (answeredBy === undefined ? looksOfDatabase(code) : answeredBy === "PostgREST")
+  return ofDatabase && status >= 300 && !undelivered.has(status) ? final : byStatus(status)
+}
+
+export const endingOf = (told: Told): Ending => {
+  const ending = ended(told)
+  return ending.mayHaveExecuted && told.method !== undefined && reads(told.method)
+    ? { ...ending, mayHaveExecuted: false }
+    : ending
 }

@@ -1,28 +1,28 @@
 /** A request under way on a socket, and what becomes of its answer. However it ends, its caller is told. */
+import type * as Buffers from "node:buffer"
 import { Effect } from "effect"
 import type { Dispatcher } from "undici"
 import { type DbError, RequestTimeout } from "../Errors.js"
 import { Deadline } from "./deadlines.js"
-import { mayHaveExecutedAnswer } from "./errorCodes.js"
-import { codeOf, tooLarge } from "./fetchErrors.js"
+import { tooLarge } from "./fetchErrors.js"
+import type { Asked, Settle, UnderWay } from "./fetchTransport.js"
 import { headerOf, LeanResponse, type RawHeaders } from "./leanResponse.js"
 import { reads } from "./plainRequest.js"
 import type { SocketOptions } from "./socketFetch.js"
+import type { Tenure } from "./tenure.js"
 
 /** What it needs of its socket. */
 interface Owner {
   readonly options: SocketOptions
   readonly inFlight: Set<Exchange>
-  writes: number
-  failed(failure: DbError, thrown: Error): void
-  classify(error: Error, sent: boolean): DbError
-  unreadable(thrown: unknown): DbError
+  classify(error: Error, sent: boolean, method: string): DbError
+  unreadable(thrown: unknown, method: string): DbError
   answering(): void
   answered(status: number, headers: RawHeaders, code: string): void
 }
 
 /** A request under way. */
-export class Exchange extends Deadline implements Dispatcher.DispatchHandler {
+export class Exchange extends Deadline implements Dispatcher.DispatchHandler, UnderWay {
   sent = false
   settled = false
   private abort: ((error?: Error) => void) | undefined = undefined
@@ -35,23 +35,17 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler {
   private length = 0
   private readonly owner: Owner
   private readonly url: string
-  private readonly writes: boolean
-  private readonly hasBody: boolean
+  readonly method: string
+  private readonly tenure: Tenure
   private readonly resolve: (response: Response) => void
   private readonly reject: (error: unknown) => void
 
-  constructor(
-    owner: Owner,
-    url: string,
-    method: string,
-    resolve: (response: Response) => void,
-    reject: (error: unknown) => void
-  ) {
+  constructor(owner: Owner, url: string, { method, tenure }: Asked, { reject, resolve }: Settle) {
     super()
     this.owner = owner
     this.url = url
-    this.writes = !reads(method)
-    this.hasBody = method !== "HEAD"
+    this.method = method
+    this.tenure = tenure
     this.resolve = resolve
     this.reject = reject
   }
@@ -59,7 +53,8 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler {
   get onExpire(): Effect.Effect<void> {
     return Effect.sync(() => {
       const { requestTimeout, target } = this.owner.options
-      this.cancel(new RequestTimeout({ pool: target.mode, timeout: requestTimeout, sent: this.sent }))
+      const { method, sent } = this
+      this.cancel(new RequestTimeout({ pool: target.mode, timeout: requestTimeout, sent, method }))
     })
   }
 
@@ -76,8 +71,7 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler {
 
   private fail(failure: DbError, thrown: Error): void {
     this.finish()
-    if (this.writes && this.sent) this.owner.writes += 1
-    this.owner.failed(failure, thrown)
+    this.tenure.fails(failure, thrown, this.sent && !reads(this.method))
     this.reject(thrown)
   }
 
@@ -102,7 +96,7 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler {
     this.statusText = statusText
     this.headers = headers
     if (status >= 200) this.owner.answering()
-    if (this.hasBody) this.bounded(Number(headerOf(headers, "content-length") ?? 0))
+    if (this.method !== "HEAD") this.bounded(Number(headerOf(headers, "content-length") ?? 0))
     return true
   }
 
@@ -116,7 +110,7 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler {
   private bounded(length: number): boolean {
     const { maxAnswer } = this.owner.options
     if (length <= maxAnswer) return true
-    this.cancel(tooLarge(this.status, maxAnswer))
+    this.cancel(tooLarge(this.status, maxAnswer, this.method))
     return false
   }
 
@@ -126,7 +120,7 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler {
     try {
       this.complete()
     } catch (thrown) {
-      const failure = this.owner.unreadable(thrown)
+      const failure = this.owner.unreadable(thrown, this.method)
       this.fail(failure, failure)
     }
   }
@@ -134,18 +128,23 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler {
   private complete(): void {
     const [first] = this.chunks
     const body = this.chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.chunks)
-    const { headers, status, statusText, url } = this
-    const code = status < 400 ? "" : codeOf(body)
-    const response = new LeanResponse(url, status, statusText, headers, body)
+    const { headers, method, status, statusText, url } = this
+    const header = (name: string): string | null => headerOf(headers, name)
+    const said = this.tenure.hears({ method, url, status, header, text: () => beginning(body) })
+    const response = new LeanResponse(url, status, statusText, headers, body, said?.instead)
     this.finish()
-    this.owner.answered(status, headers, code)
-    if (this.writes && (status < 400 || mayHaveExecutedAnswer(status, code))) this.owner.writes += 1
+    this.owner.answered(status, headers, said?.code ?? "")
     this.resolve(response)
   }
 
   onError(error: Error): void {
     if (this.settled) return
-    const failure = this.owner.classify(error, this.sent)
+    const failure = this.owner.classify(error, this.sent, this.method)
     this.fail(failure, failure)
   }
 }
+
+/** A gateway's page may be of any length. */
+const longestError = 65_536
+
+const beginning = (body: Buffers.Buffer): string => body.toString("utf8", 0, longestError)

@@ -1,5 +1,4 @@
 /** What a request on a socket fails with where no answer of the database's says it. */
-import type * as Buffers from "node:buffer"
 import { QueryError } from "../Errors.js"
 
 /** undici's words for "the request is not one", and for "the answer is not one". */
@@ -14,26 +13,21 @@ export const invalidAnswer: ReadonlySet<string> = new Set([
   "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"
 ])
 
-export const refusedRequest = (code: string, reason: string): QueryError =>
-  new QueryError({ code, reason, details: "", hint: "", status: 0 })
+export const refusedRequest = (code: string, reason: string, method?: string): QueryError =>
+  new QueryError({ code, reason, details: "", hint: "", status: 0, ...(method === undefined ? {} : { method }) })
 
-export const aborted = (sent: boolean): QueryError =>
-  refusedRequest(sent ? "ABORTED" : "ABORTED_UNSENT", "the caller's signal aborted the request")
+export const aborted = (sent: boolean, method: string): QueryError =>
+  refusedRequest(sent ? "ABORTED" : "ABORTED_UNSENT", "the caller's signal aborted the request", method)
 
-export const tooLarge = (status: number, limit: number): QueryError =>
+export const tooLarge = (status: number, limit: number, method: string): QueryError =>
   new QueryError({
+    method,
     code: "ANSWER_TOO_LARGE",
     reason: `the answer is larger than ${limit} bytes`,
     details: "",
     hint: "Ask for less (limit, range, fewer columns; a write without select), or raise DB_POOL_MAX_ANSWER.",
     status
   })
-
-/** PostgREST's code in an error's body, looked for at its beginning: a gateway's page may be of any length. */
-export const codeOf = (body: Buffers.Buffer): string =>
-  /"code"\s*:\s*"(\w*)"/.exec(body.toString("utf8", 0, longestError))?.[1] ?? ""
-
-const longestError = 65_536
 
 export const abortReason = (signal: AbortSignal): Error =>
   signal.reason instanceof Error ? signal.reason : new DOMException("This operation was aborted", "AbortError")

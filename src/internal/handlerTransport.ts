@@ -1,13 +1,15 @@
 /**
  * A transport without a network: a function answers each request that would have been sent. For users' specs.
  *
- * Everything above it is the real thing: the pool, the waiting, the retries, the read-only rule, the timeouts.
+ * Everything above it is the real thing: the pool, the waiting, the retries, the read-only rule, the timeouts, and what is
+ * made of each answer.
  */
 import { Cause, type Duration, Effect, type Exit, Fiber, Option, Runtime } from "effect"
-import { ConnectionFailed, type DbError, type Mode, ReadOnlyConnection, RequestTimeout } from "../Errors.js"
+import { type ConnectionFailed, type DbError, type Mode, RequestTimeout } from "../Errors.js"
 import { tooLarge } from "./fetchErrors.js"
+import { type Asked, FetchTransport, type Settle, type UnderWay } from "./fetchTransport.js"
 import { reads } from "./plainRequest.js"
-import { Sent, type Transport } from "./transport.js"
+import type { Reason } from "./transport.js"
 
 /** Answers a request as the database would. */
 export type Handler<R> = (request: Request) => Response | Effect.Effect<Response, ConnectionFailed, R>
@@ -22,30 +24,81 @@ export interface HandlerOptions<R> {
   readonly maxAnswer: number
 }
 
-interface UnderWay {
-  readonly fiber: Fiber.RuntimeFiber<Response, DbError>
-  readonly reject: (error: unknown) => void
+/** What came, and its words where it is an error. */
+interface Came {
+  readonly response: Response
+  readonly words: string
 }
 
-export class HandlerTransport<R> implements Transport {
-  isOpen = false
-  usable = false
-  failure: DbError | undefined = undefined
-  retryAfter: string | null = null
-  status = 0
-  writes = 0
-  traceparent = ""
-  readonly sent = new Sent()
-  readonly keepAliveHint = undefined
-  private readonly options: HandlerOptions<R>
-  private readonly underWay: Set<UnderWay> = new Set()
+class Handled implements UnderWay {
+  readonly sent = true
+  settled = false
+  readonly method: string
+  fiber: Fiber.RuntimeFiber<Came, DbError> | undefined = undefined
+  private readonly asked: Asked
+  private readonly settle: Settle
+  private readonly onEnd: (request: Handled) => void
 
-  constructor(options: HandlerOptions<R>) {
-    this.options = options
+  constructor(asked: Asked, settle: Settle, onEnd: (request: Handled) => void) {
+    this.asked = asked
+    this.method = asked.method
+    this.settle = settle
+    this.onEnd = onEnd
   }
 
-  get isBusy(): boolean {
-    return this.underWay.size > 0
+  private finish(): void {
+    this.settled = true
+    this.onEnd(this)
+  }
+
+  cancel(failure: DbError, thrown: Error = failure): void {
+    if (this.settled) return
+    this.fail(failure, thrown, !reads(this.method))
+    if (this.fiber !== undefined) Effect.runFork(Fiber.interrupt(this.fiber))
+  }
+
+  private fail(failure: DbError, thrown: unknown, writes: boolean): void {
+    this.finish()
+    this.asked.tenure.fails(failure, thrown, writes)
+    this.settle.reject(thrown)
+  }
+
+  ended(url: string, exit: Exit.Exit<Came, DbError>): void {
+    if (this.settled) return
+    if (exit._tag === "Success") {
+      this.answered(url, exit.value)
+      return
+    }
+    const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
+    if (failure !== undefined) {
+      this.fail(failure, failure, failure.mayHaveExecuted)
+      return
+    }
+    this.finish()
+    this.settle.reject(Cause.squash(exit.cause))
+  }
+
+  private answered(url: string, { response, words }: Came): void {
+    this.finish()
+    const { headers, status } = response
+    const header = (name: string): string | null => headers.get(name)
+    const said = this.asked.tenure.hears({ method: this.method, url, status, header, text: () => words })
+    this.settle.resolve(
+      said?.instead === undefined
+        ? response
+        : Object.defineProperty(response, "text", { value: async () => said.instead })
+    )
+  }
+}
+
+export class HandlerTransport<R> extends FetchTransport<Handled> {
+  isOpen = false
+  readonly keepAliveHint = undefined
+  private readonly options: HandlerOptions<R>
+
+  constructor(options: HandlerOptions<R>) {
+    super(options.mode, options.origin)
+    this.options = options
   }
 
   readonly open: Effect.Effect<void> = Effect.sync(() => {
@@ -54,97 +107,53 @@ export class HandlerTransport<R> implements Transport {
 
   readonly ping: Effect.Effect<void> = Effect.void
 
-  readonly close = (reason: (sent: boolean) => DbError): Effect.Effect<void> =>
+  readonly close = (reason: Reason): Effect.Effect<void> =>
     Effect.sync(() => {
       this.abortAll(reason)
       this.isOpen = false
     })
 
-  readonly abortAll = (reason: (sent: boolean) => DbError): void => {
-    for (const { fiber, reject } of [...this.underWay]) {
-      const failure = reason(true)
-      this.failure = failure
-      reject(failure)
-      Effect.runFork(Fiber.interrupt(fiber))
-    }
-    this.underWay.clear()
-  }
-
-  readonly fetch: typeof globalThis.fetch = (input, init) => {
-    const request = new Request(input, init)
-    if (this.traceparent !== "") request.headers.set("traceparent", this.traceparent)
-    const refused = this.refusal(request)
-    if (refused !== undefined) {
-      this.failure = refused
-      return Promise.reject(refused)
-    }
-    this.sent.add(request.method, request.url.slice(this.options.origin.length))
-    return new Promise((resolve, reject) => {
-      const fiber = Runtime.runFork(this.options.runtime)(this.answer(request))
-      const entry = { fiber, reject }
-      this.underWay.add(entry)
-      fiber.addObserver((exit) => {
-        this.underWay.delete(entry)
-        this.settle(request, exit, resolve, reject)
-      })
+  protected dispatch(asked: Asked, settle: Settle): Handled {
+    const handled = new Handled(asked, settle, (request) => this.inFlight.delete(request))
+    this.inFlight.add(handled)
+    const { body, headers, method, path } = asked
+    const url = `${this.origin}${path}`
+    const request = new Request(url, {
+      method,
+      headers,
+      body: body instanceof Uint8Array ? new Uint8Array(body) : (body ?? null)
     })
+    handled.fiber = Runtime.runFork(this.options.runtime)(this.answer(request))
+    handled.fiber.addObserver((exit) => handled.ended(url, exit))
+    return handled
   }
 
-  private answer(request: Request): Effect.Effect<Response, DbError, R> {
+  private answer(request: Request): Effect.Effect<Came, DbError, R> {
     const { handler, mode, requestTimeout } = this.options
+    const { method } = request
     return Effect.suspend(() => {
       const answer = handler(request)
       return Effect.isEffect(answer) ? answer : Effect.succeed(answer)
     }).pipe(
       Effect.timeoutFail({
         duration: requestTimeout,
-        onTimeout: () => new RequestTimeout({ pool: mode, timeout: requestTimeout, sent: true })
-      })
+        onTimeout: () => new RequestTimeout({ pool: mode, timeout: requestTimeout, sent: true, method })
+      }),
+      Effect.flatMap((response) => this.read(response, method))
     )
   }
 
-  private settle(
-    request: Request,
-    exit: Exit.Exit<Response, DbError>,
-    resolve: (response: Response) => void,
-    reject: (error: unknown) => void
-  ): void {
-    const writes = !reads(request.method)
-    if (exit._tag === "Success") {
-      this.status = exit.value.status
-      this.retryAfter = exit.value.status >= 400 ? exit.value.headers.get("retry-after") : null
-      if (writes && exit.value.ok) this.writes += 1
-      resolve(this.bounded(exit.value))
-      return
-    }
-    const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-    if (failure === undefined) {
-      reject(Cause.squash(exit.cause))
-      return
-    }
-    if (writes && failure.mayHaveExecuted) this.writes += 1
-    this.failure = failure
-    reject(failure)
-  }
-
   /** As a socket would have it: an answer that is too large is one that never came. */
-  private bounded(response: Response): Response {
+  private read(response: Response, method: string): Effect.Effect<Came, DbError> {
     const { maxAnswer } = this.options
-    const text = async (): Promise<string> => {
-      const whole = await Response.prototype.text.call(response)
-      if (Buffer.byteLength(whole) <= maxAnswer) return whole
-      this.failure = tooLarge(response.status, maxAnswer)
-      throw this.failure
-    }
-    return Object.defineProperty(response, "text", { value: text })
-  }
-
-  private refusal(request: Request): DbError | undefined {
-    const { mode, origin } = this.options
-    if (mode === "read" && !reads(request.method)) {
-      return new ReadOnlyConnection({ method: request.method, path: new URL(request.url).pathname })
-    }
-    if (!this.usable) return new ConnectionFailed({ pool: mode, origin, failure: "returned", code: "", sent: false })
-    return undefined
+    const { status } = response
+    if (method === "HEAD" || response.body === null) return Effect.succeed({ response, words: "" })
+    return Effect.flatMap(
+      Effect.promise(() => Response.prototype.text.call(response.clone())),
+      (words) =>
+        Buffer.byteLength(words) <= maxAnswer
+          ? Effect.succeed({ response, words })
+          : Effect.fail(tooLarge(status, maxAnswer, method))
+    )
   }
 }

@@ -25,7 +25,9 @@ export const reclaim = <R extends Resource>(pool: Watched<R>, lease: Lease<R>): 
     const { mode } = pool.options
     lease.reclaimed = true
     pool.ledger.record("leaked", lease, pool.now())
-    resource.abort((sent) => new ConnectionReclaimed({ pool: mode, connectionId: resource.id, held, sent }))
+    resource.abort(
+      (sent, method) => new ConnectionReclaimed({ pool: mode, connectionId: resource.id, held, sent, method })
+    )
     pool.takeAway(lease, "reclaimed")
     return Effect.logWarning(
       `connection leak: ${resource.id} was held for ${period(held)} and has been reclaimed`

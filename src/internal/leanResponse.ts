@@ -102,15 +102,17 @@ export class LeanResponse implements Response {
   readonly redirected = false
   readonly type = "default"
   readonly #body: Buffer
+  readonly #instead: string | undefined
   #used = false
   #full: Response | undefined
 
-  constructor(url: string, status: number, statusText: string, raw: RawHeaders, body: Buffer) {
+  constructor(url: string, status: number, statusText: string, raw: RawHeaders, body: Buffer, instead?: string) {
     this.url = url
     this.status = status
     this.statusText = statusText
     this.headers = new LeanHeaders(raw)
     this.#body = body
+    this.#instead = instead
   }
 
   #inflate(): Response {
@@ -139,7 +141,7 @@ export class LeanResponse implements Response {
     if (this.#full !== undefined) return this.#full.text()
     this.#used = true
     // A text that is too long for JavaScript rejects as any failure of a body does.
-    return new Promise((resolve) => resolve(textOf(this.#body)))
+    return new Promise((resolve) => resolve(this.#instead ?? textOf(this.#body)))
   }
   json(): ReturnType<Response["json"]> {
     return this.text().then((body) => JSON.parse(body))

@@ -19,7 +19,7 @@ export interface Resource {
   /** Why it cannot be used any more, where it cannot; empty where it is not known. */
   readonly ending?: string
   /** Fails what is under way, now. */
-  abort(reason: (sent: boolean) => DbError): void
+  abort(reason: (sent: boolean, method: string) => DbError): void
 }
 
 /** What is asked of a fiber that borrows; one who calls without a fiber can answer it too. */

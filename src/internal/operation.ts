@@ -61,6 +61,10 @@ export class Operation<A, E, R>
   readonly since: number
   /** Attempts after the first. */
   retries = 0
+  /** Those of them that stand for one which met a closed socket, and are not counted. */
+  private replays = 0
+  /** The builder said that it must not be repeated. */
+  private once = false
   /** Of the last attempt; empty before there was one. */
   connectionId = ""
   /** For connections, over all attempts, in ms. */
@@ -129,7 +133,7 @@ export class Operation<A, E, R>
     const connection = lease.resource
     this.connectionId = connection.id
     this.waited += lease.waited
-    connection.transport.traceparent = this.traceparent
+    connection.transport.tenure.traceparent = this.traceparent
     return connection
   }
 
@@ -151,11 +155,13 @@ export class Operation<A, E, R>
 
   private giveBack(lease: PoolLease, exit: Exit.Exit<A, E | DbError>): Effect.Effect<A, E | DbError, R> {
     const { transport } = lease.resource
-    this.method = transport.sent.method
-    this.path = transport.sent.path
-    this.requests = transport.sent.requests
+    const { method, once, path, requests, writes } = transport.tenure
+    this.once ||= once
+    this.method = method
+    this.path = path
+    this.requests = requests
     // What is still under way is aborted by giving back, and may be a write.
-    this.writes = transport.writes + (transport.isBusy ? 1 : 0)
+    this.writes = writes + (transport.isBusy ? 1 : 0)
     const late = this.core.takeBack(lease)
     return late === undefined ? this.ended(exit) : Effect.zipRight(late, this.ended(exit))
   }
@@ -192,15 +198,24 @@ export class Operation<A, E, R>
     if (mode === "write" && error.mayHaveExecuted) this.doubt ??= error
     // An operation of several requests: an earlier one may have been executed although the last was not.
     if (mode === "write" && this.writes > 0 && !idempotent) return false
-    return this.retries < this.shared.maxRetries && Retry.isRetryable(error, { mode, idempotent })
+    if (this.once) return false
+    return this.retries - this.replays < this.shared.maxRetries && Retry.isRetryable(error, { mode, idempotent })
   }
 
   private again(first: DbError): Effect.Effect<A, E | DbError, R> {
     // The server closed an idle socket while we were sending. Another one is likely to be well: no reason to wait.
-    const second = staleSocket(first) && this.shared.budget.withdraw() ? this.retry : Effect.fail(first)
+    const second = staleSocket(first) && this.shared.budget.withdraw() ? this.replay : Effect.fail(first)
     return Effect.catchAll(second, (error) => this.withDelays(error)).pipe(
       Effect.mapError((error) => (this.doubt !== undefined && saysNothing(error) ? this.doubt : error))
     )
+  }
+
+  /** None of the `maxRetries`: that a socket was closed says nothing of how the server is. */
+  private get replay(): Effect.Effect<A, E | DbError, R> {
+    return Effect.suspend(() => {
+      this.replays += 1
+      return this.retry
+    })
   }
 
   private get retry(): Effect.Effect<A, E | DbError, R> {

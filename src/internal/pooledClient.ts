@@ -1,6 +1,7 @@
 import { SupabaseClient, type WebSocketLike } from "@supabase/supabase-js"
 import { Redacted } from "effect"
 import { QueryError } from "../Errors.js"
+import { unsaid } from "./builderFields.js"
 import { invalidRequest } from "./invalidRequest.js"
 import { type PlainHeaders, plainHeaders } from "./plainRequest.js"
 import { withoutSecrets } from "./words.js"
@@ -56,7 +57,7 @@ class PooledClient extends SupabaseClient {
     const fixed = { ...Object.fromEntries(this.rest.headers.entries()), ...keys }
     // The builder copies them four times for each request, and copying `Headers` takes longer than sending does.
     this.rest.headers = new Headers()
-    this.rest.retry = false
+    Reflect.set(this.rest, "retry", unsaid)
     this.rest.fetch = within(`${this.rest.url}/`, sendingAlso(fixed, fetch, refuse), refuse)
     // Newer versions make the client of another schema from these, and not from `fetch`.
     Reflect.set(this.rest, "baseFetch", this.rest.fetch)

@@ -34,8 +34,8 @@ const speaksAgainst = (status: number): boolean => status === 401 || status >= 5
 
 interface Asked {
   readonly answer: Answer
-  /** Nothing came back at all, which an idle socket that the other side had given up explains as well. */
-  readonly silent: boolean
+  /** One such answer proves nothing: an idle socket that the other side had given up, a gateway's odd moment. */
+  readonly doubtful: boolean
 }
 
 /** The server's words in the report: no page of a gateway, and nothing that was sent. Empty where it has none. */
@@ -48,26 +48,26 @@ const ask = (connection: Connection): Effect.Effect<Asked> =>
     const { error, status } = yield* Effect.tryPromise(async () =>
       connection.client.rpc("supabase_pool_ping", {}, { get: true })
     )
-    if (status === 0) return { answer: unreachable(wordsOf(error, connection) || "no answer came"), silent: true }
+    if (status === 0) return { answer: unreachable(wordsOf(error, connection) || "no answer came"), doubtful: true }
     if (error !== null && speaksAgainst(status)) {
       return {
         answer: unreachable(`${wordsOf(error, connection) || "no reason was given"} (HTTP ${status})`),
-        silent: false
+        doubtful: true
       }
     }
     const ended = yield* Clock.currentTimeMillis
-    return { answer: reachable(Option.some(Duration.millis(ended - started))), silent: false }
+    return { answer: reachable(Option.some(Duration.millis(ended - started))), doubtful: false }
   }).pipe(
     Effect.catchAll((error) =>
-      Effect.succeed({ answer: unreachable(`what came is no answer of PostgREST's: ${error.message}`), silent: false })
+      Effect.succeed({ answer: unreachable(`what came is no answer of PostgREST's: ${error.message}`), doubtful: true })
     )
   )
 
 const through = (pool: ConnectionPool): Effect.Effect<Answer> => {
   // One check answers everybody who asks meanwhile, so it is made with the pool's key and not with one caller's token.
   const once = Effect.locally(pool.use(ask), accessToken, Option.none())
-  return Effect.flatMap(once, ({ answer, silent }) =>
-    silent ? Effect.map(once, (second) => second.answer) : Effect.succeed(answer)
+  return Effect.flatMap(once, ({ answer, doubtful }) =>
+    doubtful ? Effect.map(once, (second) => second.answer) : Effect.succeed(answer)
   ).pipe(
     Effect.catchAll((error) => Effect.succeed(unreachable(error.message))),
     Effect.timeoutTo({

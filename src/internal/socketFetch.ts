@@ -9,22 +9,15 @@ import { Duration, Effect } from "effect"
 import type { buildConnector } from "undici"
 // Only this part of undici: the whole takes longer to load than all of this package.
 import Client from "undici/lib/dispatcher/client.js"
-import { ConnectionFailed, type DbError, ReadOnlyConnection } from "../Errors.js"
+import { ConnectionFailed, type DbError } from "../Errors.js"
 import type { Deadlines } from "./deadlines.js"
 import { Exchange } from "./exchange.js"
-import { aborted, abortReason, invalidAnswer, invalidRequest, refusedRequest, requestOf } from "./fetchErrors.js"
+import { invalidAnswer, invalidRequest, refusedRequest } from "./fetchErrors.js"
+import { type Asked, FetchTransport, type Settle } from "./fetchTransport.js"
 import { headerOf, type RawHeaders } from "./leanResponse.js"
 import { openSocket, type Target } from "./openSocket.js"
-import {
-  isPlainBody,
-  methodOf,
-  type PlainBody,
-  type PlainHeaders,
-  pathOf,
-  plainHeaders,
-  reads
-} from "./plainRequest.js"
-import { Sent, type Transport } from "./transport.js"
+import { Tenure } from "./tenure.js"
+import type { Reason } from "./transport.js"
 import { isGivenUp, Turn } from "./turn.js"
 
 /** undici takes this much off a server's keep-alive hint, and so do the pings: the race of closing and sending. */
@@ -48,17 +41,9 @@ class SocketGone extends Error {
   readonly code = "SOCKET_GONE"
 }
 
-export class SocketFetch implements Transport {
-  readonly inFlight: Set<Exchange> = new Set()
-  failure: DbError | undefined = undefined
-  rejection: unknown = undefined
-  retryAfter: string | null = null
+export class SocketFetch extends FetchTransport<Exchange> {
   keepAliveHint: number | undefined = undefined
-  status = 0
-  writes = 0
-  traceparent = ""
   ended = ""
-  readonly sent = new Sent()
   readonly options: SocketOptions
   private readonly turn = new Turn()
   /** Both lead to the requests under way, and their headers to the keys: out of reach of whoever prints this. */
@@ -66,14 +51,10 @@ export class SocketFetch implements Transport {
   #socket: Net.Socket | undefined = undefined
   private handedOver = false
   private hintRead = false
-  private readonly origin: string
-  private lent = false
-  /** How often it was lent: tells a request that began for an earlier borrower from the present one's. */
-  private tenure = 0
 
   constructor(options: SocketOptions) {
+    super(options.target.mode, options.target.url.origin)
     this.options = options
-    this.origin = options.target.url.origin
     this.#client = new Client(this.origin, {
       pipelining: 1,
       // Not synchronously: undici is inside its resume loop here, and would not write the request that waits.
@@ -113,19 +94,6 @@ export class SocketFetch implements Transport {
     this.#socket?.destroy()
   }
 
-  get usable(): boolean {
-    return this.lent
-  }
-
-  set usable(lent: boolean) {
-    this.lent = lent
-    if (lent) this.tenure += 1
-  }
-
-  get isBusy(): boolean {
-    return this.inFlight.size > 0
-  }
-
   get isOpen(): boolean {
     return this.#socket !== undefined && !this.#socket.destroyed && this.#socket.writable
   }
@@ -144,7 +112,7 @@ export class SocketFetch implements Transport {
   )
 
   /** Closes the socket and waits until it is closed. What is under way fails with `reason`. */
-  readonly close = (reason: (sent: boolean) => DbError): Effect.Effect<void> =>
+  readonly close = (reason: Reason): Effect.Effect<void> =>
     Effect.async((resume) => {
       this.abortAll(reason)
       const socket = this.#socket
@@ -160,16 +128,6 @@ export class SocketFetch implements Transport {
       socket.destroy()
     })
 
-  /** Fails what is under way, at once, and closes its socket: HTTP/1.1 has no other way to take a request back. */
-  abortAll(reason: (sent: boolean) => DbError): void {
-    for (const exchange of [...this.inFlight]) exchange.cancel(reason(exchange.sent))
-  }
-
-  failed(failure: DbError, thrown: Error): void {
-    this.failure = failure
-    this.rejection = thrown
-  }
-
   /** An answer begins while its request is still being written: it was made without it. */
   answering(): void {
     if ((this.#socket?.writableLength ?? 0) > 0) this.ended = "answered before it was asked"
@@ -179,8 +137,6 @@ export class SocketFetch implements Transport {
     this.turn.begin()
     if (isGivenUp(status, code)) this.ended = `gave up waiting (HTTP ${status})`
     if (this.ended !== "") this.end(this.ended)
-    this.status = status
-    this.retryAfter = status >= 400 ? headerOf(headers, "retry-after") : null
     if (this.hintRead) return
     this.hintRead = true
     const seconds = /timeout=(\d+)/.exec(headerOf(headers, "keep-alive") ?? "")?.[1]
@@ -189,117 +145,32 @@ export class SocketFetch implements Transport {
     }
   }
 
-  classify(error: Error & { readonly code?: unknown }, sent: boolean): DbError {
+  classify(error: Error & { readonly code?: unknown }, sent: boolean, method: string): DbError {
     const code = typeof error.code === "string" ? error.code : error.name
-    if (invalidRequest.has(code)) return refusedRequest("INVALID_REQUEST", error.message)
+    if (invalidRequest.has(code)) return refusedRequest("INVALID_REQUEST", error.message, method)
     const failure = code.startsWith("HPE_") || invalidAnswer.has(code) ? "protocol" : "closed"
-    return new ConnectionFailed({ pool: this.options.target.mode, origin: this.origin, failure, code, sent })
+    return new ConnectionFailed({ pool: this.mode, origin: this.origin, failure, code, sent, method })
   }
 
   /** The answer came, and is none that can be handed on. */
-  unreadable(thrown: unknown): DbError {
+  unreadable(thrown: unknown, method: string): DbError {
     this.end("an answer that cannot be read")
     const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "UNREADABLE"
-    return new ConnectionFailed({
-      pool: this.options.target.mode,
-      origin: this.origin,
-      failure: "protocol",
-      code,
-      sent: true
-    })
-  }
-
-  private refusal(method: string, path: string, tenure: number): DbError | undefined {
-    const { mode } = this.options.target
-    if (mode === "read" && !reads(method)) return new ReadOnlyConnection({ method, path: path.split("?")[0] ?? "" })
-    if (!this.lent || tenure !== this.tenure) {
-      return new ConnectionFailed({ pool: mode, origin: this.origin, failure: "returned", code: "", sent: false })
-    }
-    return undefined
-  }
-
-  private refuse(failure: DbError, thrown: Error = failure): Promise<never> {
-    this.failed(failure, thrown)
-    return Promise.reject(thrown)
-  }
-
-  readonly fetch: typeof fetch = (input, init) => {
-    const headers = init?.headers
-    if (typeof input !== "string" || !isPlainBody(init?.body) || Array.isArray(headers)) {
-      return this.fetchAny(input, init)
-    }
-    return this.send(input, methodOf(init?.method), plainHeaders(headers), init?.body, init?.signal, this.tenure)
-  }
-
-  /** Whatever the platform's `fetch` takes (a `Request`, a form, a blob), brought into the plain form. */
-  private async fetchAny(input: RequestInfo | URL, init: RequestInit | undefined): Promise<Response> {
-    const { tenure } = this
-    const request = requestOf(input, init)
-    if (request === undefined) {
-      return this.refuse(refusedRequest("INVALID_REQUEST", "fetch was called with what is no request"))
-    }
-    const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined)
-    const body = request.body === null ? undefined : new Uint8Array(await request.arrayBuffer())
-    return this.send(request.url, request.method, plainHeaders(request.headers), body, signal, tenure)
+    return new ConnectionFailed({ pool: this.mode, origin: this.origin, failure: "protocol", code, sent: true, method })
   }
 
   /** Sends on the socket even between two checkouts: the pool's own pings. */
   readonly ping: Effect.Effect<void, unknown> = Effect.async((resume) => {
     const exchange = this.dispatch(
-      "/",
-      "GET",
-      {},
-      undefined,
-      () => resume(Effect.void),
-      (error) => resume(Effect.fail(error))
+      { path: "/", method: "GET", headers: {}, body: undefined, tenure: new Tenure() },
+      { resolve: () => resume(Effect.void), reject: (error) => resume(Effect.fail(error)) }
     )
-    return Effect.sync(() => exchange.cancel(this.classify(new SocketGone("interrupted"), exchange.sent)))
+    return Effect.sync(() => exchange.cancel(this.classify(new SocketGone("interrupted"), exchange.sent, "GET")))
   })
 
-  private send(
-    url: string,
-    method: string,
-    headers: PlainHeaders,
-    body: PlainBody,
-    signal: AbortSignal | null | undefined,
-    tenure: number
-  ): Promise<Response> {
-    const path = pathOf(url, this.origin)
-    if (path === undefined) {
-      const reason = `the request is not for ${this.origin}, the server of this connection`
-      return this.refuse(refusedRequest("INVALID_REQUEST", reason))
-    }
-    if (this.lent && tenure === this.tenure) this.sent.add(method, path)
-    const refused = this.refusal(method, path, tenure)
-    if (refused !== undefined) return this.refuse(refused)
-    if (signal?.aborted === true) return this.refuse(aborted(false), abortReason(signal))
-    const all = this.traceparent === "" ? headers : { traceparent: this.traceparent, ...headers }
-    return new Promise((resolve, reject) => {
-      if (signal === null || signal === undefined) {
-        this.dispatch(path, method, all, body, resolve, reject)
-        return
-      }
-      const onAbort = () => exchange.cancel(aborted(exchange.sent), abortReason(signal))
-      const done =
-        <A>(settle: (value: A) => void) =>
-        (value: A) => {
-          signal.removeEventListener("abort", onAbort)
-          settle(value)
-        }
-      const exchange = this.dispatch(path, method, all, body, done(resolve), done(reject))
-      if (!exchange.settled) signal.addEventListener("abort", onAbort, { once: true })
-    })
-  }
-
-  private dispatch(
-    path: string,
-    method: string,
-    headers: PlainHeaders,
-    body: PlainBody,
-    resolve: (response: Response) => void,
-    reject: (error: unknown) => void
-  ): Exchange {
-    const exchange = new Exchange(this, `${this.origin}${path}`, method, resolve, reject)
+  protected dispatch(asked: Asked, settle: Settle): Exchange {
+    const { body, headers, method, path } = asked
+    const exchange = new Exchange(this, `${this.origin}${path}`, asked, settle)
     this.inFlight.add(exchange)
     this.options.deadlines.add(exchange)
     // `reset: false`: after a HEAD undici would otherwise close the socket.

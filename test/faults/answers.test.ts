@@ -120,7 +120,7 @@ describe("an error of the server", () => {
     [524, "", doubtful],
     [502, "gateway_down", doubtful],
     [500, "", { isTransient: false, mayHaveExecuted: true }],
-    [503, "08006", { isTransient: false, mayHaveExecuted: true }],
+    [503, "08006", doubtful],
     [409, "23505", final],
     [403, "42501", final],
     [404, "PGRST205", final]
@@ -155,10 +155,10 @@ describe("a single row", () => {
         const error = yield* failureOf(
           Db.write((client) => client.from("users").update({ a: 1 }).eq("b", 2).select().maybeSingle())
         )
-        expect(error).toMatchObject({ _tag: "RowNotFound", table: "users", mayHaveExecuted: true })
-        expect(error.message).toContain("The write was executed. Narrow the filter")
+        expect(error).toMatchObject({ _tag: "QueryError", code: "PGRST116", mayHaveExecuted: true })
+        expect(error.message).toContain("It was executed. One row was asked for: narrow the filter")
         const ofRead = yield* failureOf(Db.read((client) => client.from("users").select().maybeSingle()))
-        expect(ofRead).toMatchObject({ _tag: "RowNotFound", mayHaveExecuted: false })
+        expect(ofRead).toMatchObject({ _tag: "QueryError", code: "PGRST116", mayHaveExecuted: false })
       })
     )
   )

@@ -2,12 +2,14 @@
  * A pool without I/O, for the rules that wait: its resources open, answer and hang up when the test says so, and its
  * time is the test's.
  */
+
 import { Cause, Deferred, Duration, Effect, Exit, Option, type Scope } from "effect"
 import type { ConnectionEvent } from "../../src/Audit.js"
 import { ConnectionFailed, type DbError } from "../../src/Errors.js"
 import { Core } from "../../src/internal/core.js"
 import type { CoreOptions } from "../../src/internal/coreOptions.js"
 import type { Lease, Resource } from "../../src/internal/lease.js"
+import type { Reason } from "../../src/internal/transport.js"
 
 const refused = new ConnectionFailed({
   pool: "read",
@@ -57,8 +59,8 @@ export class FakeResource implements Resource {
     return false
   }
 
-  abort(reason: (sent: boolean) => DbError): void {
-    this.abortedWith = reason(this.busy)
+  abort(reason: Reason): void {
+    this.abortedWith = reason(this.busy, "POST")
     if (this.busy) this.shut()
   }
 

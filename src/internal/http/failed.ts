@@ -1,7 +1,7 @@
 /** What a failed operation is to who asked over HTTP: a status, and when it is worth asking again. */
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Duration } from "effect"
-import type { DbError } from "../../Errors.js"
+import type { DbError, QueryError } from "../../Errors.js"
 import { problem, retryAfter } from "./responses.js"
 
 interface Verdict {
@@ -9,6 +9,7 @@ interface Verdict {
   /** For whoever asks, so without figures, names of tables or words of the database. */
   readonly error: string
   readonly wait?: Duration.Duration
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Where nobody knows better: by then there have been as many answers as there are connections, at the least. */
@@ -31,7 +32,40 @@ const refusals: ReadonlyArray<readonly [code: string, verdict: Verdict]> = [
   ["22", { status: 400, error: "A value is not as it has to be." }]
 ]
 
-const refused = (code: string): Verdict => refusals.find(([start]) => code.startsWith(start))?.[1] ?? ours
+const refusedBy = (code: string): Verdict | undefined => refusals.find(([start]) => code.startsWith(start))?.[1]
+
+const notThisToken: Verdict = {
+  status: 401,
+  error: "The access token is not accepted.",
+  headers: { "www-authenticate": 'Bearer error="invalid_token"' }
+}
+
+/** What is about the question and not about the program that asks it: said on as it is. */
+const ofTheQuestion: Readonly<Record<number, string>> = {
+  413: "This is too large.",
+  414: "The question is too long.",
+  416: "There is no such page.",
+  431: "The question is too long."
+}
+
+/** Raised in SQL: `PTxyz` and `PGRST` name the status (PostgREST's docs, "Raise errors with HTTP status codes"). */
+const isRaised = ({ answeredBy, code }: QueryError): boolean =>
+  /^PT\d{3}$/.test(code) || (answeredBy === "PostgREST" && code !== "" && !/^(PGRST\w{3}|[0-9A-Z]{5})$/.test(code))
+
+const refused = (error: QueryError): Verdict => {
+  const { code, status } = error
+  if (status === 401 && /^PGRST30\d$/.test(code)) return notThisToken
+  const known = refusedBy(code)
+  if (known !== undefined) return known
+  if (code === "P0001") return { status: 400, error: "This is refused." }
+  if (isRaised(error) && status >= 400) return { status, error: "This is refused." }
+  const words = ofTheQuestion[status]
+  return words === undefined ? ours : { status, error: words }
+}
+
+/** The database's answer did not come through, whatever became of the question. */
+const isUnanswered = ({ isTransient, mayHaveExecuted, status }: QueryError): boolean =>
+  mayHaveExecuted ? status >= 400 : isTransient
 
 const verdictOf = (error: DbError): Verdict => {
   switch (error._tag) {
@@ -43,22 +77,22 @@ const verdictOf = (error: DbError): Verdict => {
       return busy(503)
     case "ConnectionFailed":
     case "PoolClosed":
-      return error.mayHaveExecuted ? gateway(502) : busy(503)
+      return error.sent ? gateway(502) : busy(503)
     case "RequestTimeout":
       return gateway(504)
     case "RowNotFound":
       return { status: 404, error: "Not found." }
     case "QueryError":
       if (error.isTransient && !error.mayHaveExecuted) return busy(503, error.retryAfter)
-      return error.status >= 500 && error.mayHaveExecuted ? gateway(502) : refused(error.code)
+      return isUnanswered(error) ? gateway(502) : refused(error)
     case "TransactionFailed":
-      return error.isTransient ? busy(503) : refused(error.code)
+      return error.isTransient ? busy(503) : (refusedBy(error.code) ?? ours)
     default:
       return ours
   }
 }
 
 export const failed = (error: DbError): HttpServerResponse.HttpServerResponse => {
-  const { error: what, status, wait } = verdictOf(error)
-  return problem(status, what, wait === undefined ? {} : retryAfter(wait))
+  const { error: what, headers = {}, status, wait } = verdictOf(error)
+  return problem(status, what, wait === undefined ? headers : retryAfter(wait))
 }

@@ -2,7 +2,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Cause, type Effect, Exit, Option } from "effect"
 import type { DbError, Mode } from "../../Errors.js"
-import { errorOf, thrownError } from "../answer.js"
+import { errorOf, heedRetry, thrownError } from "../answer.js"
 import { AsyncContext } from "../asyncContext.js"
 import type { Ask } from "../operation.js"
 import type { Operations } from "../operations.js"
@@ -59,6 +59,7 @@ const answer = <A>(thenable: PromiseLike<A>, returned: (value: A) => void, threw
 const call = <A>(
   operation: Operation<A>,
   client: SupabaseClient,
+  transport: Transport,
   returned: (value: A) => void,
   threw: (thrown: unknown) => void
 ): void => {
@@ -66,7 +67,10 @@ const call = <A>(
     const result = operation(client)
     if (!isPromiseLike(result)) returned(result)
     else if (result instanceof Promise) result.then(returned, threw)
-    else answer(result, returned, threw)
+    else {
+      heedRetry(result, transport)
+      answer(result, returned, threw)
+    }
   } catch (thrown) {
     threw(thrown)
   }
@@ -113,7 +117,7 @@ export const execute = <A>(
       }
     }
     const returned = (value: A): void => once(judged(value))
-    call(operation, client, returned, (thrown) => {
+    call(operation, client, transport, returned, (thrown) => {
       const error = thrownError(thrown, transport, operations.now(), client)
       once(error === undefined ? Exit.die(thrown) : Exit.fail(error))
     })

@@ -1,6 +1,6 @@
 /** A table as its schema describes it: names of columns, values on their way out, rows on their way in. */
 import { Effect, ParseResult, Schema } from "effect"
-import { DecodeError, type QueryError } from "../../Errors.js"
+import { DecodeError, QueryError } from "../../Errors.js"
 import { invalidRequest } from "../invalidRequest.js"
 import { unsendable } from "../jsonable.js"
 import { withoutSecrets } from "../words.js"
@@ -73,6 +73,9 @@ export const wordsOf = (error: ParseResult.ParseError): { readonly path: string;
     issue: withoutSecrets(issue?.message ?? error.message)
   }
 }
+
+const unlessUnique =
+  "The key of a table has to be one column that is unique. Where several columns together are its primary key, read and write with the client: Db.read and Db.write."
 
 export interface ColumnsOptions {
   readonly key: string
@@ -203,6 +206,18 @@ export class Columns {
     return Array.isArray(rows)
       ? Effect.forEach(rows, (row: unknown) => this.decodeRow(row, stage))
       : this.refuse(stage, "", "the answer is not a list of rows")
+  }
+
+  /** What a key stands for that is none. */
+  several(id: string, details: string): QueryError {
+    return new QueryError({
+      code: "PGRST116",
+      reason: `the ${this.key.name} ${id} of ${this.table} is not one row's`,
+      details,
+      hint: unlessUnique,
+      status: 406,
+      answeredBy: "PostgREST"
+    })
   }
 
   /** For a search that no column takes part in. */

@@ -213,11 +213,14 @@ export class Loader {
     })
   }
 
-  private only(id: string, rows: ReadonlyArray<unknown>): Effect.Effect<unknown, RowNotFound> {
-    const { key, table } = this.columns
+  private only(id: string, rows: ReadonlyArray<unknown>): Effect.Effect<unknown, DbError> {
+    const { table } = this.columns
     if (rows.length === 1) return Effect.succeed(rows[0])
-    const details = rows.length === 0 ? "" : `${rows.length} rows have this ${key.name}`
-    return Effect.fail(new RowNotFound({ table, details, id }))
+    return Effect.fail(
+      rows.length === 0
+        ? new RowNotFound({ table, details: "", id })
+        : this.columns.several(id, `${rows.length} rows have it`)
+    )
   }
 }
 

@@ -142,11 +142,15 @@ export class Writes {
   private byKey(id: unknown, f: (scalar: string | number | boolean | bigint) => Written<unknown>): Written<unknown> {
     const { table } = this.columns
     return Effect.flatMap(this.rows.keyed(id), (scalar) =>
-      Effect.catchTag(f(scalar), "RowNotFound", ({ details, executed }) =>
-        Effect.fail(
-          new RowNotFound({ table, details: /\b0 rows/.test(details) ? "" : details, executed, id: String(scalar) })
-        )
-      )
+      Effect.mapError(f(scalar), (error) => {
+        const id = String(scalar)
+        if (error._tag === "RowNotFound") {
+          return new RowNotFound({ table, details: "", executed: error.executed, id })
+        }
+        return error._tag === "QueryError" && error.code === "PGRST116"
+          ? this.columns.several(id, error.details)
+          : error
+      })
     )
   }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Schema } from "effect"
-import { type DbError, type QueryError, TransactionFailed } from "../../Errors.js"
+import { type DbError, DecodeError, type QueryError, TransactionFailed } from "../../Errors.js"
 import type { Response as Answer } from "../answer.js"
 import { compileAll, type StepFunction } from "./record.js"
 import type { Step } from "./step.js"
@@ -102,12 +102,12 @@ export const run = (
         : Effect.fail(refusal)
     )
     if (!isOutcome(data)) {
-      return yield* new TransactionFailed({
-        step: -1,
-        operation: "",
-        code: "",
-        reason: "the function gave another answer than expected",
-        hint: installIt
+      return yield* new DecodeError({
+        table: functionName,
+        id: "",
+        path: "",
+        issue: `it gave another answer than ours does. ${installIt}`,
+        stage: "write"
       })
     }
     return steps.map((step, index) => dataOf(step, data.results[index]))

@@ -1,0 +1,129 @@
+/**
+ * What an answer that is an error says, and in which words a PostgREST builder is told of it.
+ *
+ * A builder takes some errors for none: the answer to HEAD has no body, and it makes a success of a 404 without one, or
+ * with a list; JSON `null` is "no error" to it, and a redirect an error without words. These are said to it as PostgREST
+ * says errors.
+ */
+import { gaveUp, looksOfDatabase } from "./errorCodes.js"
+import { reads } from "./plainRequest.js"
+import { oneLine } from "./words.js"
+
+export interface Said {
+  readonly code: string
+  readonly reason: string
+  readonly answeredBy: "PostgREST" | "gateway"
+  /** The body, as far as it was looked at. */
+  readonly words: string
+  /** What a builder has to read in its place. */
+  readonly instead?: string
+}
+
+export interface FailedAnswer {
+  readonly method: string
+  readonly url: string
+  readonly status: number
+  readonly header: (name: string) => string | null
+  readonly body: string
+}
+
+/** `Proxy-Status: PostgREST; error=PGRST205`: RFC 9209, and the only place where a failed HEAD says why. */
+const proxyStatus = (value: string | null): string | undefined =>
+  value === null ? undefined : /\bPostgREST\b[^,]*?;\s*error="?([^;,"\s]*)/.exec(value)?.[1]
+
+const parsed = (body: string): unknown => {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
+  }
+}
+
+interface Words {
+  readonly code: string
+  readonly message: string
+  readonly details: string | null
+  readonly hint: string | null
+}
+
+/**
+ * In the four words of PostgREST's errors, all of which are always there. Where the status is one of a gateway that gave
+ * up, words alone do not prove that a code which is none of PostgreSQL's was raised in SQL.
+ */
+const isOfPostgrest = (u: unknown, status: number): boolean => {
+  if (typeof u !== "object" || u === null) return false
+  if (!["code", "details", "hint", "message"].every((word) => word in u)) return false
+  const code = wordOf(u, "code")
+  return code === "" || looksOfDatabase(code) || !gaveUp(status)
+}
+
+const wordOf = (u: unknown, name: "code" | "message"): string => {
+  if (typeof u !== "object" || u === null) return ""
+  const word: unknown = Reflect.get(u, name)
+  return typeof word === "string" ? word : ""
+}
+
+/** Without what stands behind a `?`: the server repeats the question there. */
+const addressOf = (location: string, from: string): string => {
+  if (!URL.canParse(location, from)) return oneLine(location).slice(0, 200)
+  const { origin, pathname } = new URL(location, from)
+  return `${origin}${pathname}`
+}
+
+const redirected = ({ header, url }: FailedAnswer): Words => {
+  const location = header("location")
+  const to = location === null ? "another address, which it does not name" : addressOf(location, url)
+  return {
+    code: "REDIRECTED",
+    message: `the server redirects to ${to}`,
+    details: null,
+    hint: "Nothing is sent there, since the key would go with it. Set SUPABASE_URL to the address that answers."
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  PGRST202: "the function was not found",
+  PGRST205: "the table was not found",
+  "42501": "permission denied",
+  "42P01": "the table does not exist",
+  "42703": "a column does not exist"
+}
+
+/** What there is to say where the body says nothing. */
+const wordless = ({ header, method, status }: FailedAnswer, code: string): Words => {
+  const described = /error_description="([^"]*)"/.exec(header("www-authenticate") ?? "")?.[1]
+  const known = described === undefined ? reasons[code] : oneLine(described)
+  const silent = method === "HEAD" ? "the answer to HEAD has no words" : "the server gave no reason"
+  return {
+    code,
+    message: known ?? `${silent} (HTTP ${status})`,
+    details: null,
+    hint: known === undefined && method === "HEAD" ? "The same as a GET says why." : null
+  }
+}
+
+const isRedirect = (status: number): boolean => status > 300 && status < 400 && status !== 304
+
+const said = (words: Words, answeredBy: Said["answeredBy"]): Said => {
+  const instead = JSON.stringify(words)
+  return { code: words.code, reason: words.message, answeredBy, words: instead, instead }
+}
+
+/** Of an answer that is no 2xx. */
+export const saidOf = (answer: FailedAnswer): Said => {
+  const { body, header, method, status } = answer
+  const proxied = proxyStatus(header("proxy-status"))
+  if (isRedirect(status) && proxied === undefined) return said(redirected(answer), "gateway")
+  const json = method === "HEAD" ? undefined : parsed(body)
+  const answeredBy = proxied !== undefined || isOfPostgrest(json, status) ? "PostgREST" : "gateway"
+  if (typeof json === "object" && json !== null && !Array.isArray(json)) {
+    return { code: wordOf(json, "code"), reason: wordOf(json, "message"), answeredBy, words: body }
+  }
+  // A builder makes the text itself the message of what is no JSON.
+  if (method !== "HEAD" && body.trim() !== "" && json === undefined) {
+    return { code: proxied ?? "", reason: body, answeredBy, words: body }
+  }
+  const words = wordless(answer, proxied ?? "")
+  // Lost at COMMIT: that the code is empty is what it says.
+  return said(proxied === "" && !reads(method) ? { ...words, message: "" } : words, answeredBy)
+}

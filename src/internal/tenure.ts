@@ -1,0 +1,75 @@
+/**
+ * What is known of a connection's requests while one borrower has it. Each borrower gets a new one, so that what ends late
+ * is written down with whom it belongs to. The same over a socket as over a user's handler.
+ */
+import type { DbError } from "../Errors.js"
+import { type Said, saidOf } from "./errorBody.js"
+import { endingOf } from "./errorCodes.js"
+import { reads } from "./plainRequest.js"
+
+export interface Answer {
+  readonly method: string
+  readonly url: string
+  readonly status: number
+  readonly header: (name: string) => string | null
+  /** Asked for only where it is an error. */
+  readonly text: () => string
+}
+
+/** Words of an error that a builder may have been told; a page of a gateway may be of any length. */
+const longestError = 65_536
+
+export class Tenure {
+  /** The last failure that was not an HTTP answer: the PostgREST builder keeps only its words. */
+  failure: DbError | undefined = undefined
+  /** What `fetch` rejected with when it failed so: for an aborted request the platform's own error. */
+  rejection: unknown = undefined
+  /** `Retry-After` of the last answer that was an error: the builder drops it. */
+  retryAfter: string | null = null
+  /** Status of the last answer; 0 before one came. */
+  status = 0
+  /** Method of the last answer's request. */
+  answered = ""
+  /** What the last answer said, where it was an error. */
+  said: Said | undefined = undefined
+  /** Requests that may have changed something: a write after which a repetition would do it twice. */
+  writes = 0
+  /** The builder said that it must not be repeated (`.retry(false)`). */
+  once = false
+  /** Header of each request; empty for none. */
+  traceparent = ""
+  /** The first request; empty before there was one. With the query, without the origin. */
+  method = ""
+  path = ""
+  /** How many there were. */
+  requests = 0
+
+  asks(method: string, path: string): void {
+    if (this.requests === 0) {
+      this.method = method
+      this.path = path
+    }
+    this.requests += 1
+  }
+
+  /** `writes`: whether it has left, and may change something. */
+  fails(failure: DbError, thrown: unknown, writes: boolean): void {
+    if (writes) this.writes += 1
+    this.failure = failure
+    this.rejection = thrown
+  }
+
+  /** What the error says, where it is one. */
+  hears(answer: Answer): Said | undefined {
+    const { header, method, status, url } = answer
+    this.status = status
+    this.answered = method
+    this.retryAfter = status >= 400 ? header("retry-after") : null
+    this.said =
+      status < 300 ? undefined : saidOf({ method, url, status, header, body: answer.text().slice(0, longestError) })
+    if (!reads(method) && (this.said === undefined || endingOf({ status, method, ...this.said }).mayHaveExecuted)) {
+      this.writes += 1
+    }
+    return this.said
+  }
+}
