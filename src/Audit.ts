@@ -13,6 +13,7 @@ import type { Mode } from "./Errors.js"
 import { EventType } from "./internal/audit/eventType.js"
 import * as AuditFile from "./internal/audit/file.js"
 import { Listeners } from "./internal/audit/listeners.js"
+import { printable } from "./internal/printable.js"
 import * as Pool from "./Pool.js"
 
 export { Listeners } from "./internal/audit/listeners.js"
@@ -102,8 +103,10 @@ export const events: Stream.Stream<ConnectionEvent, never, Pool.ReadPool | Pool.
  */
 export const log = (events: Stream.Stream<ConnectionEvent>): Effect.Effect<void, never, Scope.Scope> =>
   events.pipe(
-    Stream.runForEach(({ type, ...annotations }) =>
-      Effect.logDebug(`connection ${type}`).pipe(Effect.annotateLogs(annotations))
+    Stream.runForEach(({ holder, reason, type, ...figures }) =>
+      Effect.logDebug(`connection ${type}`).pipe(
+        Effect.annotateLogs({ ...figures, holder: printable(holder), reason: printable(reason) })
+      )
     ),
     Effect.forkScoped,
     Effect.asVoid
