@@ -18,7 +18,13 @@ const sockets = async (url: string): Promise<ReadonlyArray<SocketFetch>> => {
   const scope = Effect.runSync(Scope.make())
   const requestTimeout = Duration.seconds(30)
   const deadlines = await Effect.runPromise(Scope.extend(Deadlines.make(requestTimeout), scope))
-  const options = { target: target("read", new URL(url)), requestTimeout, maxAnswer: 2 ** 28, deadlines, onClose: () => {} }
+  const options = {
+    target: target("read", new URL(url)),
+    requestTimeout,
+    maxAnswer: 2 ** 28,
+    deadlines,
+    onClose: () => {}
+  }
   const opened = Array.from({ length: connections }, () => new SocketFetch(options))
   for (const socket of opened) {
     await Effect.runPromise(socket.open)
