@@ -14,6 +14,7 @@ import { forkBackground } from "./internal/asyncContext.js"
 import { EventType } from "./internal/audit/eventType.js"
 import * as AuditFile from "./internal/audit/file.js"
 import { Listeners } from "./internal/audit/listeners.js"
+import { printable } from "./internal/printable.js"
 import * as Pool from "./Pool.js"
 
 export { Listeners } from "./internal/audit/listeners.js"
@@ -103,8 +104,10 @@ export const events: Stream.Stream<ConnectionEvent, never, Pool.ReadPool | Pool.
  */
 export const log = (events: Stream.Stream<ConnectionEvent>): Effect.Effect<void, never, Scope.Scope> =>
   events.pipe(
-    Stream.runForEach(({ type, ...annotations }) =>
-      Effect.logDebug(`connection ${type}`).pipe(Effect.annotateLogs(annotations))
+    Stream.runForEach(({ holder, reason, type, ...figures }) =>
+      Effect.logDebug(`connection ${type}`).pipe(
+        Effect.annotateLogs({ ...figures, holder: printable(holder), reason: printable(reason) })
+      )
     ),
     forkBackground,
     Effect.asVoid

@@ -12,6 +12,7 @@
 import { Duration, Schema } from "effect"
 import { endingOf } from "./internal/errorCodes.js"
 import { reads } from "./internal/plainRequest.js"
+import { printable } from "./internal/printable.js"
 import { clause, count, period, sentence } from "./internal/words.js"
 
 /**
@@ -275,7 +276,9 @@ export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
     const source = [this.code, this.status === 0 ? "" : `HTTP ${this.status}`].filter((word) => word !== "").join(", ")
     const where = source === "" ? "" : ` (${source})`
     const remedy = this.hint === "" ? remedyOf(this) : this.hint
-    return `Query failed: ${clause(this.reason)}${where}.${sentence(this.details)} ${executed(this)}${sentence(remedy)}`
+    return printable(
+      `Query failed: ${clause(this.reason)}${where}.${sentence(this.details)} ${executed(this)}${sentence(remedy)}`
+    )
   }
   get isTransient(): boolean {
     return endingOf(this).isTransient
@@ -312,9 +315,9 @@ export class RowNotFound extends Schema.TaggedError<RowNotFound>()("RowNotFound"
     const where = this.table === "" ? "" : ` in ${this.table}`
     const none = this.id === undefined ? "no row matches" : `no row has the key ${clause(this.id)}`
     const remedy = this.id === undefined ? unlessSingle : unlessHidden
-    return (
+    return printable(
       `Row not found${where}: ${this.details === "" ? none : clause(this.details)}. ` +
-      `${this.executed ? "The write was executed." : "Nothing was changed."} ${remedy}`
+        `${this.executed ? "The write was executed." : "Nothing was changed."} ${remedy}`
     )
   }
   get isTransient(): boolean {
@@ -347,9 +350,9 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
 }) {
   override get message(): string {
     const { means, remedy, what } = stages[this.stage]
-    return (
+    return printable(
       `${what}: ${this.table}${this.id === "" ? "" : ` ${this.id}`} at ${this.path === "" ? "the row" : this.path}: ` +
-      `${clause(this.issue)}. ${means} ${remedy}`
+        `${clause(this.issue)}. ${means} ${remedy}`
     )
   }
   get isTransient(): boolean {
@@ -380,9 +383,9 @@ export class ReadOnlyConnection extends Schema.TaggedError<ReadOnlyConnection>()
   path: Schema.String
 }) {
   override get message(): string {
-    return (
+    return printable(
       `Read-only connection: ${this.method} ${this.path} was refused on a read connection. Nothing was sent. ` +
-      "Use Db.write, or rpc(name, args, { get: true }) for a function that only reads."
+        "Use Db.write, or rpc(name, args, { get: true }) for a function that only reads."
     )
   }
   get isTransient(): boolean {
@@ -404,7 +407,7 @@ export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited"
   retryAfter: Schema.DurationFromMillis
 }) {
   override get message(): string {
-    return `Rate limited: no more operations for "${this.key}" now. Nothing was sent. Try again in ${period(this.retryAfter)}.`
+    return `Rate limited: no more operations for "${printable(this.key)}" now. Nothing was sent. Try again in ${period(this.retryAfter)}.`
   }
   get isTransient(): boolean {
     return true
@@ -430,7 +433,9 @@ export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()("
   override get message(): string {
     const where = this.step < 0 ? "" : ` at step ${this.step}${this.operation === "" ? "" : ` (${this.operation})`}`
     const code = this.code === "" ? "" : ` (${this.code})`
-    return `Transaction failed${where}: ${this.reason}${code}. Nothing of it was kept. ${this.hint}`.trimEnd()
+    return printable(
+      `Transaction failed${where}: ${this.reason}${code}. Nothing of it was kept. ${this.hint}`.trimEnd()
+    )
   }
   get isTransient(): boolean {
     return endingOf({ status: 400, code: this.code, reason: this.reason }).isTransient

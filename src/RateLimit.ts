@@ -204,7 +204,7 @@ export const layerRedis = (options: RedisOptions): Layer.Layer<RateLimit, RedisN
   Layer.provide(layerStore(options), Layer.scoped(RateLimiter.RateLimiterStore, redisStore(options)))
 
 /**
- * Counts every operation inside under this key. It is shown in errors, so it must not be a secret.
+ * Counts every operation inside under this key; `get`s of a table share a request under the same key only. It is shown in errors, so it must not be a secret.
  *
  * @example
  * import { Db, RateLimit } from "effect-supabase-pool"

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto"
+import { get } from "node:http"
 import { connect } from "node:net"
 import { describe, expect, it, vi } from "@effect/vitest"
 import { Duration, Effect, Exit, Layer, Redacted, Schema, Scope } from "effect"
@@ -447,6 +448,20 @@ describe("answers as PostgREST gives them", () => {
     })
   )
 
+  it.effect("no page with a name of its own is answered: names of this machine only", () =>
+    Effect.gen(function* () {
+      const statusOf = (host: string) =>
+        Effect.async<number>((resume) => {
+          get(`${embedded.url}/rest/v1/shops?limit=1`, { headers: { host, apikey: embedded.anonKey } }, (response) => {
+            response.resume()
+            resume(Effect.succeed(response.statusCode ?? 0))
+          })
+        })
+      for (const host of ["localhost", "127.0.0.1:54321", "[::1]"]) expect(yield* statusOf(host)).toBe(200)
+      for (const host of ["rebound.example", "localhost.rebound.example"]) expect(yield* statusOf(host)).toBe(421)
+    })
+  )
+
   it.effect("a socket's patience is advertised", () =>
     Effect.gen(function* () {
       expect((yield* ask("/rest/v1/shops?limit=1")).headers.get("keep-alive")).toBe("timeout=60")
@@ -483,7 +498,7 @@ describe("taking turns", () => {
       const { requests } = yield* counts
       const socket = connect(Number(port), hostname)
       socket.write(
-        `POST /rest/v1/notes HTTP/1.1\r\nHost: x\r\napikey: ${embedded.anonKey}\r\nContent-Length: 9\r\n\r\n{`
+        `POST /rest/v1/notes HTTP/1.1\r\nHost: localhost\r\napikey: ${embedded.anonKey}\r\nContent-Length: 9\r\n\r\n{`
       )
       yield* Effect.repeat(Effect.zipLeft(counts, Effect.sleep("10 millis")), {
         until: (now) => now.requests > requests

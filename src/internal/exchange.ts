@@ -21,6 +21,8 @@ interface Owner {
   answered(status: number, headers: RawHeaders, code: string): void
 }
 
+const mostLoose = 1_024
+
 /** A request under way. */
 export class Exchange extends Deadline implements Dispatcher.DispatchHandler, UnderWay {
   sent = false
@@ -33,6 +35,8 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
   private chunks: Array<Buffer> = []
   /** Bytes in them. */
   private length = 0
+  /** How many of the last ones are as they came. */
+  private loose = 0
   private readonly owner: Owner
   private readonly url: string
   readonly method: string
@@ -103,15 +107,23 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
   onData(chunk: Buffer): boolean {
     if (this.settled) return false
     this.length += chunk.length
-    if (this.bounded(this.length)) this.chunks.push(chunk)
+    if (this.bounded(this.length)) this.keep(chunk)
     return true
+  }
+
+  /** Chunks may be of one byte, and each is an object that weighs a hundred times that. */
+  private keep(chunk: Buffer): void {
+    this.chunks.push(chunk)
+    this.loose += 1
+    if (this.loose < mostLoose) return
+    this.chunks.push(Buffer.concat(this.chunks.splice(-mostLoose)))
+    this.loose = 0
   }
 
   private bounded(length: number): boolean {
     const { maxAnswer } = this.owner.options
-    if (length <= maxAnswer) return true
-    this.cancel(tooLarge(this.status, maxAnswer, this.method))
-    return false
+    if (length > maxAnswer) this.cancel(tooLarge(this.status, maxAnswer, this.method))
+    return !this.settled
   }
 
   /** What is thrown in here undici takes for an end that the caller knows of. */

@@ -2,6 +2,7 @@ import { Duration, Effect } from "effect"
 import { ConnectionReclaimed, type Mode } from "../Errors.js"
 import type { Lease, Resource } from "./lease.js"
 import type { Ledger } from "./ledger.js"
+import { printable } from "./printable.js"
 import { period } from "./words.js"
 
 /** What the watch needs of the pool. */
@@ -35,7 +36,7 @@ export const reclaim = <R extends Resource>(pool: Watched<R>, lease: Lease<R>): 
       Effect.annotateLogs({
         pool: mode,
         connectionId: resource.id,
-        span: holder?.span || "(no span)",
+        span: printable(holder?.span ?? "") || "(no span)",
         fiber: holder === undefined ? "" : `#${holder.fiber}`,
         heldMillis: Duration.toMillis(held)
       })

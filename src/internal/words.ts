@@ -1,4 +1,5 @@
 import { Duration } from "effect"
+import { printable } from "./printable.js"
 
 /** A duration as people say it: `58 s`, `1.5 s`, `20 ms`, `5 min`. */
 export const period = (duration: Duration.Duration): string => {
@@ -23,10 +24,12 @@ const longest = 300
 
 /** Somebody else's words, on one line and no longer than people read. */
 export const oneLine = (text: string): string => {
-  const line = text
-    .slice(0, 4 * longest)
-    .replace(/\s+/g, " ")
-    .trim()
+  const line = printable(
+    text
+      .slice(0, 4 * longest)
+      .replace(/\s+/g, " ")
+      .trim()
+  )
   return line.length > longest ? `${line.slice(0, longest - 1)}…` : line
 }
 

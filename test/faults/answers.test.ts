@@ -35,6 +35,14 @@ describe("a body", () => {
     })(() => Effect.map(read, (rows) => expect(rows).toEqual([{ text: "ü€😀" }])))
   )
 
+  it.effect("in chunks of one byte is whole however many there are", () => {
+    const text = JSON.stringify(["x".repeat(5_000)])
+    return against((response) => {
+      for (const byte of Buffer.from(text)) response.write(Buffer.of(byte))
+      response.end()
+    })(() => Effect.map(read, (rows) => expect(JSON.stringify(rows)).toBe(text)))
+  })
+
   it.effect("with a byte order mark is JSON all the same", () =>
     against((response) => void response.end(Buffer.from("\uFEFF[1]")))(() =>
       Effect.map(read, (rows) => expect(rows).toEqual([1]))

@@ -1,7 +1,7 @@
 /** Who may come in by the server's doors: the token is asked for first, by whatever name and from wherever somebody comes. */
-import { createServer } from "node:http"
+import { createServer, get } from "node:http"
 import { connect } from "node:net"
-import { HttpServer, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { HttpLayerRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, FastCheck as fc, Layer } from "effect"
@@ -277,6 +277,28 @@ describe("a server on loopback", () => {
         expect(yield* answer("::", options, host)).toBe(true)
       }
     })
+  )
+
+  it.scopedLive("is one that somebody mounts the routes in, too", () =>
+    Effect.gen(function* () {
+      const statuses = (host: string) =>
+        HttpServer.addressFormattedWith((address) =>
+          Effect.async<number>((resume) => {
+            get(`${address}/api/health/live`, { headers: { host } }, (response) => {
+              response.resume()
+              resume(Effect.succeed(response.statusCode ?? 0))
+            })
+          })
+        )
+      expect(yield* statuses("localhost")).toBe(200)
+      expect(yield* statuses("rebound.example")).toBe(421)
+    }).pipe(
+      Effect.provide(
+        Layer.provideMerge(HttpLayerRouter.serve(Http.routes), services()).pipe(
+          Layer.provideMerge(NodeHttpServer.layer(() => Http.graceful(createServer()), { port: 0, host: "127.0.0.1" }))
+        )
+      )
+    )
   )
 
   it.scopedLive("says so over its socket with 421, and what to do", () =>

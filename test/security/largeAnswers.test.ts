@@ -59,9 +59,7 @@ describe("an answer that is larger than DB_POOL_MAX_ANSWER", () => {
           expect(yield* read).toEqual([])
           expect(yield* insert).toEqual([])
           expect(new Set(server.seen.map(({ socket }) => socket)).size).toBe(4)
-          for (const { active } of [yield* metricsOf(Pool.ReadPool), yield* metricsOf(Pool.WritePool)]) {
-            expect(active).toBe(0)
-          }
+          for (const pool of [yield* Pool.ReadPool, yield* Pool.WritePool]) expect((yield* pool.metrics).active).toBe(0)
         })
       )
     )
@@ -118,9 +116,6 @@ describe("an answer that is larger than DB_POOL_MAX_ANSWER", () => {
     )
   )
 })
-
-const metricsOf = (tag: typeof Pool.ReadPool | typeof Pool.WritePool) =>
-  Effect.flatMap(tag as typeof Pool.ReadPool, (pool) => pool.metrics)
 
 describe("an exchange", () => {
   const owner = () =>

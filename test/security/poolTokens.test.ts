@@ -1,7 +1,7 @@
 /** What a connection of the pool sends inside `Db.withAccessToken`: that user's token, and never silently more rights. */
 import { inspect } from "node:util"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
+import { Effect, Fiber, Layer, Stream } from "effect"
 import * as Config from "../../src/Config.js"
 import type { Connection } from "../../src/Connection.js"
 import * as Db from "../../src/Db.js"
@@ -128,9 +128,12 @@ describe("a health check", () => {
     Effect.gen(function* () {
       const { seen, url } = yield* listening
       yield* Db.withAccessToken(alice)(Health.check).pipe(
-        Effect.provide(Health.layer),
-        Effect.provide(database(url)),
-        Effect.provide(Config.PoolConfig.layerOf({ enableHealthChecks: false }))
+        Effect.provide(
+          Layer.provideMerge(
+            Health.layer,
+            Layer.merge(database(url), Config.PoolConfig.layerOf({ enableHealthChecks: false }))
+          )
+        )
       )
       expect(seen.filter(({ url }) => url.includes("ping")).map(bearerOf)).toEqual([anon])
     })

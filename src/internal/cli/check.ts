@@ -3,6 +3,7 @@ import { Console, Effect, Layer, Logger, LogLevel, Option } from "effect"
 import { load, PoolConfig, type PoolOptions, SupabaseConfig, type SupabaseOptions } from "../../Config.js"
 import * as Db from "../../Db.js"
 import { problemOf } from "../config/mistake.js"
+import { printableJson } from "../printable.js"
 import { SaidAlready } from "./failed.js"
 import { bad, configuration, connection, type Finding, line, notChecked } from "./findings.js"
 
@@ -47,7 +48,9 @@ export const check = Command.make("check", { json }, (options) =>
     // The findings say it; a log line beside them would say it twice.
     const found = yield* findings.pipe(Logger.withMinimumLogLevel(LogLevel.None))
     const ok = found.every((finding) => finding.ok)
-    yield* Console.log(options.json ? JSON.stringify({ ok, findings: found }, null, 2) : found.map(line).join("\n"))
+    yield* Console.log(
+      options.json ? printableJson(JSON.stringify({ ok, findings: found }, null, 2)) : found.map(line).join("\n")
+    )
     if (!ok) return yield* new SaidAlready()
   })
 ).pipe(

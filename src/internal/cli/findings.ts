@@ -3,6 +3,7 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Either, Option, Schema } from "effect"
 import type * as Config from "../../Config.js"
 import * as Db from "../../Db.js"
+import { printable } from "../printable.js"
 import { migrationFile } from "../transaction/run.js"
 
 export interface Finding {
@@ -125,4 +126,4 @@ export const connection = (url: string): Effect.Effect<ReadonlyArray<Finding>, n
 const markOf = ({ checked, ok }: Finding): string => (ok ? "ok   " : checked === false ? "-    " : "wrong")
 
 export const line = (finding: Finding): string =>
-  `${markOf(finding)} ${finding.name}: ${finding.detail}${finding.remedy === "" ? "" : `\n      ${finding.remedy}`}`
+  `${markOf(finding)} ${printable(`${finding.name}: ${finding.detail}`)}${finding.remedy === "" ? "" : `\n      ${printable(finding.remedy)}`}`

@@ -7,6 +7,7 @@ import { drive } from "../load/drive.js"
 import { type Operation, own, theirs } from "../load/operations.js"
 import * as Server from "../load/server.js"
 import { isSound, type PresetName, targets, textOf, type Verdict, verdict } from "../load/verdict.js"
+import { printableJson } from "../printable.js"
 import { Failed } from "./failed.js"
 import * as Given from "./given.js"
 import * as Numbers from "./numbers.js"
@@ -133,7 +134,7 @@ const missesAreNoFailure =
 const report = ({ what }: Server.Server, found: ReadonlyArray<Verdict>, json: boolean): string => {
   const sound = found.every(isSound)
   return json
-    ? JSON.stringify({ server: what, sound, presets: found })
+    ? printableJson(JSON.stringify({ server: what, sound, presets: found }))
     : [`Server: ${what}`, ...found.map(textOf), ...(sound ? [missesAreNoFailure] : [])].join("\n\n")
 }
 

@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { answersTo, nameOf } from "../http/hostNames.js"
 import type { Packages } from "./packages.js"
 import { EmbeddedStartFailed, wordsOf } from "./startFailed.js"
 
@@ -147,6 +148,10 @@ const closed = (server: Server, grace: Duration.Duration): Effect.Effect<void> =
     return Effect.race(done, Effect.interruptible(Effect.zipRight(cut, Effect.never)))
   })
 
+const misdirected = JSON.stringify({
+  message: "The embedded database answers to the names of this machine only. Ask for localhost or 127.0.0.1."
+})
+
 /** The answers over HTTP on loopback; closing the scope closes every socket, at the latest after the grace. */
 export const listen = (
   lite: Packages,
@@ -156,13 +161,21 @@ export const listen = (
   Effect.gen(function* () {
     const keepAlive = Duration.toMillis(options.keepAliveTimeout)
     const handle = delayed(answer)
+    const listener = lite.getRequestListener((request, { outgoing }) => handle(request, outgoing), {
+      overrideGlobalObjects: false
+    })
     const server = createServer(
       {
         keepAliveTimeout: keepAlive,
         // Node measures both from the same moment: a shorter one would cut an idle socket early, unannounced.
         headersTimeout: keepAlive + 5_000
       },
-      lite.getRequestListener((request, { outgoing }) => handle(request, outgoing), { overrideGlobalObjects: false })
+      (request, response) => {
+        // It is on loopback only, and has the same to fear from a page with a name of its own as every server there.
+        if (answersTo(nameOf(request.headers.host), { allowedHosts: [], host: options.host }, true))
+          listener(request, response)
+        else response.writeHead(421, { "content-type": "application/json" }).end(misdirected)
+      }
     )
     const { counts, drained } = counting(server)
     yield* Effect.addFinalizer(() => Effect.zipRight(closed(server, options.stopGrace), drained))

@@ -6,37 +6,9 @@ import type * as HttpApp from "@effect/platform/HttpApp"
 import type * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Effect } from "effect"
-import type { ServerOptions } from "../../Config.js"
-import { isIPv4, isIPv6, isLoopback } from "./addresses.js"
+import { isLoopback } from "./addresses.js"
+import { answersTo, type Names, nameOf } from "./hostNames.js"
 import { problem } from "./responses.js"
-
-type Names = Pick<ServerOptions, "allowedHosts" | "host">
-
-/** The name in `Host`, as a URL has it; nothing where it is none. */
-const nameOf = (host: string | undefined): string | undefined => {
-  if (host === undefined || !/^(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d*)?$/i.test(host)) return undefined
-  const url = `http://${host}/`
-  if (!URL.canParse(url)) return undefined
-  return new URL(url).hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "")
-}
-
-const isLoopbackName = (name: string): boolean =>
-  name === "localhost" || name.endsWith(".localhost") || isLoopback(name)
-
-/** `*.example.com` is every name below it, `*` every name. */
-const isAllowed = (name: string, allowed: string): boolean => {
-  if (allowed === "*") return true
-  return allowed.startsWith("*.") ? name.endsWith(allowed.slice(1)) : name === allowed
-}
-
-/** Whether a server that listens there answers to that name; `undefined` is none, or what cannot be one. */
-const answersTo = (name: string | undefined, { allowedHosts, host }: Names, onLoopback: boolean): boolean => {
-  if (allowedHosts.includes("*")) return true
-  if (name === undefined) return false
-  // No page has an address for its name that is not where it came from.
-  if (isLoopbackName(name) || (!onLoopback && (isIPv4(name) || isIPv6(name)))) return true
-  return name === host.toLowerCase() || allowedHosts.some((allowed) => isAllowed(name, allowed))
-}
 
 const misdirected = problem(
   421,

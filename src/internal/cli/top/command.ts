@@ -4,6 +4,7 @@ import { Clock, Config, Console, Effect, Ref, Schedule, Schema, Stream } from "e
 import { follow, type Server } from "../../feed/client.js"
 import { empty, next } from "../../feed/view.js"
 import { Sample } from "../../feed/wire.js"
+import { printableJson } from "../../printable.js"
 import { noColor } from "../../terminal.js"
 import { frame, line } from "./frame.js"
 import { failing, serverOf } from "./server.js"
@@ -34,7 +35,7 @@ const lines = (server: Server, options: { readonly json: boolean; readonly once:
     ),
     Stream.filter((told) => told._tag === "Sample"),
     (samples) => (options.once ? Stream.take(samples, 1) : samples),
-    Stream.runForEach(({ sample }) => Console.log(options.json ? encode(sample) : line(sample)))
+    Stream.runForEach(({ sample }) => Console.log(options.json ? printableJson(encode(sample)) : line(sample)))
   )
 
 /** A screen of its own, which leaves what was there before as it was. */

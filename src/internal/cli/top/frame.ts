@@ -3,6 +3,7 @@ import { broke } from "../../audit/eventType.js"
 import * as format from "../../feed/format.js"
 import { latest, type View } from "../../feed/view.js"
 import type * as Wire from "../../feed/wire.js"
+import { colour as colours, printable, printableColoured } from "../../printable.js"
 
 export interface Screen {
   readonly columns: number
@@ -73,32 +74,35 @@ const link = (paint: Paint, view: View): string => {
     case "Live":
       return view.restarts > 0 ? paint("warn", "live, server restarted") : "live"
     case "Lost":
-      return paint("bad", `no news since ${format.clock(view.link.since)}: ${view.link.reason}; trying again`)
+      return paint(
+        "bad",
+        `no news since ${format.clock(view.link.since)}: ${printable(view.link.reason)}; trying again`
+      )
     default:
       return "connecting"
   }
 }
 
 const alerts = (paint: Paint, { alerts: active, at }: Wire.Sample): ReadonlyArray<string> =>
-  active.map(({ detail, fineSince, severity, summary }) => {
+  active.map(({ fineSince, severity, ...words }) => {
+    const [summary, detail] = [printable(words.summary), printable(words.detail)]
     if (fineSince !== undefined) return paint("dim", `! ${summary}: fine again for ${format.span(at - fineSince)}`)
     return `${paint(severity === "critical" ? "bad" : "warn", `! ${summary}`)}${detail === "" ? "" : `: ${detail}`}`
   })
 
 const events = (paint: Paint, view: View, room: number): ReadonlyArray<string> =>
   view.happened.slice(0, Math.max(0, room)).map((event) => {
-    const { at, connectionId, held, holder, pool: name, reason, type } = event
+    const { at, held, pool: name, type } = event
+    const [connectionId, holder, reason] = [event.connectionId, event.holder, event.reason].map(printable)
     const bad = type === "leaked" || broke(event)
     const by = holder === "" ? "" : ` by ${holder}`
     const duration = held > 0 ? ` after ${format.millis(held)}` : ""
     return `${format.clock(at)}  ${name.padEnd(6)} ${bad ? paint("bad", type.padEnd(12)) : type.padEnd(12)} ${connectionId}${duration}${by}${reason === "" ? "" : ` ${reason}`}`
   })
 
-const control = /(\u001B\[\d*m)/
-
 /** Cut where the screen ends; colours take no room. */
 const cut = (line: string, columns: number): string => {
-  const parts = line.split(control)
+  const parts = line.split(colours)
   const visible = parts.filter((_, index) => index % 2 === 0).join("")
   if (visible.length <= columns) return line
   let left = Math.max(0, columns - 1)
@@ -117,7 +121,7 @@ export const frame = (view: View, { colour, columns, now, rows, url }: Screen): 
   const sample = latest(view)
   const head = [
     paint("bold", "supabase-pool top"),
-    url,
+    printable(url),
     ...(sample === undefined ? [] : [paint(tones[sample.status], sample.status), `up ${format.span(sample.uptime)}`]),
     link(paint, view),
     format.clock(now)
@@ -125,7 +129,7 @@ export const frame = (view: View, { colour, columns, now, rows, url }: Screen): 
   if (sample === undefined) return [cut(head, columns)]
   const lines = [
     head,
-    ...sample.reasons.map((reason) => paint(tones[sample.status], `  ${reason}`)),
+    ...sample.reasons.map((reason) => paint(tones[sample.status], `  ${printable(reason)}`)),
     "",
     pool(paint, "read pool", sample.read),
     pool(paint, "write pool", sample.write),
@@ -148,7 +152,7 @@ export const frame = (view: View, { colour, columns, now, rows, url }: Screen): 
   const log = events(paint, view, room)
   return [...lines, ...(log.length === 0 ? [] : [paint("dim", "connections"), ...log])]
     .slice(0, Math.max(1, rows - 1))
-    .map((line) => cut(line, columns))
+    .map((line) => printableColoured(cut(line, columns)))
 }
 
 /** One sample on one line, for a file or a pipe. */
