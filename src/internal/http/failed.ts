@@ -52,6 +52,7 @@ const verdictOf = (error: DbError): Verdict => {
       if (error.isTransient && !error.mayHaveExecuted) return busy(503, error.retryAfter)
       return error.status >= 500 && error.mayHaveExecuted ? gateway(502) : refused(error.code)
     case "TransactionFailed":
+      if (error.executed) return { status: 409, error: "This was done before." }
       return error.isTransient ? busy(503) : refused(error.code)
     default:
       return ours
