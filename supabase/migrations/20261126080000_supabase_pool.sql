@@ -808,6 +808,7 @@ begin
     else
       execute sql using payload;
       get diagnostics affected = row_count;
+      visible := '[]';
     end if;
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
   exception when sqlstate 'SP000' then

@@ -166,9 +166,7 @@ const connected = (url: string, database?: string): Effect.Effect<postgres.Sql, 
   )
 
 /** An empty project, then these statements. */
-export const scratch = (
-  statements: ReadonlyArray<string>
-): Effect.Effect<Scratch, never, PostgresUrl | Scope.Scope> =>
+export const scratch = (statements: ReadonlyArray<string>): Effect.Effect<Scratch, never, PostgresUrl | Scope.Scope> =>
   Effect.gen(function* () {
     const url = Redacted.value(yield* PostgresUrl)
     const name = `scratch_${randomUUID().replaceAll("-", "")}`

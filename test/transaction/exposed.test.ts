@@ -183,4 +183,3 @@ describePostgres("what a step can name", () => {
     )
   })
 })
-
