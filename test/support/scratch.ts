@@ -85,12 +85,12 @@ const parsed = {
   json: { to: 114, from: [114, 3802], serialize: String, parse: (json: string): unknown => JSON.parse(json) }
 }
 
+/** Thrown so that a transaction is rolled back. */
 class Undone {
-  readonly value: unknown
-  constructor(value: unknown) {
-    this.value = value
-  }
+  readonly _tag = "Undone"
 }
+
+export type Rows = ReadonlyArray<Record<string, unknown>>
 
 export class Scratch {
   private readonly sql: postgres.Sql
@@ -99,35 +99,43 @@ export class Scratch {
   }
 
   /** As the owner of the database. */
-  run(statements: string): Promise<ReadonlyArray<Record<string, unknown>>> {
+  run(statements: string): Promise<Rows> {
     return this.sql.unsafe(statements).then((rows) => [...rows])
   }
 
-  /**
-   * One statement as PostgREST would run it for that caller; it is undone where `keep` is not asked for. `after` is asked
-   * by the owner before the end, and is what is given then.
-   */
+  /** One statement as PostgREST would run it for that caller; undone where `keep` is not asked for. */
   async ask(
     caller: Caller,
     statement: string,
     parameters: ReadonlyArray<string> = [],
-    options: { readonly keep?: boolean; readonly readOnly?: boolean; readonly after?: string } = {}
-  ): Promise<Outcome<ReadonlyArray<Record<string, unknown>>>> {
+    options: { readonly keep?: boolean; readonly readOnly?: boolean } = {}
+  ): Promise<Outcome<Rows>> {
+    const outcome = await this.seen(caller, statement, parameters, options)
+    return "refused" in outcome ? outcome : { gave: outcome.gave.rows }
+  }
+
+  /** The same, with what the owner finds by `left` before it is undone. */
+  async seen(
+    caller: Caller,
+    statement: string,
+    parameters: ReadonlyArray<string>,
+    options: { readonly keep?: boolean; readonly readOnly?: boolean; readonly left?: string }
+  ): Promise<Outcome<{ readonly rows: Rows; readonly left: Rows }>> {
     const claims = { role: caller.role, ...(caller.sub === undefined ? {} : { sub: caller.sub }) }
-    let gave: ReadonlyArray<Record<string, unknown>> = []
+    let gave: { readonly rows: Rows; readonly left: Rows } = { rows: [], left: [] }
     try {
-      await this.sql.begin(async (sql) => {
-        if (options.readOnly === true) await sql.unsafe("set transaction read only")
+      await this.sql.begin(options.readOnly === true ? "read only" : "", async (sql) => {
         await sql.unsafe(
           "select set_config('search_path', $1, true), set_config('role', $2, true), set_config('request.jwt.claims', $3, true)",
           [caller.path ?? '"public", "extensions"', caller.role, JSON.stringify(claims)]
         )
-        gave = [...(await sql.unsafe(statement, [...parameters]))]
-        if (options.after !== undefined) {
-          await sql.unsafe("reset role")
-          gave = [...(await sql.unsafe(options.after))]
+        const rows = [...(await sql.unsafe(statement, [...parameters]))]
+        gave = { rows, left: [] }
+        if (options.left !== undefined) {
+          await sql.unsafe("reset role; set local row_security = on; set local search_path = public")
+          gave = { rows, left: [...(await sql.unsafe(options.left))] }
         }
-        if (options.keep !== true) throw new Undone(gave)
+        if (options.keep !== true) throw new Undone()
       })
       return { gave }
     } catch (error) {
