@@ -708,7 +708,8 @@ begin
 end
 $$;
 
--- Whether the API would run it in a read-only transaction: what is selected, and a function that is not volatile.
+-- Whether the API would run it in a read-only transaction: what is selected, and a function that is not volatile. Of a
+-- name that several functions have, all of them.
 create or replace function supabase_pool.only_reads(step jsonb)
 returns boolean
 language sql
@@ -830,17 +831,19 @@ declare
   -- Those that add rows give back what they were given.
   most bigint := case when op in ('insert', 'upsert') then null else supabase_pool.max_rows() end;
   sql text;
+  called pg_catalog.pg_proc;
   ran record;
 begin
   perform supabase_pool.check_exposed(step);
   sql := supabase_pool.step_sql(step, payload, kept);
+  if op = 'rpc' then
+    select p.* into called from pg_catalog.pg_proc p where p.oid = supabase_pool.chosen_function(step, payload -> 0);
+  end if;
   select * into ran from supabase_pool.executed(
-    sql, payload, supabase_pool.path_of(step ->> 'schema', path), supabase_pool.only_reads(step),
+    sql, payload, supabase_pool.path_of(step ->> 'schema', path), op = 'select' or coalesce(called.provolatile <> 'v', false),
     op in ('select', 'rpc') or step ? 'returning' or step ? 'keep', most
   );
-  if op = 'rpc' and not (
-    select p.proretset from pg_catalog.pg_proc p where p.oid = supabase_pool.chosen_function(step, payload -> 0)
-  ) then
+  if op = 'rpc' and not called.proretset then
     return jsonb_build_object('visible', ran.visible -> 0);
   end if;
   if ran.affected > (step ->> 'maxAffected')::bigint then

@@ -216,7 +216,8 @@ const condition: fc.Arbitrary<Condition> = fc
     ["body", "like", "body*"],
     ["secret", "eq", "secret 1"],
     ["secret", "like", "s*"],
-    ["secret", "is", "null"]
+    ["secret", "is", "null"],
+    ["data->>k", "eq", "1"]
   )
   .map(([column = "", operator = "", value = ""]) => ({ column, operator, value }))
 
