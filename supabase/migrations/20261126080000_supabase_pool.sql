@@ -449,20 +449,8 @@ as $$
   where a.attrelid = relation and a.attname = col
 $$;
 
--- A type by its whole name. format_type leaves pg_catalog out, and takes "character" for one letter.
-create or replace function supabase_pool.type_sql(type oid)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select format('%I.%I', n.nspname, y.typname)
-  from pg_catalog.pg_type y
-  join pg_catalog.pg_namespace n on n.oid = y.typnamespace
-  where y.oid = type
-$$;
-
--- The columns of a step with their types, for jsonb_to_record.
+-- The columns of a step with their types, for jsonb_to_record; the types by their whole names, since format_type leaves
+-- pg_catalog out, and takes "character" for one letter.
 create or replace function supabase_pool.typed_sql(relation regclass, columns jsonb)
 returns text
 language plpgsql
@@ -475,8 +463,10 @@ declare
   parts text[] := '{}';
 begin
   for col in select * from jsonb_array_elements_text(columns) loop
-    select format('%I %s', a.attname, supabase_pool.type_sql(a.atttypid)) into typed
+    select format('%I %I.%I', a.attname, n.nspname, y.typname) into typed
     from pg_catalog.pg_attribute a
+    join pg_catalog.pg_type y on y.oid = a.atttypid
+    join pg_catalog.pg_namespace n on n.oid = y.typnamespace
     where a.attrelid = relation and a.attname::text = col and a.attnum > 0 and not a.attisdropped;
     if not found then
       raise exception 'column % of relation % does not exist', quote_ident(col), relation using errcode = '42703';
@@ -603,10 +593,12 @@ declare
 begin
   select f.* into p from pg_catalog.pg_proc f where f.oid = supabase_pool.chosen_function(step, args);
   select
-    string_agg(format('%I %s', name, supabase_pool.type_sql(p.proargtypes[position - 1])), ', '),
-    string_agg(format('%s%2$I := args.%2$I', case when p.provariadic <> 0 and position = p.pronargs then 'variadic ' end, name), ', ')
+    string_agg(format('%I %I.%I', name, n.nspname, y.typname), ', ' order by position),
+    string_agg(format('%s%2$I := args.%2$I', case when p.provariadic <> 0 and position = p.pronargs then 'variadic ' end, name), ', ' order by position)
   into declared, passed
   from unnest(supabase_pool.inputs(p)) with ordinality as listed(name, position)
+  join pg_catalog.pg_type y on y.oid = p.proargtypes[position - 1]
+  join pg_catalog.pg_namespace n on n.oid = y.typnamespace
   where args ? name;
   call := format('%I.%I(%s)', step ->> 'schema', step ->> 'function', passed);
   has_columns := coalesce(p.proargmodes && '{o,b,t}', false)
@@ -692,19 +684,22 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  op text := coalesce(step ->> 'op', '');
 begin
+  if op = 'rpc' and step ->> 'schema' = 'public'
+    and step ->> 'function' in ('supabase_pool_transaction', 'supabase_pool_transaction_settle') then
+    raise exception 'a transaction is no step of another' using errcode = '42501';
+  end if;
+  if supabase_pool.is_shown(step ->> 'schema', case when op <> 'rpc' then coalesce(step ->> 'table', '') end) then
+    return;
+  end if;
   if supabase_pool.is_shown(step ->> 'schema', null) is not true then
     raise exception 'schema % is not open to transactions', coalesce(quote_ident(step ->> 'schema'), 'null')
       using errcode = '42501', hint = 'Where the API exposes it, add it to supabase_pool.exposed_schemas().';
   end if;
-  if step ->> 'op' <> 'rpc' and supabase_pool.is_shown(step ->> 'schema', coalesce(step ->> 'table', '')) is not true then
-    raise exception 'relation % does not exist', coalesce(quote_ident(step ->> 'schema') || '.' || quote_ident(step ->> 'table'), 'null')
-      using errcode = '42P01', hint = 'A partition is reached by the table that it is a part of.';
-  end if;
-  if step ->> 'op' = 'rpc' and step ->> 'schema' = 'public'
-    and step ->> 'function' in ('supabase_pool_transaction', 'supabase_pool_transaction_settle') then
-    raise exception 'a transaction is no step of another' using errcode = '42501';
-  end if;
+  raise exception 'relation % does not exist', coalesce(quote_ident(step ->> 'schema') || '.' || quote_ident(step ->> 'table'), 'null')
+    using errcode = '42P01', hint = 'A partition is reached by the table that it is a part of.';
 end
 $$;
 
@@ -731,18 +726,24 @@ $$;
 -- What a request sets and a function of a step could change: the next step has to find it as a request of its own would.
 create or replace function supabase_pool.settings()
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_object_agg(name, current_setting(name, true))
-  from unnest(array[
+declare
+  name text;
+  found jsonb := '{}';
+begin
+  foreach name in array array[
     'role', 'request.jwt.claims', 'request.headers', 'request.cookies', 'request.method', 'request.path', 'row_security',
     'TimeZone',
     -- Those of old, which Supabase's auth.uid(), auth.role() and auth.email() look at first.
     'request.jwt.claim.sub', 'request.jwt.claim.role', 'request.jwt.claim.email', 'request.jwt.claim'
-  ]) as name
-  where current_setting(name, true) is not null
+  ] loop
+    found := found || jsonb_build_object(name, coalesce(current_setting(name, true), ''));
+  end loop;
+  return found;
+end
 $$;
 
 create or replace function supabase_pool.put_back(before jsonb)
@@ -752,13 +753,15 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  changed text;
+  name text;
 begin
-  for changed in
-    select name from jsonb_object_keys(before || supabase_pool.settings()) as name
-    where current_setting(name, true) is distinct from coalesce(before ->> name, '')
-  loop
-    perform set_config(changed, coalesce(before ->> changed, ''), true);
+  if supabase_pool.settings() = before then
+    return;
+  end if;
+  for name in select jsonb_object_keys(before) loop
+    if coalesce(current_setting(name, true), '') <> before ->> name then
+      perform set_config(name, before ->> name, true);
+    end if;
   end loop;
 end
 $$;
