@@ -10,7 +10,7 @@ export const users = ["00000000-0000-4000-8000-00000000000a", "00000000-0000-400
 
 const shape = "id int, owner text, body text, secret text, n int, data jsonb"
 
-export const columns = ["id", "owner", "body", "secret", "n", "data"] as const
+const columns = ["id", "owner", "body", "secret", "n", "data"] as const
 
 /** As a record of JSON is read. */
 export const types: Readonly<Record<string, string>> = {
@@ -21,7 +21,7 @@ export const types: Readonly<Record<string, string>> = {
 const tables = ["rw_plain", "rw_heir", "rw_parts", "rw_low", "rw_high", "rw_deep", "rw_deepest"]
 const others = ["rw_view", "rw_invoker", "rw_low_view", "rw_noisy", "rw_stored"]
 
-export const relations: ReadonlyArray<string> = [...tables, ...others, "rw_absent"]
+const relations: ReadonlyArray<string> = [...tables, ...others, "rw_absent"]
 
 export const relationsSql = `
   create table public.rw_plain (${shape}, primary key (id));

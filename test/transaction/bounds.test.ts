@@ -214,6 +214,19 @@ describePostgres("a transaction's bounds", () => {
           assert.deepStrictEqual(yield* codes, ["none", "42501", "none", "none"])
           yield* Effect.promise(() => database.run(migration))
           assert.deepStrictEqual(yield* codes, ["none", "42501", "none", "none"])
+          // What docs/transactions.md says of a role of one's own.
+          yield* Effect.promise(() =>
+            database.run(`
+              grant usage on schema public to stranger;
+              grant select, insert on public.few to stranger;
+              grant execute on function public.supabase_pool_transaction(text, jsonb) to stranger;
+              grant usage on schema supabase_pool to stranger;
+              grant execute on all functions in schema supabase_pool to stranger;
+              grant select, insert, update, delete on supabase_pool.transactions to stranger;
+            `)
+          )
+          const strangers = yield* Effect.promise(() => database.transact({ role: "stranger" }, [insert(3)]))
+          assert.deepStrictEqual(resultsOf(strangers), [[{ id: 3, body: null }]])
           const publicly = yield* Effect.promise(() =>
             database.run(`
             select p.oid::regprocedure::text as name from pg_proc p join pg_namespace n on n.oid = p.pronamespace,
