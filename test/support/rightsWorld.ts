@@ -43,6 +43,8 @@ export const relationsSql = `
   create function public.rw_count() returns bigint language sql stable as 'select count(secret) from public.rw_plain';
   create function public.rw_change() returns setof public.rw_plain language sql volatile
     as $$update public.rw_plain set body = 'changed' returning *$$;
+  create function public.rw_become() returns text language sql volatile
+    as $$select set_config('request.jwt.claims', '{"sub": "${users[1]}"}', true) || set_config('search_path', 'pg_temp', true)$$;
   create function public.rw_definer() returns bigint language sql stable security definer
     as 'select count(*) from public.rw_plain';
 `
@@ -126,7 +128,7 @@ const guarded = fc
   .map((names) => names.map((name) => `alter table public.${name} enable row level security;`))
 
 const executable = fc
-  .subarray(["rw_count()", "rw_change()", "rw_definer()", "rw_note(int)"])
+  .subarray(["rw_count()", "rw_change()", "rw_become()", "rw_definer()", "rw_note(int)"])
   .map((names) => names.map((name) => `grant execute on function public.${name} to anon, authenticated, service_role;`))
 
 /** Nobody may do anything. */
@@ -142,7 +144,7 @@ const resetSql = `
   ${tables.map((name) => `alter table public.${name} disable row level security;`).join(" ")}
   revoke all on ${[...tables, ...others].map((name) => `public.${name}`).join(", ")} from public, anon, authenticated, service_role;
   ${[...tables, ...others].map((name) => `revoke all (${columns.join(", ")}) on public.${name} from public, anon, authenticated, service_role;`).join(" ")}
-  revoke all on function public.rw_count(), public.rw_change(), public.rw_definer(), public.rw_note(int)
+  revoke all on function public.rw_count(), public.rw_change(), public.rw_become(), public.rw_definer(), public.rw_note(int)
     from public, anon, authenticated, service_role;
 `
 
@@ -223,8 +225,8 @@ const condition: fc.Arbitrary<Condition> = fc
 
 const row = fc.record(values, { requiredKeys: ["id"] })
 
-/** A request of one caller for one thing. */
-export const act: fc.Arbitrary<Act> = fc
+/** A request for one thing. */
+const act: fc.Arbitrary<Act> = fc
   .record(
     {
       role,
@@ -241,7 +243,7 @@ export const act: fc.Arbitrary<Act> = fc
         "rpc"
       ),
       relation: fc.constantFrom(...relations),
-      called: fc.constantFrom("rw_count", "rw_change", "rw_definer"),
+      called: fc.constantFrom("rw_count", "rw_change", "rw_become", "rw_definer"),
       row,
       filter: fc.array(condition, { maxLength: 2 }),
       order: fc.constantFrom(...columns),
@@ -261,6 +263,17 @@ export const act: fc.Arbitrary<Act> = fc
     ...(op === "select" ? { gives: gives ?? "*" } : gives === undefined ? {} : { gives }),
     keep: op === "rpc" ? [] : keep
   }))
+
+/** Requests of one caller, one after the other: a transaction, made in one. */
+export const request: fc.Arbitrary<ReadonlyArray<Act>> = fc
+  .tuple(act, fc.oneof({ weight: 2, arbitrary: fc.constant<ReadonlyArray<Act>>([]) }, fc.array(act, { maxLength: 2 })))
+  .map(([first, others]) => {
+    const { role: who, sub } = first
+    return [
+      first,
+      ...others.map(({ sub: _, ...one }) => ({ ...one, role: who, ...(sub === undefined ? {} : { sub }) }))
+    ]
+  })
 
 const selected = (gives: ReadonlyArray<string> | "*"): string => (gives === "*" ? "*" : gives.join(", "))
 

@@ -92,6 +92,13 @@ class Undone {
 
 export type Rows = ReadonlyArray<Record<string, unknown>>
 
+export interface Statement {
+  readonly sql: string
+  readonly parameters: ReadonlyArray<string>
+  /** As PostgREST's transaction is for a GET, and for a function that is not volatile. */
+  readonly readOnly: boolean
+}
+
 export class Scratch {
   private readonly sql: postgres.Sql
   constructor(sql: postgres.Sql) {
@@ -106,41 +113,48 @@ export class Scratch {
   /** One statement as PostgREST would run it for that caller; undone where `keep` is not asked for. */
   async ask(
     caller: Caller,
-    statement: string,
+    sql: string,
     parameters: ReadonlyArray<string> = [],
-    options: { readonly keep?: boolean; readonly readOnly?: boolean } = {}
+    options: { readonly keep?: boolean } = {}
   ): Promise<Outcome<Rows>> {
-    const outcome = await this.seen(caller, statement, parameters, options)
-    return "refused" in outcome ? outcome : { gave: outcome.gave.rows }
+    const outcome = await this.seen(caller, [{ sql, parameters, readOnly: false }], options)
+    return "refused" in outcome ? outcome : { gave: outcome.gave.rows[0] ?? [] }
   }
 
-  /** The same, with what the owner finds by `left` before it is undone. */
+  /**
+   * Several, each as a request of its own would find and leave the session, and what the owner finds by `left` after them.
+   * The first that is refused refuses them all.
+   */
   async seen(
     caller: Caller,
-    statement: string,
-    parameters: ReadonlyArray<string>,
-    options: { readonly keep?: boolean; readonly readOnly?: boolean; readonly left?: string }
-  ): Promise<Outcome<{ readonly rows: Rows; readonly left: Rows }>> {
+    statements: ReadonlyArray<Statement>,
+    options: { readonly keep?: boolean; readonly left?: string }
+  ): Promise<Outcome<{ readonly rows: ReadonlyArray<Rows>; readonly left: Rows }>> {
     const claims = { role: caller.role, ...(caller.sub === undefined ? {} : { sub: caller.sub }) }
-    let gave: { readonly rows: Rows; readonly left: Rows } = { rows: [], left: [] }
+    const rows: Array<Rows> = []
+    let left: Rows = []
     try {
-      await this.sql.begin(options.readOnly === true ? "read only" : "", async (sql) => {
-        await sql.unsafe(
-          "select set_config('search_path', $1, true), set_config('role', $2, true), set_config('request.jwt.claims', $3, true)",
-          [caller.path ?? '"public", "extensions"', caller.role, JSON.stringify(claims)]
-        )
-        const rows = [...(await sql.unsafe(statement, [...parameters]))]
-        gave = { rows, left: [] }
+      await this.sql.begin(async (sql) => {
+        for (const { parameters, readOnly, sql: statement } of statements) {
+          await sql.unsafe("reset role; savepoint request")
+          await sql.unsafe(
+            "select set_config('search_path', $1, true), set_config('role', $2, true), set_config('request.jwt.claims', $3, true)",
+            [caller.path ?? '"public", "extensions"', caller.role, JSON.stringify(claims)]
+          )
+          if (readOnly) await sql.unsafe("set local transaction_read_only = on")
+          rows.push([...(await sql.unsafe(statement, [...parameters]))])
+          await sql.unsafe("release savepoint request")
+        }
         if (options.left !== undefined) {
           await sql.unsafe("reset role; set local row_security = on; set local search_path = public")
-          gave = { rows, left: [...(await sql.unsafe(options.left))] }
+          left = [...(await sql.unsafe(options.left))]
         }
         if (options.keep !== true) throw new Undone()
       })
-      return { gave }
     } catch (error) {
-      return error instanceof Undone ? { gave } : { refused: refusal(error) }
+      if (!(error instanceof Undone)) return { refused: refusal(error) }
     }
+    return { gave: { rows, left } }
   }
 
   /** A transaction of that caller's, kept if it succeeds. */
