@@ -420,6 +420,9 @@ export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited"
 /**
  * A transaction was rolled back, or could not be built; `step` counts from 0, and is -1 when no single step failed.
  *
+ * `executed` is true in one case, the code `RESULT_GONE`: the transaction was executed when its key came first, and what
+ * its steps gave was too large to be kept for a second arrival.
+ *
  * @since 0.1.0
  * @category errors
  */
@@ -428,20 +431,20 @@ export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()("
   operation: Schema.String,
   code: Schema.String,
   reason: Schema.String,
-  hint: Schema.String
+  hint: Schema.String,
+  executed: Schema.optionalWith(Schema.Boolean, { default: () => false })
 }) {
   override get message(): string {
     const where = this.step < 0 ? "" : ` at step ${this.step}${this.operation === "" ? "" : ` (${this.operation})`}`
     const code = this.code === "" ? "" : ` (${this.code})`
-    return printable(
-      `Transaction failed${where}: ${this.reason}${code}. Nothing of it was kept. ${this.hint}`.trimEnd()
-    )
+    const means = this.executed ? "It was executed, once." : "Nothing of it was kept."
+    return printable(`Transaction failed${where}: ${this.reason}${code}. ${means} ${this.hint}`.trimEnd())
   }
   get isTransient(): boolean {
-    return endingOf({ status: 400, code: this.code, reason: this.reason }).isTransient
+    return !this.executed && endingOf({ status: 400, code: this.code, reason: this.reason }).isTransient
   }
   get mayHaveExecuted(): boolean {
-    return false
+    return this.executed
   }
 }
 

@@ -8,7 +8,8 @@
  *
  * Exactly once: every transaction carries a key, and the same SQL transaction records the key and its result. A second
  * arrival with the key gives the first one's result and executes nothing, so that a transaction may be retried after any
- * failure, also when its answer was lost. Records are kept for a day.
+ * failure, also when its answer was lost. Records are kept for a day, results in them up to 32 KiB. What only reads leaves
+ * no record.
  *
  * @since 0.1.0
  */

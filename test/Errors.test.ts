@@ -124,6 +124,28 @@ describe("the words", () => {
         "Check the key, and whether row level security hides the row from who asks."
     ],
     [
+      new Db.TransactionFailed({
+        step: 1,
+        operation: "select notes",
+        code: "54000",
+        reason: "the step gives back more than 1000 rows",
+        hint: "Narrow it."
+      }),
+      "Transaction failed at step 1 (select notes): the step gives back more than 1000 rows (54000). " +
+        "Nothing of it was kept. Narrow it."
+    ],
+    [
+      new Db.TransactionFailed({
+        step: -1,
+        operation: "",
+        code: "RESULT_GONE",
+        reason: "it was executed before",
+        hint: "Read it.",
+        executed: true
+      }),
+      "Transaction failed: it was executed before (RESULT_GONE). It was executed, once. Read it."
+    ],
+    [
       new Db.DecodeError({
         table: "users",
         id: "7",

@@ -112,6 +112,18 @@ describe("a user's server that gives errors to Http.failed", () => {
     [409, undefined, query(409, "23505")],
     [400, undefined, query(400, "22P02")],
     [500, undefined, query(404, "42P01")],
+    [
+      409,
+      undefined,
+      new Db.TransactionFailed({
+        step: -1,
+        operation: "secret_table",
+        code: "RESULT_GONE",
+        reason: "",
+        hint: "",
+        executed: true
+      })
+    ],
     [429, "2", new Db.RateLimited({ key: "secret_table", retryAfter: Duration.millis(1_001) })]
   ]
 

@@ -12,8 +12,10 @@ import * as Db from "../src/Db.js"
 import { run as command, report } from "../src/internal/cli/command.js"
 import { connection, expectedVersion, line } from "../src/internal/cli/findings.js"
 import * as Numbers from "../src/internal/cli/numbers.js"
+import { migrationFile } from "../src/internal/transaction/run.js"
 import { embedded } from "./support/embedded.js"
 import { program } from "./support/program.js"
+import { oldMigrationFile } from "./support/scratch.js"
 
 interface Outcome {
   readonly code: number
@@ -159,6 +161,26 @@ describe("supabase-pool migration", () => {
         assert.strictEqual(yield* Effect.promise(() => readFile(path, "utf8")), "-- mine")
       })
     )
+  )
+})
+
+describe("supabase-pool migration, where an earlier version is,", () => {
+  it.scoped("writes what is missing beside it, and says how to apply it", () =>
+    Effect.gen(function* () {
+      const dir = yield* folder
+      const old = join(dir, oldMigrationFile)
+      yield* Effect.promise(() => writeFile(old, "-- the old one, with a change of ours"))
+      const first = yield* here("migration", "--dir", dir)
+      assert.isFalse(first.failed)
+      assert.include(first.text, `replaces what ${oldMigrationFile} made`)
+      assert.include(first.text, "`supabase db push`")
+      assert.sameMembers(yield* Effect.promise(() => readdir(dir)), [oldMigrationFile, migrationFile])
+      assert.include(yield* Effect.promise(() => readFile(old, "utf8")), "a change of ours")
+      assert.isFalse((yield* here("migration", "--dir", dir)).failed)
+      yield* Effect.promise(() => rm(join(dir, migrationFile)))
+      yield* Effect.promise(() => writeFile(join(dir, "29990101000000_later.sql"), ""))
+      assert.include((yield* here("migration", "--dir", dir)).text, "--include-all")
+    })
   )
 })
 

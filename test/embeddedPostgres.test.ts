@@ -19,6 +19,7 @@ import {
 } from "../src/embedded.js"
 import { connection, expectedVersion } from "../src/internal/cli/findings.js"
 import { postgresServer } from "../src/internal/embedded/postgresServer.js"
+import { migrationFile } from "../src/internal/transaction/run.js"
 import { ids } from "./support/embedded.js"
 import { allMigrations } from "./support/migrations.js"
 import { describePostgres, PostgresUrl } from "./support/postgres.js"
@@ -79,8 +80,6 @@ const query = (url: Redacted.Redacted, sql: string): Effect.Effect<ReadonlyArray
 
 const databases = (url: Redacted.Redacted) =>
   query(url, "select datname from pg_database where datname like 'embedded%' order by 1")
-
-const migrationFile = "20250918080000_supabase_pool.sql"
 
 /** What `supabase-pool check` says of transactions on a database with these migrations. */
 const verdict = (migrations: ReadonlyArray<string>) =>

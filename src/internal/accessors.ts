@@ -119,7 +119,8 @@ export function rpc(
  *
  * Fails with `TransactionFailed`, which names the step; nothing of it is kept then. Retried after any transient failure,
  * since its key makes that safe. An error whose `mayHaveExecuted` is true means that no answer came: send it again under
- * the same `idempotencyKey`, or ask `Transaction.settle`. No steps give no results and send nothing.
+ * the same `idempotencyKey`, or ask `Transaction.settle`. But where the code is `RESULT_GONE` it was executed: only what it
+ * gave, more than 32 KiB, was not kept. A step gives back 1,000 rows at most. No steps give no results and send nothing.
  *
  * @example
  * import { Db } from "effect-supabase-pool"

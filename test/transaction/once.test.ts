@@ -324,6 +324,40 @@ describe("an idempotency key", () => {
       })
     )
 
+    it.effect("whose result is too large to be kept is executed once, and who sends it again is told so", () =>
+      Effect.gen(function* () {
+        const key = randomUUID()
+        const body = `${key} ${"x".repeat(40_000)}`
+        const large = Db.transaction([(client) => client.from("notes").insert({ body }).select("id, body").single()], {
+          idempotencyKey: key
+        })
+        const [first] = yield* large
+        assert.strictEqual(first.body, body)
+        const again = yield* Effect.flip(large)
+        assert.deepInclude(again, { _tag: "TransactionFailed", code: "RESULT_GONE", step: -1, executed: true })
+        assert.deepStrictEqual([again.mayHaveExecuted, again.isTransient], [true, false])
+        assert.include(again.message, "It was executed, once.")
+        assert.include(again.message, "supabase_pool.max_kept_bytes()")
+        assert.isTrue(yield* Transaction.settle(key))
+        const found = yield* Db.read((client) => client.from("notes").select("id").like("body", `${key}%`))
+        assert.deepStrictEqual(found, [{ id: first.id }])
+      })
+    )
+
+    it.effect("of a transaction that only reads is free: it is read again, until it is settled", () =>
+      Effect.gen(function* () {
+        const key = randomUUID()
+        const read = Db.transaction([(client) => client.from("notes").select("id").eq("body", key)], {
+          idempotencyKey: key
+        })
+        assert.deepStrictEqual(yield* read, [[]])
+        yield* Db.write((client) => client.from("notes").insert({ body: key }))
+        assert.strictEqual((yield* read)[0].length, 1)
+        assert.isFalse(yield* Transaction.settle(key))
+        assert.deepInclude(yield* failure(read), { failed: "TransactionFailed", code: "57014" })
+      })
+    )
+
     it.effect("of one user says nothing to another, and takes nothing from them", () =>
       Effect.gen(function* () {
         const key = randomUUID()

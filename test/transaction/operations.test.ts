@@ -501,6 +501,20 @@ describe("the operations of a transaction", () => {
       })
     )
 
+    it.effect("that gives back more rows than the cap is named with it, and nothing is kept", () =>
+      Effect.gen(function* () {
+        const n = own()
+        const error = yield* Effect.flip(
+          Db.transaction([(c) => notes(c).insert({ n }), (c) => c.rpc("tx_set", { n: 1001 })])
+        )
+        assert.deepInclude(error, { _tag: "TransactionFailed", step: 1, operation: "rpc tx_set", code: "54000" })
+        assert.deepStrictEqual([error.mayHaveExecuted, error.isTransient], [false, false])
+        assert.include(error.message, "gives back more than 1000 rows")
+        assert.include(error.message, "supabase_pool.max_rows()")
+        assert.deepStrictEqual(yield* Db.read((c) => notes(c).select("id").eq("n", n)), [])
+      })
+    )
+
     it.effect("types follow the builder's, as they do alone", () =>
       Effect.gen(function* () {
         const n = own()
@@ -515,6 +529,23 @@ describe("the operations of a transaction", () => {
       })
     )
   })
+})
+
+describe("a caller who may send no transaction", () => {
+  const forbidden = Db.layerTest(() =>
+    Response.json(
+      { code: "42501", message: "permission denied for function supabase_pool_transaction", details: null, hint: null },
+      { status: 403 }
+    )
+  )
+
+  it.effect("is told which grant is missing", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Db.transaction([(c) => notes(c).select()]))
+      assert.deepInclude(error, { _tag: "TransactionFailed", step: -1, code: "42501" })
+      assert.include(error.message, "grant execute on function public.supabase_pool_transaction(text, jsonb) to anon")
+    }).pipe(Effect.provide(forbidden))
+  )
 })
 
 describe("what a transaction cannot express", () => {

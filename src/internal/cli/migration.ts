@@ -6,6 +6,21 @@ import { migrationFile } from "../transaction/run.js"
 import { oneLine } from "../words.js"
 import { Failed } from "./failed.js"
 
+/** A name as the Supabase CLI wants it: the time comes first, and decides the order. */
+const isDated = (name: string): boolean => /^\d{14}_/.test(name)
+
+/** Of an earlier version of the package. The database has it already, so that it stays where it is. */
+const isEarlier = (name: string): boolean => name.endsWith("_supabase_pool.sql") && name < migrationFile
+
+/** What to do with the file, beside those that are there. */
+const adviceFor = (names: ReadonlyArray<string>): string => {
+  const earlier = names.filter(isEarlier)
+  const upgrades = earlier.length === 0 ? "" : ` It replaces what ${earlier.join(", ")} made, which stays where it is.`
+  const later = names.some((name) => isDated(name) && name > migrationFile)
+  const push = later ? "`supabase db push --include-all` (others there are dated later)" : "`supabase db push`"
+  return `${upgrades} Apply it with ${push}, then run \`supabase-pool check\`.`
+}
+
 /** Of the package itself, seen from src/internal/cli and from dist/internal/cli. */
 const source = fileURLToPath(new URL(`../../../supabase/migrations/${migrationFile}`, import.meta.url))
 
@@ -43,7 +58,12 @@ export const migration = Command.make("migration", { dir, force }, (options) =>
       })
     }
     yield* fs.makeDirectory(options.dir, { recursive: true })
+    const names = yield* fs.readDirectory(options.dir)
     yield* fs.writeFileString(target, sql)
-    yield* Console.log(`${target} written. Apply it with \`supabase db push\`, then run \`supabase-pool check\`.`)
+    yield* Console.log(`${target} written.${adviceFor(names)}`)
   }).pipe(Effect.catchTags({ SystemError: unwritable(options.dir), BadArgument: unwritable(options.dir) }))
-).pipe(Command.withDescription("Writes the SQL that a project needs for transactions."))
+).pipe(
+  Command.withDescription(
+    "Writes the SQL that a project needs for transactions, also beside that of an earlier version, which it replaces."
+  )
+)

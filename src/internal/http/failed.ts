@@ -86,6 +86,7 @@ const verdictOf = (error: DbError): Verdict => {
       if (error.isTransient && !error.mayHaveExecuted) return busy(503, error.retryAfter)
       return isUnanswered(error) ? gateway(502) : refused(error)
     case "TransactionFailed":
+      if (error.executed) return { status: 409, error: "This was done before." }
       return error.isTransient ? busy(503) : (refusedBy(error.code) ?? ours)
     default:
       return ours

@@ -6,12 +6,16 @@ import type { Response as Answer } from "../answer.js"
 import { compileAll, type StepFunction } from "./record.js"
 import type { Step } from "./step.js"
 
-/** In supabase/migrations: makes the function that executes the steps. */
-export const migrationFile = "20250918080000_supabase_pool.sql"
+/** In supabase/migrations: makes the function that executes the steps, of whatever version there was before. */
+export const migrationFile = "20261126080000_supabase_pool.sql"
 
 const functionName = "supabase_pool_transaction"
 
-const Outcome = Schema.Struct({ replayed: Schema.Boolean, results: Schema.Array(Schema.Unknown) })
+/** `gone`: executed when it came first, and its results were too large to be kept for this arrival. */
+const Outcome = Schema.Union(
+  Schema.Struct({ replayed: Schema.Boolean, results: Schema.Array(Schema.Unknown) }),
+  Schema.Struct({ replayed: Schema.Literal(true), gone: Schema.Literal(true) })
+)
 
 const Blame = Schema.parseJson(
   Schema.Struct({ supabase_pool_step: Schema.Int, code: Schema.String, details: Schema.NullOr(Schema.String) })
@@ -23,6 +27,21 @@ const installIt = `Apply the migration supabase/migrations/${migrationFile} to t
 
 const operationOf = (step: Step | undefined): string =>
   step === undefined ? "" : `${step.op} ${step.table ?? step.function ?? ""}`.trim()
+
+const mayNotCall = (error: QueryError): boolean =>
+  error.code === "42501" && error.reason.includes(`function ${functionName}`)
+
+const grantIt = `Grant it to the role, where it is meant to: grant execute on function public.${functionName}(text, jsonb) to anon.`
+
+const resultGone = (): TransactionFailed =>
+  new TransactionFailed({
+    step: -1,
+    operation: "",
+    code: "RESULT_GONE",
+    reason: "it was executed before under this key, and its results were too large to be kept",
+    hint: "Read what you need of them, select less in the steps, or replace supabase_pool.max_kept_bytes() to keep more.",
+    executed: true
+  })
 
 /** The step that PostgreSQL blames, from where our function puts it. */
 const explained = (error: QueryError, steps: ReadonlyArray<Step>): DbError => {
@@ -38,7 +57,8 @@ const explained = (error: QueryError, steps: ReadonlyArray<Step>): DbError => {
   }
   const blame = Schema.decodeUnknownOption(Blame)(error.details)
   if (blame._tag === "None") {
-    return new TransactionFailed({ step: -1, operation: "", code: error.code, reason: error.reason, hint: error.hint })
+    const hint = mayNotCall(error) ? grantIt : error.hint
+    return new TransactionFailed({ step: -1, operation: "", code: error.code, reason: error.reason, hint })
   }
   const { code, details, supabase_pool_step: step } = blame.value
   const more = details === null || details === "" ? "" : ` (${details})`
@@ -110,5 +130,6 @@ export const run = (
         stage: "write"
       })
     }
+    if ("gone" in data) return yield* resultGone()
     return steps.map((step, index) => dataOf(step, data.results[index]))
   })

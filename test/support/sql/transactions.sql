@@ -116,3 +116,5 @@ grant all on all sequences in schema public to anon, authenticated, service_role
 grant all on public.tx_mine to service_role;
 grant insert (id, body), select (id, owner, body), update (body) on public.tx_mine to authenticated;
 grant insert (id, body, owner) on public.tx_mine to anon;
+-- As a project asks for it that wants transactions of anybody.
+grant execute on function public.supabase_pool_transaction(text, jsonb) to anon;

@@ -1,0 +1,171 @@
+/** A project that has an earlier version of the transaction function: what it is told, and what becomes of its keys. */
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import * as Db from "../../src/Db.js"
+import { Embedded } from "../../src/embedded.js"
+import { connection, expectedVersion } from "../../src/internal/cli/findings.js"
+import { migrationFile } from "../../src/internal/transaction/run.js"
+import type { Step } from "../../src/internal/transaction/step.js"
+import { describePostgres, PostgresUrl } from "../support/postgres.js"
+import { codeOf, newMigration, type Outcome, oldMigration, type Scratch, scratch } from "../support/scratch.js"
+
+const tables = `
+  create table public.notes (id int primary key generated always as identity, body text);
+  create schema api;
+  create table api.offered (id int);
+  grant usage on schema api to anon, authenticated, service_role;
+  grant all on api.offered to anon, authenticated, service_role;
+  create or replace function supabase_pool.exposed_schemas() returns text[] language sql as $$select array['public', 'api']$$;
+`
+
+const service = { role: "service_role" }
+const ann = { role: "authenticated", sub: "00000000-0000-4000-8000-000000000001" }
+const bob = { role: "authenticated", sub: "00000000-0000-4000-8000-000000000002" }
+const anon = { role: "anon" }
+
+const note = (body: string): Step => ({
+  op: "insert",
+  schema: "public",
+  table: "notes",
+  columns: ["body"],
+  rows: [{ body }],
+  returning: "*"
+})
+const read: Step = { op: "select", schema: "public", table: "notes", returning: "*" }
+const offered: Step = { op: "select", schema: "api", table: "offered", returning: "*" }
+
+const said = (outcome: Outcome<unknown>): unknown => ("refused" in outcome ? codeOf(outcome.refused) : outcome.gave)
+
+const states = `
+  select (select count(*)::int from public.notes) as notes,
+    (select jsonb_agg(jsonb_build_object('caller', caller, 'key', key, 'fingerprint', fingerprint, 'result', result)
+      order by caller, key)::text from supabase_pool.transactions) as records
+`
+
+/** What `supabase-pool check` says of the function on a database with these migrations. */
+const verdict = (migrations: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const { anonKey, serviceRoleKey, url } = yield* Embedded.make({ postgres: yield* PostgresUrl, migrations })
+    const pool = Layer.orDie(Db.layerOf({ url, anonKey, serviceRoleKey, minConnections: 1, maxConnections: 2 }))
+    return (yield* Effect.provide(connection(url), pool)).find(({ name }) => name === "transaction function")
+  }).pipe(Effect.scoped)
+
+describePostgres("a project with an earlier version of the transaction function", () => {
+  layer(PostgresUrl.Live, { excludeTestServices: true, timeout: 60_000 })((it) => {
+    const before = Effect.gen(function* () {
+      const database = yield* scratch([yield* oldMigration, tables])
+      const sent = [
+        [service, [note("service")], "first"],
+        [ann, [note("ann")], "first"],
+        [bob, [note("bob")], "first"],
+        [ann, [read], "read"],
+        [anon, [note("anon")], "first"]
+      ] as const
+      const gave: Array<Outcome<unknown>> = []
+      for (const [caller, steps, key] of sent) {
+        gave.push(yield* Effect.promise(() => database.transact(caller, steps, { key })))
+      }
+      yield* Effect.promise(() => database.settle(ann, "never"))
+      return { database, sent, gave }
+    })
+    const upgraded = (database: Scratch) =>
+      Effect.flatMap(newMigration, (migration) => Effect.promise(() => database.run(migration)))
+
+    it.scoped("has it replaced by the new file, also twice, and all records of before as they were", () =>
+      Effect.gen(function* () {
+        const { database } = yield* before
+        const was = yield* Effect.promise(() => database.run(states))
+        yield* upgraded(database)
+        yield* upgraded(database)
+        assert.deepStrictEqual(yield* Effect.promise(() => database.run(states)), was)
+        const [found] = yield* Effect.promise(() =>
+          database.run(`
+            select public.supabase_pool_version() as version,
+              to_regprocedure('supabase_pool.run_step(jsonb, jsonb)') is null as is_clean,
+              (select count(*)::int from pg_policy where polrelid = 'supabase_pool.transactions'::regclass) as policies
+          `)
+        )
+        assert.deepStrictEqual(found, { version: expectedVersion, is_clean: true, policies: 1 })
+      })
+    )
+
+    it.scoped(
+      "honours the keys of before: the same result, nothing executed again, and what was settled stays so",
+      () =>
+        Effect.gen(function* () {
+          const { database, gave, sent } = yield* before
+          yield* upgraded(database)
+          yield* Effect.promise(() =>
+            database.run("grant execute on function public.supabase_pool_transaction(text, jsonb) to anon")
+          )
+          const was = yield* Effect.promise(() => database.run(states))
+          for (const [index, [caller, steps, key]] of sent.entries()) {
+            const again = yield* Effect.promise(() => database.transact(caller, steps, { key }))
+            const first = gave[index]
+            if (first === undefined || !("gave" in first)) return assert.fail("the first one was refused")
+            assert.deepStrictEqual(again, { gave: { ...Object(first.gave), replayed: true } })
+          }
+          const refused = [
+            yield* Effect.promise(() => database.transact(ann, [note("never")], { key: "never" })),
+            yield* Effect.promise(() => database.transact(ann, [read], { key: "never" })),
+            yield* Effect.promise(() => database.transact(ann, [note("other")], { key: "first" })),
+            yield* Effect.promise(() => database.transact(ann, [read, read], { key: "read" }))
+          ]
+          assert.deepStrictEqual(refused.map(said), ["57014", "57014", "22023", "22023"])
+          assert.deepStrictEqual(said(yield* Effect.promise(() => database.settle(ann, "first"))), [
+            { answer: '{"executed": true}' }
+          ])
+          assert.deepStrictEqual(yield* Effect.promise(() => database.run(states)), was)
+        })
+    )
+
+    it.scoped("goes on: new keys, the schemas that it opened, and records that are swept when they are old", () =>
+      Effect.gen(function* () {
+        const { database } = yield* before
+        yield* upgraded(database)
+        yield* Effect.promise(() =>
+          database.run(
+            "update supabase_pool.transactions set created_at = now() - interval '2 days' where key <> 'never'"
+          )
+        )
+        const done = yield* Effect.promise(() => database.transact(ann, [note("new"), offered], { key: "new" }))
+        assert.isTrue("gave" in done)
+        const keys = yield* Effect.promise(() =>
+          database.run("select key from supabase_pool.transactions order by key")
+        )
+        assert.deepStrictEqual(keys, [{ key: "never" }, { key: "new" }])
+      })
+    )
+
+    it.scoped("no longer lets anon send any, unless it grants that", () =>
+      Effect.gen(function* () {
+        const { database } = yield* before
+        yield* upgraded(database)
+        const asked = () => Effect.promise(() => database.transact(anon, [read]))
+        assert.strictEqual(said(yield* asked()), "42501")
+        yield* Effect.promise(() =>
+          database.run("grant execute on function public.supabase_pool_transaction(text, jsonb) to anon")
+        )
+        yield* upgraded(database)
+        assert.isTrue("gave" in (yield* asked()))
+      })
+    )
+
+    it.scoped("is told by check that it is old, by which command it is mended, and that it is well afterwards", () =>
+      Effect.gen(function* () {
+        const [old, mine] = [yield* oldMigration, yield* newMigration]
+        const found = yield* verdict([old])
+        assert.deepStrictEqual(
+          [found?.ok, found?.detail],
+          [false, `is old: version 1, and this package expects ${expectedVersion}`]
+        )
+        assert.include(found?.remedy, "supabase-pool migration")
+        assert.include(found?.remedy, migrationFile)
+        const after = yield* verdict([old, mine])
+        assert.deepStrictEqual([after?.ok, after?.detail], [true, `version ${expectedVersion}`])
+        const alone = yield* verdict([mine])
+        assert.deepStrictEqual([alone?.ok, alone?.detail], [true, `version ${expectedVersion}`])
+      })
+    )
+  })
+})
