@@ -1,7 +1,7 @@
-declare module "undici/lib/dispatcher/client.js" {
-  import type { Client } from "undici"
-
-  const client: typeof Client
-  type client = Client
-  export default client
-}
+/**
+ * `#undici`: the part of undici that is used, which `scripts/bundleUndici.ts` makes one ES module, in `vendor`.
+ *
+ * As it comes, undici is CommonJS: its `require("node:assert")` fails in a bundle of ES modules. And the whole of it takes
+ * longer to load than all of this package.
+ */
+export { Client } from "undici"
