@@ -6,6 +6,7 @@ import { errorOf, thrownError } from "../answer.js"
 import type { Ask } from "../operation.js"
 import type { Operations } from "../operations.js"
 import type { Transport } from "../transport.js"
+import { outside, whereItIs } from "./outside.js"
 
 /**
  * @since 0.1.0
@@ -81,6 +82,7 @@ export const execute = <A>(
   settle: Exited<A>
 ): void => {
   let responses: Map<DbError, A> | undefined
+  const callCaller = whereItIs(call<A>)
   const ask: Ask<A, DbError> = (client, { transport }, ended) => {
     // A caller's thenable may answer twice, and by then the connection may be another's.
     let settled = false
@@ -102,7 +104,7 @@ export const execute = <A>(
       }
     }
     const returned = (value: A): void => once(judged(value))
-    call(operation, client, returned, (thrown) => {
+    callCaller(operation, client, returned, (thrown) => {
       const error = thrownError(thrown, transport, operations.now(), client)
       once(error === undefined ? Exit.die(thrown) : Exit.fail(error))
     })
@@ -113,5 +115,10 @@ export const execute = <A>(
     const response = Option.isSome(error) ? responses?.get(error.value) : undefined
     settle(response === undefined ? exit : Exit.succeed(response))
   }
-  operations.call(ask, { mode, idempotent: options?.idempotent }, (effect) => fork(effect).addObserver(finish), finish)
+  operations.call(
+    ask,
+    { mode, idempotent: options?.idempotent },
+    (effect) => outside(() => fork(effect)).addObserver(finish),
+    finish
+  )
 }

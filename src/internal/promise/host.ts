@@ -11,6 +11,7 @@ import * as Pool from "../../Pool.js"
 import { Operations } from "../operations.js"
 import { KeepAlive } from "./keepAlive.js"
 import type { Services } from "./layers.js"
+import { outside } from "./outside.js"
 
 /** A runtime that is up, with the services that calls need at hand: looking them up once is cheaper than per call. */
 export interface Running {
@@ -73,7 +74,7 @@ export class Host {
   /** Starts what is not up. Throws `ConfigInvalid`, and `PoolClosed` after `close`. */
   get started(): Running {
     if (this.closed) throw new PoolClosed({ pool: "write", sent: false })
-    this.running ??= start(this.layer)
+    this.running ??= outside(() => start(this.layer))
     return this.running
   }
 
@@ -82,11 +83,16 @@ export class Host {
     return this.promise((running, settle) => running.fork(operation(running)).addObserver(settle))
   }
 
+  /** As `run`, for what calls nothing of the caller's, outside of its async context. */
+  runOutside<A, E>(operation: (running: Running) => Effect.Effect<A, E, Services>): Promise<A> {
+    return this.promise((running, settle) => outside(() => running.fork(operation(running)).addObserver(settle)))
+  }
+
   /** A promise of what `begin` settles, as `run` without a fiber where none is needed. */
   promise<A, E>(begin: (running: Running, settle: (exit: Exit.Exit<A, E>) => void) => void): Promise<A> {
     return new Promise((resolve, reject) => {
       const running = this.started
-      this.keepAlive.hold()
+      outside(() => this.keepAlive.hold())
       try {
         begin(running, (exit) => {
           this.keepAlive.release()
