@@ -127,6 +127,8 @@ export default {
   ],
   options: {
     doNotFollow: { path: "node_modules" },
+    // Built with packages of their own: npm run test:bundlers.
+    exclude: { path: "^(examples/nextjs|test/bundlers)" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     enhancedResolveOptions: {

@@ -4,4 +4,7 @@
  * As it comes, undici is CommonJS: its `require("node:assert")` fails in a bundle of ES modules. And the whole of it takes
  * longer to load than all of this package.
  */
-export { Client } from "undici"
+import type * as Undici from "undici"
+
+export const Client: typeof Undici.Client
+export type Client = Undici.Client
