@@ -89,7 +89,8 @@ export const execute = <A>(
     const once: Exited<A> = (exit) => {
       if (settled) return
       settled = true
-      ended(exit)
+      // What goes on is ours, or that of who waits for the connection.
+      outside(() => ended(exit))
     }
     const judged = (value: A): Exit.Exit<A, DbError> => {
       try {
