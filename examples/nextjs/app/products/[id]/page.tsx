@@ -1,7 +1,12 @@
 import { executeWithPool } from "effect-supabase-pool/promise"
+import { Suspense } from "react"
 import { renameProduct } from "./actions"
 
-export default async function Product({ params }: { readonly params: Promise<{ readonly id: string }> }) {
+interface Chosen {
+  readonly params: Promise<{ readonly id: string }>
+}
+
+async function Form({ params }: Chosen) {
   const { id } = await params
   const product = await executeWithPool(async (client) => {
     const { data, error } = await client.from("products").select("id, title").eq("id", id).single()
@@ -14,5 +19,13 @@ export default async function Product({ params }: { readonly params: Promise<{ r
       <input name="title" aria-label="Title" defaultValue={product.title} required />
       <button type="submit">Rename</button>
     </form>
+  )
+}
+
+export default function Product({ params }: Chosen) {
+  return (
+    <Suspense fallback={<p>Loading…</p>}>
+      <Form params={params} />
+    </Suspense>
   )
 }

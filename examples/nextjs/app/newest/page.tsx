@@ -16,7 +16,7 @@ async function Newest() {
   )
 }
 
-export default function Home() {
+export default function NewestPage() {
   return (
     <main>
       <h1>Newest products</h1>
