@@ -57,7 +57,7 @@ export default {
       severity: "error",
       comment: "The component may reach nothing of Node: neither its modules, nor what opens sockets or files.",
       from: { path: "^(src/react[.]tsx|dashboard/(main|page|token)[.]tsx?)$" },
-      to: { path: "^node:|^node_modules/(undici|@effect/platform|@supabase)|^src/[A-Z]", reachable: true }
+      to: { path: "^node:|^vendor/|^node_modules/(undici|@effect/platform|@supabase)|^src/[A-Z]", reachable: true }
     },
     {
       name: "platform-by-module",
@@ -127,6 +127,8 @@ export default {
   ],
   options: {
     doNotFollow: { path: "node_modules" },
+    // Built with packages of their own: npm run test:bundlers.
+    exclude: { path: "^(examples/nextjs|test/bundlers)" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     enhancedResolveOptions: {

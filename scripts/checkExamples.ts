@@ -9,6 +9,7 @@ import { existsSync, readdirSync } from "node:fs"
 import { resolve } from "node:path"
 import process from "node:process"
 import ts from "typescript"
+import { staleCopies } from "./examples/copies.js"
 import { examplesOf } from "./examples/docstrings.js"
 import { nameOf, root } from "./examples/example.js"
 import { mistakesIn } from "./examples/links.js"
@@ -67,6 +68,7 @@ const wrong = [...examples.values()].flatMap(({ path, source }) => {
   })
 })
 wrong.push(...untagged(program, modules))
+wrong.push(...[...pages.keys()].flatMap(staleCopies))
 wrong.push(...mistakesIn(pages, pages.get(resolve(root, "docs/README.md"))))
 
 if (inDocstrings.length === 0) wrong.push("no @example was found in src: this check would check nothing")

@@ -51,6 +51,8 @@ const run = (command: string, args: ReadonlyArray<string>, cwd: string, env: Rea
 const expected = [
   /^dist\/.+\.(js|d\.ts)(\.map)?$/,
   /^dist\/dashboard\//,
+  // Made by scripts/bundleUndici.ts.
+  /^vendor\/undici\/(client\.js|LICENSE)$/,
   // The source maps lead there.
   /^src\/.+\.tsx?$/,
   /^supabase\/(migrations\/\d+_\w+\.sql|seed\.sql)$/,
@@ -72,7 +74,13 @@ try {
   const strangers = paths.filter((path) => !expected.some((pattern) => pattern.test(path)))
   expect("the package holds only what users need", strangers.length === 0, strangers.join("\n"))
   const targets = Object.values(manifest.exports).map((path) => path.slice(2))
-  const missing = [...targets, "supabase/seed.sql", "CHANGELOG.md"].filter((path) => !paths.includes(path))
+  const missing = [
+    ...targets,
+    "supabase/seed.sql",
+    "vendor/undici/client.js",
+    "vendor/undici/LICENSE",
+    "CHANGELOG.md"
+  ].filter((path) => !paths.includes(path))
   expect("the package holds whatever its exports name", missing.length === 0, missing.join("\n"))
 
   // --- installed -----------------------------------------------------------------------

@@ -11,7 +11,7 @@
  */
 import { Duration, Schema } from "effect"
 import { endingOf } from "./internal/errorCodes.js"
-import { reads } from "./internal/plainRequest.js"
+import { executed, mayHaveExecuted, sentOr } from "./internal/errorMeaning.js"
 import { printable } from "./internal/printable.js"
 import { clause, count, period, sentence } from "./internal/words.js"
 
@@ -28,43 +28,6 @@ export const Mode = Schema.Literal("read", "write")
  * @category models
  */
 export type Mode = typeof Mode.Type
-
-/** What was asked, and whether it has left. */
-interface Request {
-  readonly pool: Mode
-  readonly sent: boolean
-  /** Of HTTP; a read on the write pool is a read too. */
-  readonly method?: string | undefined
-}
-
-const onlyReads = ({ method, pool }: Omit<Request, "sent">): boolean =>
-  pool === "read" || (method !== undefined && reads(method))
-
-const itWasARead = "It was a read: nothing was changed."
-const perhaps = "It may have been executed: look before sending it again."
-
-const sentOr = (request: Request): string => {
-  if (!request.sent) return "Nothing was sent."
-  return onlyReads(request) ? itWasARead : perhaps
-}
-
-const mayHaveExecuted = (request: Request): boolean => request.sent && !onlyReads(request)
-
-const executed = ({
-  code,
-  mayHaveExecuted,
-  method,
-  status
-}: {
-  readonly code: string
-  readonly mayHaveExecuted: boolean
-  readonly method?: string | undefined
-  readonly status: number
-}): string => {
-  // PostgREST has answered with rows, and supabase-js has counted them.
-  if (mayHaveExecuted) return code === "PGRST116" && status < 300 ? "It was executed." : perhaps
-  return method !== undefined && reads(method) ? itWasARead : "Nothing was executed."
-}
 
 /** Of the request, where it is known: GET and HEAD change nothing, whichever pool they go through. */
 const Method = Schema.optional(Schema.UndefinedOr(Schema.String))

@@ -186,10 +186,10 @@ const redisStore = (
 ): Effect.Effect<Context.Tag.Service<RateLimiter.RateLimiterStore>, RedisNotInstalled, Scope.Scope> =>
   Effect.flatMap(
     Effect.tryPromise({
-      try: () => import("./RateLimit/Redis.js"),
+      try: () => import("./RateLimit/Redis.js").then(({ load }) => load()),
       catch: (cause) => new RedisNotInstalled({ cause })
     }),
-    ({ make }) => make(options)
+    (make) => make(options)
   )
 
 /**

@@ -34,6 +34,7 @@ import { listen, type ServerCounts } from "./internal/embedded/server.js"
 import { migrationsFrom, seedFrom } from "./internal/embedded/sources.js"
 import { EmbeddedStartFailed } from "./internal/embedded/startFailed.js"
 import { randomSecret, signed } from "./internal/embedded/token.js"
+import { packageUrl } from "./internal/packageUrl.js"
 
 export { EmbeddedStartFailed }
 
@@ -157,8 +158,7 @@ export interface AccessTokenOptions {
  * @since 0.1.0
  * @category constructors
  */
-// One step up from here is the package's root, from src/ and from dist/ alike.
-export const migrationsDirectory: string = fileURLToPath(new URL("../supabase/migrations", import.meta.url))
+export const migrationsDirectory: string = fileURLToPath(packageUrl("supabase/migrations"))
 
 /**
  * Where the marketplace data set is, for `seed`.
@@ -166,7 +166,7 @@ export const migrationsDirectory: string = fileURLToPath(new URL("../supabase/mi
  * @since 0.1.0
  * @category constructors
  */
-export const seedFile: string = fileURLToPath(new URL("../supabase/seed.sql", import.meta.url))
+export const seedFile: string = fileURLToPath(packageUrl("supabase/seed.sql"))
 
 const endOfCentury = 4_102_444_800
 

@@ -11,6 +11,7 @@
 import type { Duration } from "effect"
 import type { ReactNode } from "react"
 import { Monitor } from "./internal/react/monitor.js"
+import { Outline, useIsTakenOver } from "./internal/react/outline.js"
 
 /**
  * @since 0.1.0
@@ -30,8 +31,12 @@ export interface DatabasePoolMonitorProps {
   readonly onToken?: (token: string) => void
 }
 
+const InBrowser = ({ onToken, refresh = "5 seconds", token, url = "" }: DatabasePoolMonitorProps): ReactNode =>
+  useIsTakenOver() ? <Monitor url={url} token={token} refresh={refresh} onToken={onToken} /> : <Outline />
+
 /**
- * Connections, waiting, latency, errors, throughput, queries, leaks, events and alerts of both pools, live.
+ * Connections, waiting, latency, errors, throughput, queries, leaks, events and alerts of both pools, live. A server renders
+ * its heading only.
  *
  * @example
  * import { DatabasePoolMonitor } from "effect-supabase-pool/react"
@@ -48,9 +53,5 @@ export interface DatabasePoolMonitorProps {
  * @since 0.1.0
  * @category components
  */
-export const DatabasePoolMonitor = ({
-  onToken,
-  refresh = "5 seconds",
-  token,
-  url = ""
-}: DatabasePoolMonitorProps): ReactNode => <Monitor url={url} token={token} refresh={refresh} onToken={onToken} />
+export const DatabasePoolMonitor: (props: DatabasePoolMonitorProps) => ReactNode =
+  typeof document === "undefined" ? Outline : InBrowser

@@ -250,6 +250,7 @@ describe.runIf(Redis.isInstalled)(Redis.titled("the store in Redis"), () => {
     Effect.scoped(
       Effect.gen(function* () {
         const redis = yield* Redis.make
+        const make = yield* Effect.promise(RedisStore.load)
         const runtime = yield* Effect.runtime()
         let run = 0
         yield* Effect.promise(() =>
@@ -259,7 +260,11 @@ describe.runIf(Redis.isInstalled)(Redis.titled("the store in Redis"), () => {
               await Runtime.runPromise(runtime)(
                 Effect.scoped(
                   Effect.gen(function* () {
-                    const shared = yield* RedisStore.make({ url: redis.url, prefix: `${run}:`, timeout: "5 seconds" })
+                    const shared = yield* make({
+                      url: redis.url,
+                      prefix: `${run}:`,
+                      timeout: "5 seconds"
+                    })
                     const own = yield* MemoryStore.make
                     const play = (store: Context.Tag.Service<RateLimiter.RateLimiterStore>) =>
                       Effect.forEach(commands, (command) => answer(store, command))

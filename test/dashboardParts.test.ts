@@ -9,6 +9,7 @@ import type * as Wire from "../src/internal/feed/wire.js"
 import { Firing } from "../src/internal/react/alerts.js"
 import { EventLog } from "../src/internal/react/log.js"
 import { type ChartSpec, describe as inWords, table } from "../src/internal/react/series.js"
+import { DatabasePoolMonitor } from "../src/react.js"
 import { sample } from "./support/samples.js"
 
 const failed = (reason: string): Wire.Happened => ({
@@ -97,5 +98,13 @@ describe("an alert that fires", () => {
     expect(text).toMatch(/fine again for 30 s/)
     expect(text).toContain("it was: 2 read, 0 write")
     expect(text).not.toContain("spm-alert-warning")
+  })
+})
+
+describe("the component on a server", () => {
+  it("renders its heading, and asks no React for a hook: the one that renders may be another", () => {
+    expect(renderToStaticMarkup(createElement(DatabasePoolMonitor))).toContain("<h2>Database pool</h2>")
+    // Outside of any rendering, where each hook throws.
+    expect(() => DatabasePoolMonitor({})).not.toThrow()
   })
 })

@@ -1,5 +1,5 @@
 /**
- * The counters of `RateLimit` in Redis. Only `RateLimit.layerRedis` loads this file, and with it the package `redis`.
+ * The counters of `RateLimit` in Redis. Only `RateLimit.layerRedis` loads this file.
  *
  * One script takes and tells, so that two processes cannot both take the last operation. It counts by Redis's clock,
  * and keeps the end of a window to a fraction of a millisecond: a limit of 3 per second refills each 333.3 ms, and a
@@ -7,8 +7,9 @@
  */
 import { RateLimiterStore, RateLimitStoreError } from "@effect/experimental/RateLimiter"
 import { type Context, Duration, Effect, Redacted, type Scope } from "effect"
-import { createClient } from "redis"
+import type * as Redis from "redis"
 import { inNone } from "../internal/asyncContext.js"
+import { optionalPeer } from "../internal/optionalPeer.js"
 import type { RedisOptions } from "../RateLimit.js"
 
 const clock = `
@@ -56,7 +57,10 @@ const unreadable = (): TypeError =>
       "Give redis://host:6379, or rediss:// for TLS, with user:password@ before the host where Redis asks for them."
   )
 
-const created = (options: RedisOptions) =>
+/** What is used of the package, which only `RateLimit.layerRedis` loads. */
+type Package = Pick<typeof Redis, "createClient">
+
+const created = ({ createClient }: Package, options: RedisOptions) =>
   Effect.orDieWith(
     Effect.try(() =>
       createClient({
@@ -69,9 +73,9 @@ const created = (options: RedisOptions) =>
     unreadable
   )
 
-const connected = (options: RedisOptions) =>
+const connected = (redis: Package, options: RedisOptions) =>
   Effect.acquireRelease(
-    Effect.map(created(options), (client) => {
+    Effect.map(created(redis, options), (client) => {
       // Each operation learns of it by its own failure; an event that nobody hears would end the process.
       client.on("error", () => {})
       // Who comes before the first connection is there waits for it, within the timeout.
@@ -82,36 +86,43 @@ const connected = (options: RedisOptions) =>
     ({ client }) => Effect.sync(() => client.destroy())
   )
 
+/** A store for `RateLimit.layerStore`. */
+type Make = (options: RedisOptions) => Effect.Effect<Context.Tag.Service<RateLimiterStore>, never, Scope.Scope>
+
+const makeWith =
+  (redis: Package): Make =>
+  (options) =>
+    Effect.map(connected(redis, options), ({ client, first }) => {
+      const { prefix = defaultPrefix, timeout = defaultTimeout } = options
+      const run = (script: string, key: string, values: ReadonlyArray<number>) =>
+        Effect.tryPromise({
+          try: () => first.then(() => client.eval(script, { keys: [prefix + key], arguments: values.map(String) })),
+          catch: (cause) => failed(cause instanceof Error ? cause.message : "Redis refused the command", cause)
+        }).pipe(
+          Effect.timeoutFail({ duration: timeout, onTimeout: () => failed("Redis did not answer in time") }),
+          Effect.flatMap((reply) => {
+            const numbers = Array.isArray(reply) ? reply.map(Number) : []
+            const [first, second = 0] = numbers
+            return first === undefined || numbers.some(Number.isNaN)
+              ? Effect.fail(failed("Redis answered something else than numbers"))
+              : Effect.succeed([first, second] as const)
+          })
+        )
+      return RateLimiterStore.of({
+        fixedWindow: ({ key, limit, refillRate, tokens }) =>
+          run(fixedWindow, key, [tokens, Duration.toMillis(refillRate), ...(limit === undefined ? [] : [limit])]),
+        tokenBucket: ({ allowOverflow, key, limit, refillRate, tokens }) =>
+          Effect.map(
+            run(tokenBucket, key, [tokens, Duration.toMillis(refillRate), limit, allowOverflow ? 1 : 0]),
+            ([left]) => left
+          )
+      })
+    })
+
 /**
- * A store for `RateLimit.layerStore`.
+ * Loads the package `redis`, and rejects where it is not installed.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: RedisOptions): Effect.Effect<Context.Tag.Service<RateLimiterStore>, never, Scope.Scope> =>
-  Effect.map(connected(options), ({ client, first }) => {
-    const { prefix = defaultPrefix, timeout = defaultTimeout } = options
-    const run = (script: string, key: string, values: ReadonlyArray<number>) =>
-      Effect.tryPromise({
-        try: () => first.then(() => client.eval(script, { keys: [prefix + key], arguments: values.map(String) })),
-        catch: (cause) => failed(cause instanceof Error ? cause.message : "Redis refused the command", cause)
-      }).pipe(
-        Effect.timeoutFail({ duration: timeout, onTimeout: () => failed("Redis did not answer in time") }),
-        Effect.flatMap((reply) => {
-          const numbers = Array.isArray(reply) ? reply.map(Number) : []
-          const [first, second = 0] = numbers
-          return first === undefined || numbers.some(Number.isNaN)
-            ? Effect.fail(failed("Redis answered something else than numbers"))
-            : Effect.succeed([first, second] as const)
-        })
-      )
-    return RateLimiterStore.of({
-      fixedWindow: ({ key, limit, refillRate, tokens }) =>
-        run(fixedWindow, key, [tokens, Duration.toMillis(refillRate), ...(limit === undefined ? [] : [limit])]),
-      tokenBucket: ({ allowOverflow, key, limit, refillRate, tokens }) =>
-        Effect.map(
-          run(tokenBucket, key, [tokens, Duration.toMillis(refillRate), limit, allowOverflow ? 1 : 0]),
-          ([left]) => left
-        )
-    })
-  })
+export const load = (): Promise<Make> => optionalPeer<Package>("redis").then(makeWith)

@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import { type DbError, isDbError, QueryError, RowNotFound } from "../Errors.js"
 import { parseRetryAfter } from "../Retry.js"
+import { caller, outside } from "./asyncContext.js"
 import { bodyOf, retryOf, tableOf, withoutRetries } from "./builderFields.js"
 import { invalidRequest } from "./invalidRequest.js"
 import { unsendable } from "./jsonable.js"
@@ -155,7 +156,8 @@ export const askFor = <A extends Response, B>(
     const refused = refusalOf(query, maxAffected)
     if (refused !== undefined) return Effect.fail(refused)
     heedRetry(query, transport)
-    return Effect.async((resume) => {
+    const context = fiber.getFiberRef(caller)
+    const sent = (resume: (effect: Effect.Effect<B, DbError>) => void): void => {
       query.then(
         (answer) => {
           if (span !== undefined && answer.error === null) returned(span, answer.data)
@@ -166,5 +168,9 @@ export const askFor = <A extends Response, B>(
           resume(error === undefined ? Effect.die(thrown) : Effect.fail(error))
         }
       )
+    }
+    return Effect.async((resume) => {
+      if (context === undefined) sent(resume)
+      else context.run(() => sent((effect) => outside(() => resume(effect))))
     })
   })

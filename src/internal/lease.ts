@@ -25,8 +25,10 @@ export interface Resource {
 /** What is asked of a fiber that borrows; one who calls without a fiber can answer it too. */
 export type Caller = Pick<Fiber.RuntimeFiber<unknown, unknown>, "currentSpan" | "id">
 
-/** Without a fiber: in no span, with a number that no fiber has. */
-export const nobody: Caller = { currentSpan: undefined, id: () => FiberId.unsafeMake() }
+let nobodies = 0
+
+/** Without a fiber: in no span, with a number that no fiber has. Effect would ask for the time to make one. */
+export const nobody: Caller = { currentSpan: undefined, id: () => FiberId.runtime(--nobodies, 0) }
 
 /** Who borrowed, for the leak watch and the events. */
 export interface Holder {

@@ -7,8 +7,7 @@
 import type * as Net from "node:net"
 import { Duration, Effect } from "effect"
 import type { buildConnector } from "undici"
-// Only this part of undici: the whole takes longer to load than all of this package.
-import Client from "undici/lib/dispatcher/client.js"
+import { Client } from "#undici"
 import { ConnectionFailed, type DbError } from "../Errors.js"
 import type { Deadlines } from "./deadlines.js"
 import { Exchange } from "./exchange.js"

@@ -15,7 +15,6 @@ const sources = [
   "examples/http-service/main.ts",
   "examples/leak/leak.ts",
   "examples/leak/load.ts",
-  "examples/nextjs/main.ts",
   "examples/opentelemetry/main.ts",
   "examples/rls/main.ts",
   "examples/worker/main.ts",

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url"
 import { Command, Options } from "@effect/cli"
 import { FileSystem, Path } from "@effect/platform"
 import { Console, Effect } from "effect"
+import { packageUrl } from "../packageUrl.js"
 import { migrationFile } from "../transaction/run.js"
 import { oneLine } from "../words.js"
 import { Failed } from "./failed.js"
@@ -22,7 +23,7 @@ const adviceFor = (names: ReadonlyArray<string>): string => {
 }
 
 /** Of the package itself, seen from src/internal/cli and from dist/internal/cli. */
-const source = fileURLToPath(new URL(`../../../supabase/migrations/${migrationFile}`, import.meta.url))
+const source = fileURLToPath(packageUrl(`supabase/migrations/${migrationFile}`))
 
 // Text, since the parser asks the file system about a directory, and fails with its trace.
 const dir = Options.text("dir").pipe(

@@ -5,10 +5,10 @@
 import { Command, type CommandExecutor, FileSystem, Path } from "@effect/platform"
 import { Effect, Option, Ref, Stream } from "effect"
 import { read, type State } from "../http/page.js"
+import { packageUrl } from "../packageUrl.js"
 import { oneLine, period } from "../words.js"
 
-/** The package's root, seen from src/internal/dashboard and from dist/internal/dashboard. */
-const root = new URL("../../../", import.meta.url)
+const root = packageUrl("")
 
 /** What the dashboard is made of. */
 const sources = ["dashboard", "src/react.tsx", "src/internal/react", "src/internal/feed", "package-lock.json"]

@@ -1,24 +1,25 @@
-import type { getRequestListener } from "@hono/node-server"
-import type { App, getAuthSchemaSql, SUPABASE_AUTH_HELPERS_SQL } from "@supabase/lite"
-import type { createPgliteConnection } from "@supabase/lite/pglite"
-import type { createPostgresConnection } from "@supabase/lite/postgres"
+import type * as Hono from "@hono/node-server"
+import type * as Lite from "@supabase/lite"
+import type * as Pglite from "@supabase/lite/pglite"
+import type * as Postgres from "@supabase/lite/postgres"
 import * as Effect from "effect/Effect"
+import { optionalPeer } from "../optionalPeer.js"
 import { EmbeddedStartFailed, wordsOf } from "./startFailed.js"
 
 /** What is used of the optional packages. They are loaded when a database starts, never by importing this project. */
 export interface Packages {
-  readonly App: typeof App
-  readonly createPgliteConnection: typeof createPgliteConnection
-  readonly getAuthSchemaSql: typeof getAuthSchemaSql
-  readonly getRequestListener: typeof getRequestListener
-  readonly helpersSql: typeof SUPABASE_AUTH_HELPERS_SQL
+  readonly App: typeof Lite.App
+  readonly createPgliteConnection: typeof Pglite.createPgliteConnection
+  readonly getAuthSchemaSql: typeof Lite.getAuthSchemaSql
+  readonly getRequestListener: typeof Hono.getRequestListener
+  readonly helpersSql: typeof Lite.SUPABASE_AUTH_HELPERS_SQL
 }
 
 const load = async (): Promise<Packages> => {
   const [lite, pglite, hono] = await Promise.all([
-    import("@supabase/lite"),
-    import("@supabase/lite/pglite"),
-    import("@hono/node-server")
+    optionalPeer<typeof Lite>("@supabase/lite"),
+    optionalPeer<typeof Pglite>("@supabase/lite/pglite"),
+    optionalPeer<typeof Hono>("@hono/node-server")
   ])
   return {
     App: lite.App,
@@ -54,9 +55,9 @@ export const packages: Effect.Effect<Packages, EmbeddedStartFailed> = loaded(loa
 
 /** What a PostgreSQL server needs beside them. */
 export interface PostgresPackage {
-  readonly createPostgresConnection: typeof createPostgresConnection
+  readonly createPostgresConnection: typeof Postgres.createPostgresConnection
 }
 
-export const postgresPackage: Effect.Effect<PostgresPackage, EmbeddedStartFailed> = loaded(
-  () => import("@supabase/lite/postgres")
+export const postgresPackage: Effect.Effect<PostgresPackage, EmbeddedStartFailed> = loaded(() =>
+  optionalPeer<typeof Postgres>("@supabase/lite/postgres")
 )

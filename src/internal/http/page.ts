@@ -9,6 +9,7 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Path from "@effect/platform/Path"
 import { Context, Effect, Option } from "effect"
+import { packageUrl } from "../packageUrl.js"
 import { noStore, problem } from "./responses.js"
 
 interface File {
@@ -42,8 +43,7 @@ const types: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml"
 }
 
-/** `dist/dashboard` of the package, seen from src/internal/http and from dist/internal/http. */
-const folder = new URL("../../../dist/dashboard/", import.meta.url)
+const folder = packageUrl("dist/dashboard/")
 
 /** Nothing when it has not been built. */
 export const read: Effect.Effect<Option.Option<Files>, never, FileSystem.FileSystem | Path.Path> = Effect.gen(

@@ -1,4 +1,5 @@
 import { Clock, Duration, Effect } from "effect"
+import { outside } from "../asyncContext.js"
 import { longestTimer } from "../time.js"
 
 const scheduler: Clock.ClockScheduler = {
@@ -19,6 +20,29 @@ const scheduler: Clock.ClockScheduler = {
   }
 }
 
+/** How long the distance from Node's steady clock to the time of day is believed, in ms. */
+const believed = 1_000
+
+/**
+ * The time of day by the steady clock, which anybody may ask in a prerender of Next.js (`outside.ts`). A clock on the wall
+ * is set now and then, so it is compared once a second.
+ */
+class TimeOfDay {
+  private readonly clock: Clock.Clock = Clock.make()
+  private until = Number.NEGATIVE_INFINITY
+  private distance = 0
+
+  now(): number {
+    // biome-ignore lint/style/noRestrictedGlobals: this is the clock itself
+    const steady = performance.now()
+    if (steady >= this.until) {
+      this.distance = outside(() => this.clock.unsafeCurrentTimeMillis()) - steady
+      this.until = steady + believed
+    }
+    return Math.floor(this.distance + steady)
+  }
+}
+
 /**
  * Effect's clock, except that waiting does not keep Node alive: pings, health checks and deadlines are no reason for a
  * script to go on when its own work is done. What a caller awaits is held by `KeepAlive` instead.
@@ -26,17 +50,15 @@ const scheduler: Clock.ClockScheduler = {
 export class BackgroundClock implements Clock.Clock {
   readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
   private readonly clock: Clock.Clock = Clock.make()
-
-  get currentTimeMillis(): Effect.Effect<number> {
-    return this.clock.currentTimeMillis
-  }
+  private readonly timeOfDay = new TimeOfDay()
+  readonly currentTimeMillis: Effect.Effect<number> = Effect.sync(() => this.unsafeCurrentTimeMillis())
 
   get currentTimeNanos(): Effect.Effect<bigint> {
     return this.clock.currentTimeNanos
   }
 
   unsafeCurrentTimeMillis(): number {
-    return this.clock.unsafeCurrentTimeMillis()
+    return this.timeOfDay.now()
   }
 
   unsafeCurrentTimeNanos(): bigint {

@@ -3,7 +3,7 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import { Cause, type Effect, Exit, Option } from "effect"
 import type { DbError, Mode } from "../../Errors.js"
 import { errorOf, heedRetry, thrownError } from "../answer.js"
-import { AsyncContext } from "../asyncContext.js"
+import { AsyncContext, outside } from "../asyncContext.js"
 import type { Ask } from "../operation.js"
 import type { Operations } from "../operations.js"
 import type { Transport } from "../transport.js"
@@ -46,15 +46,6 @@ const failureIn = (value: unknown, transport: Transport, now: number, client: Su
 const isPromiseLike = <A>(u: PromiseLike<A> | A): u is PromiseLike<A> =>
   typeof u === "object" && u !== null && "then" in u && typeof u.then === "function"
 
-/** Whatever a thenable of the caller's is called back by, what follows stays in the caller's context. */
-const answer = <A>(thenable: PromiseLike<A>, returned: (value: A) => void, threw: (thrown: unknown) => void): void => {
-  const context = new AsyncContext()
-  thenable.then(
-    (value) => context.run(() => returned(value)),
-    (thrown: unknown) => context.run(() => threw(thrown))
-  )
-}
-
 /** Not by way of an `async` function, which would cost each operation a promise and three turns of the queue. */
 const call = <A>(
   operation: Operation<A>,
@@ -66,10 +57,9 @@ const call = <A>(
   try {
     const result = operation(client)
     if (!isPromiseLike(result)) returned(result)
-    else if (result instanceof Promise) result.then(returned, threw)
     else {
       heedRetry(result, transport)
-      answer(result, returned, threw)
+      result.then(returned, threw)
     }
   } catch (thrown) {
     threw(thrown)
@@ -96,13 +86,15 @@ export const execute = <A>(
   settle: Exited<A>
 ): void => {
   let responses: Map<DbError, A> | undefined
+  const context = new AsyncContext()
   const ask: Ask<A, DbError> = (client, { transport }, ended) => {
     // A caller's thenable may answer twice, and by then the connection may be another's.
     let settled = false
     const once: Exited<A> = (exit) => {
       if (settled) return
       settled = true
-      ended(exit)
+      // What goes on is ours, or that of who waits for the connection.
+      outside(() => ended(exit))
     }
     const judged = (value: A): Exit.Exit<A, DbError> => {
       try {
@@ -117,10 +109,11 @@ export const execute = <A>(
       }
     }
     const returned = (value: A): void => once(judged(value))
-    call(operation, client, transport, returned, (thrown) => {
+    const threw = (thrown: unknown): void => {
       const error = thrownError(thrown, transport, operations.now(), client)
       once(error === undefined ? Exit.die(thrown) : Exit.fail(error))
-    })
+    }
+    context.run(() => call(operation, client, transport, returned, threw))
   }
   const finish: Exited<A> = (exit) => {
     const error =
@@ -128,5 +121,10 @@ export const execute = <A>(
     const response = Option.isSome(error) ? responses?.get(error.value) : undefined
     settle(response === undefined ? exit : Exit.succeed(response))
   }
-  operations.call(ask, { mode, idempotent: options?.idempotent }, (effect) => fork(effect).addObserver(finish), finish)
+  operations.call(
+    ask,
+    { mode, idempotent: options?.idempotent },
+    (effect) => outside(() => fork(effect)).addObserver(finish),
+    finish
+  )
 }

@@ -110,7 +110,9 @@ export const membersOf = (host: Host): Members => {
   const executeWithPool: Members["executeWithPool"] = (operation, mode = "read", options) =>
     host.promise((running, settle) => execute(running, operation, mode, options, settle))
   const check = (): Promise<DatabaseHealth> =>
-    host.run((running) => Effect.map(running.health.check, (report) => healthOf(report, statusOf(figuresOf(running)))))
+    host.runOutside((running) =>
+      Effect.map(running.health.check, (report) => healthOf(report, statusOf(figuresOf(running))))
+    )
   const client: PooledSupabaseClient = {
     read: (operation) => executeWithPool(operation, "read"),
     write: (operation, options) => executeWithPool(operation, "write", options),

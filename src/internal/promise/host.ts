@@ -8,7 +8,7 @@ import { PoolClosed } from "../../Errors.js"
 import * as Health from "../../Health.js"
 import * as Metrics from "../../Metrics.js"
 import * as Pool from "../../Pool.js"
-import { inNone } from "../asyncContext.js"
+import { AsyncContext, caller, inNone, outside } from "../asyncContext.js"
 import { Operations } from "../operations.js"
 import { KeepAlive } from "./keepAlive.js"
 import type { Services } from "./layers.js"
@@ -84,11 +84,19 @@ export class Host {
     return this.promise((running, settle) => running.fork(operation(running)).addObserver(settle))
   }
 
+  /** As `run`, for what calls nothing of the caller's, outside of its async context. */
+  runOutside<A, E>(operation: (running: Running) => Effect.Effect<A, E, Services>): Promise<A> {
+    const context = new AsyncContext()
+    return this.promise((running, settle) =>
+      outside(() => running.fork(Effect.locally(operation(running), caller, context)).addObserver(settle))
+    )
+  }
+
   /** A promise of what `begin` settles, as `run` without a fiber where none is needed. */
   promise<A, E>(begin: (running: Running, settle: (exit: Exit.Exit<A, E>) => void) => void): Promise<A> {
     return new Promise((resolve, reject) => {
       const running = this.started
-      this.keepAlive.hold()
+      outside(() => this.keepAlive.hold())
       try {
         begin(running, (exit) => {
           this.keepAlive.release()

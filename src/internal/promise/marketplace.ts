@@ -75,7 +75,7 @@ const getOn = <Row, New, Changes, Search extends ReadonlyArray<unknown>>(
   function get(): Promise<ReadonlyArray<Row>>
   function get(id: string): Promise<Row>
   function get(...ids: [] | [id: string]): Promise<Row | ReadonlyArray<Row>> {
-    return ids.length === 0 ? host.run(() => table.list()) : host.run(() => table.get(ids[0]))
+    return ids.length === 0 ? host.runOutside(() => table.list()) : host.runOutside(() => table.get(ids[0]))
   }
   return get
 }
@@ -85,15 +85,15 @@ const repository = <Row, New, Changes, Search extends ReadonlyArray<unknown>>(
   table: Table<Row, New, Changes, Search>
 ): Repository<Row, New, Changes, Search> => ({
   get: getOn(host, table),
-  getMany: (ids) => host.run(() => table.getMany(ids)),
-  list: (options) => host.run(() => table.list(options)),
-  search: (...filters) => host.run(() => table.search(...filters)),
-  count: (options) => host.run(() => table.count(options)),
-  create: (row) => host.run(() => table.create(row)),
-  createMany: (rows) => host.run(() => table.createMany(rows)),
-  update: (id, changes, options) => host.run(() => table.update(id, changes, options)),
-  upsert: (row, options) => host.run(() => table.upsert(row, options)),
-  remove: (id) => host.run(() => table.remove(id))
+  getMany: (ids) => host.runOutside(() => table.getMany(ids)),
+  list: (options) => host.runOutside(() => table.list(options)),
+  search: (...filters) => host.runOutside(() => table.search(...filters)),
+  count: (options) => host.runOutside(() => table.count(options)),
+  create: (row) => host.runOutside(() => table.create(row)),
+  createMany: (rows) => host.runOutside(() => table.createMany(rows)),
+  update: (id, changes, options) => host.runOutside(() => table.update(id, changes, options)),
+  upsert: (row, options) => host.runOutside(() => table.upsert(row, options)),
+  remove: (id) => host.runOutside(() => table.remove(id))
 })
 
 export const marketplaceOn = (host: Host): MarketplaceMembers => ({
@@ -102,5 +102,5 @@ export const marketplaceOn = (host: Host): MarketplaceMembers => ({
   shops: repository(host, Marketplace.shops),
   products: repository(host, Marketplace.products),
   orders: repository(host, Marketplace.orders),
-  analytics: { get: (report, filters) => host.run(() => Marketplace.analytics.get(report, filters)) }
+  analytics: { get: (report, filters) => host.runOutside(() => Marketplace.analytics.get(report, filters)) }
 })

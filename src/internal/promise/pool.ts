@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import type { Connection } from "../../Connection.js"
 import type { Mode } from "../../Errors.js"
+import { outside } from "../asyncContext.js"
 import { type Held, take } from "./connection.js"
 import { Host } from "./host.js"
 import { fromOptions, type PoolInput } from "./layers.js"
@@ -41,7 +42,7 @@ export class SupabaseConnectionPool {
    * than `leakDetectionTimeout` is taken back.
    */
   readonly getConnection = async (mode: Mode = "read"): Promise<Connection> => {
-    const held = await this.#host.run((running) => take(mode === "write" ? running.write : running.read))
+    const held = await this.#host.runOutside((running) => take(mode === "write" ? running.write : running.read))
     this.#held.set(held.connection, held)
     return held.connection
   }
@@ -55,7 +56,7 @@ export class SupabaseConnectionPool {
           "Pass the object that getConnection() of the same pool resolved to."
       )
     }
-    if (held.connection.markReleased()) Effect.runFork(held.release)
+    if (held.connection.markReleased()) outside(() => Effect.runFork(held.release))
   }
 
   /** The state of both pools together, now. Opens nothing: before the first use, and after a shutdown, all is zero. */

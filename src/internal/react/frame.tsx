@@ -34,13 +34,13 @@ export const Frame = ({ actions, children, isPublic, known }: FrameProps): React
   )
 }
 
-const StatusBadge = ({
+export const StatusBadge = ({
   lost,
   status
 }: {
   readonly status: Wire.Sample["status"] | undefined
   readonly lost: boolean
-}) => (
+}): ReactNode => (
   <span className={`spm-badge spm-badge-${status ?? "unknown"}`} data-testid="status">
     {status ?? (lost ? "unknown" : "connecting")}
   </span>

@@ -1,0 +1,5 @@
+import { DatabasePoolMonitor } from "effect-supabase-pool/react"
+
+export default function Admin() {
+  return <DatabasePoolMonitor />
+}

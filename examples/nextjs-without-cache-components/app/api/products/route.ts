@@ -1,0 +1,11 @@
+import { executeWithPool } from "effect-supabase-pool/promise"
+
+export async function GET(request: Request): Promise<Response> {
+  const word = new URL(request.url).searchParams.get("q") ?? ""
+  const products = await executeWithPool(async (client) => {
+    const { data, error } = await client.from("products").select("id, title").ilike("title", `%${word}%`).limit(20)
+    if (error) throw error
+    return data
+  }, "read")
+  return Response.json(products)
+}

@@ -1,0 +1,19 @@
+import { executeWithPool } from "effect-supabase-pool/promise"
+import { connection } from "next/server"
+
+export default async function Home() {
+  // From here on for each request, and never in `next build`.
+  await connection()
+  const products = await executeWithPool(async (client) => {
+    const { data, error } = await client.from("products").select("id, title").limit(5)
+    if (error) throw error
+    return data
+  })
+  return (
+    <ul>
+      {products.map(({ id, title }) => (
+        <li key={id}>{title}</li>
+      ))}
+    </ul>
+  )
+}

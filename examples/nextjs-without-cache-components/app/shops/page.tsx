@@ -1,0 +1,19 @@
+import { executeWithPool } from "effect-supabase-pool/promise"
+
+// Made in `next build`, and anew when somebody comes an hour later.
+export const revalidate = 3600
+
+export default async function Shops() {
+  const shops = await executeWithPool(async (client) => {
+    const { data, error } = await client.from("shops").select("id, name").order("name")
+    if (error) throw error
+    return data
+  })
+  return (
+    <ul>
+      {shops.map(({ id, name }) => (
+        <li key={id}>{name}</li>
+      ))}
+    </ul>
+  )
+}

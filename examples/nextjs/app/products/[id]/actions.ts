@@ -1,0 +1,22 @@
+"use server"
+
+import { executeWithPool } from "effect-supabase-pool/promise"
+import { redirect } from "next/navigation"
+
+export async function renameProduct(form: FormData): Promise<void> {
+  // The write pool has every right: who asks, and for what, is yours to check first.
+  const title = String(form.get("title") ?? "").trim()
+  if (title === "") return
+  await executeWithPool(
+    async (client) => {
+      const { error } = await client
+        .from("products")
+        .update({ title })
+        .eq("id", String(form.get("id")))
+      if (error) throw error
+    },
+    "write",
+    { idempotent: true }
+  )
+  redirect("/")
+}

@@ -1,0 +1,40 @@
+/** What an error means for the caller's data, and how its message says so. */
+import type { Mode } from "../Errors.js"
+import { reads } from "./plainRequest.js"
+
+/** What was asked, and whether it has left. */
+interface Request {
+  readonly pool: Mode
+  readonly sent: boolean
+  /** Of HTTP; a read on the write pool is a read too. */
+  readonly method?: string | undefined
+}
+
+const onlyReads = ({ method, pool }: Omit<Request, "sent">): boolean =>
+  pool === "read" || (method !== undefined && reads(method))
+
+const itWasARead = "It was a read: nothing was changed."
+const perhaps = "It may have been executed: look before sending it again."
+
+export const sentOr = (request: Request): string => {
+  if (!request.sent) return "Nothing was sent."
+  return onlyReads(request) ? itWasARead : perhaps
+}
+
+export const mayHaveExecuted = (request: Request): boolean => request.sent && !onlyReads(request)
+
+export const executed = ({
+  code,
+  mayHaveExecuted,
+  method,
+  status
+}: {
+  readonly code: string
+  readonly mayHaveExecuted: boolean
+  readonly method?: string | undefined
+  readonly status: number
+}): string => {
+  // PostgREST has answered with rows, and supabase-js has counted them.
+  if (mayHaveExecuted) return code === "PGRST116" && status < 300 ? "It was executed." : perhaps
+  return method !== undefined && reads(method) ? itWasARead : "Nothing was executed."
+}
