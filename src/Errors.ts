@@ -218,8 +218,10 @@ export class ConnectionReclaimed extends Schema.TaggedError<ConnectionReclaimed>
  *
  * `code` is PostgREST's (`PGRST…`) or the SQLSTATE; empty when the answer came from a gateway. Where no answer came,
  * `status` is 0 and the code is ours: `ABORTED` and `ABORTED_UNSENT` (the caller's `AbortSignal`, after or before the
- * request left), `INVALID_REQUEST` and `INVALID_TOKEN` (refused before anything was sent). `ANSWER_TOO_LARGE` is ours too,
- * under the status that the answer had.
+ * request left), `INVALID_REQUEST` and `INVALID_TOKEN` (refused before anything was sent). `ANSWER_TOO_LARGE` and
+ * `REDIRECTED` are ours too, under the status that the answer had; `QUESTION_CUT_OFF`: a server hung up on an address of 8 kB or
+ * more. `method` and `answeredBy` are set where they are known, and decide with code and status whether it may have been
+ * executed: GET and HEAD never change anything, and only PostgREST knows how it ended.
  *
  * @since 0.1.0
  * @category errors

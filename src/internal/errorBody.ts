@@ -81,18 +81,37 @@ const redirected = ({ header, url }: FailedAnswer): Words => {
   }
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  PGRST202: "the function was not found",
-  PGRST205: "the table was not found",
-  "42501": "permission denied",
-  "42P01": "the table does not exist",
-  "42703": "a column does not exist"
-}
+/** From here on gateways refuse a question (Kong and nginx; Cloudflare and Node from twice as much). */
+export const longQuestion = 8_000
+
+export const inParts =
+  "Kong and nginx refuse an address from 8 kB on, Cloudflare and Node from 16 kB, PostgREST from 51 kB. Ask in parts, or by a function of the database (rpc sends its arguments in the body)."
+
+/** What its length is, where a server refuses it without a word of its own. */
+const tooLong = ({ method, status, url }: FailedAnswer): Words => ({
+  code: "",
+  message: `the question is too long: ${method} with an address of ${url.length} characters (HTTP ${status})`,
+  details: null,
+  hint: inParts
+})
+
+const isTooLong = ({ status, url }: FailedAnswer): boolean =>
+  status === 414 || ((status === 400 || status === 413 || status === 431) && url.length >= longQuestion)
+
+const reasons: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    PGRST202: "the function was not found",
+    PGRST205: "the table was not found",
+    "42501": "permission denied",
+    "42P01": "the table does not exist",
+    "42703": "a column does not exist"
+  })
+)
 
 /** What there is to say where the body says nothing. */
 const wordless = ({ header, method, status }: FailedAnswer, code: string): Words => {
   const described = /error_description="([^"]*)"/.exec(header("www-authenticate") ?? "")?.[1]
-  const known = described === undefined ? reasons[code] : oneLine(described)
+  const known = described === undefined ? reasons.get(code) : oneLine(described)
   const silent = method === "HEAD" ? "the answer to HEAD has no words" : "the server gave no reason"
   return {
     code,
@@ -119,6 +138,7 @@ export const saidOf = (answer: FailedAnswer): Said => {
   if (typeof json === "object" && json !== null && !Array.isArray(json)) {
     return { code: wordOf(json, "code"), reason: wordOf(json, "message"), answeredBy, words: body }
   }
+  if (proxied === undefined && isTooLong(answer)) return said(tooLong(answer), answeredBy)
   // A builder makes the text itself the message of what is no JSON.
   if (method !== "HEAD" && body.trim() !== "" && json === undefined) {
     return { code: proxied ?? "", reason: body, answeredBy, words: body }

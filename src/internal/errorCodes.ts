@@ -32,13 +32,16 @@ const unknown: Ending = { isTransient: true, mayHaveExecuted: true }
 const perhapsAndFinal: Ending = { isTransient: false, mayHaveExecuted: true }
 
 /** Our own words for what has no answer. */
-const ours: Readonly<Record<string, Ending>> = {
-  ABORTED: perhapsAndFinal,
-  ABORTED_UNSENT: final,
-  INVALID_REQUEST: final,
-  INVALID_TOKEN: final,
-  REDIRECTED: final
-}
+const ours: ReadonlyMap<string, Ending> = new Map(
+  Object.entries({
+    ABORTED: perhapsAndFinal,
+    ABORTED_UNSENT: final,
+    INVALID_REQUEST: final,
+    INVALID_TOKEN: final,
+    QUESTION_CUT_OFF: perhapsAndFinal,
+    REDIRECTED: final
+  })
+)
 
 const codes: ReadonlyArray<readonly [code: RegExp, ending: Ending]> = [
   // PostgREST had no database connection to give.
@@ -85,7 +88,7 @@ const byStatus = (status: number): Ending => {
 
 const ended = (told: Told): Ending => {
   const { answeredBy, code, status } = told
-  const own = ours[code]
+  const own = ours.get(code)
   if (own !== undefined && answeredBy !== "PostgREST") return own
   if (isLost(told)) return unknown
   if (isIssuedAtFuture(told) || isStandby(told)) return notExecuted

@@ -4,7 +4,8 @@ import { Effect } from "effect"
 import type { Dispatcher } from "undici"
 import { type DbError, RequestTimeout } from "../Errors.js"
 import { Deadline } from "./deadlines.js"
-import { tooLarge } from "./fetchErrors.js"
+import { longQuestion } from "./errorBody.js"
+import { cutOff, tooLarge } from "./fetchErrors.js"
 import type { Asked, Settle, UnderWay } from "./fetchTransport.js"
 import { headerOf, LeanResponse, type RawHeaders } from "./leanResponse.js"
 import { reads } from "./plainRequest.js"
@@ -151,7 +152,10 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
 
   onError(error: Error): void {
     if (this.settled) return
-    const failure = this.owner.classify(error, this.sent, this.method)
+    const failure =
+      this.sent && this.status === 0 && this.url.length >= longQuestion
+        ? cutOff(this.url.length, this.method)
+        : this.owner.classify(error, this.sent, this.method)
     this.fail(failure, failure)
   }
 }

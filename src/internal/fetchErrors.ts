@@ -1,5 +1,6 @@
 /** What a request on a socket fails with where no answer of the database's says it. */
 import { QueryError } from "../Errors.js"
+import { inParts } from "./errorBody.js"
 
 /** undici's words for "the request is not one", and for "the answer is not one". */
 export const invalidRequest: ReadonlySet<string> = new Set([
@@ -18,6 +19,17 @@ export const refusedRequest = (code: string, reason: string, method?: string): Q
 
 export const aborted = (sent: boolean, method: string): QueryError =>
   refusedRequest(sent ? "ABORTED" : "ABORTED_UNSENT", "the caller's signal aborted the request", method)
+
+/** Some servers hang up on a question that is too long instead of answering. Asked again, it is as long. */
+export const cutOff = (length: number, method: string): QueryError =>
+  new QueryError({
+    code: "QUESTION_CUT_OFF",
+    reason: `the connection was closed on a question with an address of ${length} characters, which may be too long`,
+    details: "",
+    hint: inParts,
+    status: 0,
+    method
+  })
 
 export const tooLarge = (status: number, limit: number, method: string): QueryError =>
   new QueryError({

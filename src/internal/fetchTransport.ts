@@ -14,6 +14,7 @@ import {
   plainHeaders,
   reads
 } from "./plainRequest.js"
+import { unsendableRequest } from "./sendable.js"
 import { Tenure } from "./tenure.js"
 import type { Reason, Transport } from "./transport.js"
 
@@ -112,7 +113,7 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
     }
     const isLent = this.usable && tenure === this.tenure
     if (isLent) tenure.asks(method, path)
-    const refused = this.refusal(method, path, isLent)
+    const refused = this.refusal(method, path, isLent) ?? unsendableRequest(path, body)
     if (refused !== undefined) return refuse(tenure, refused)
     if (signal?.aborted === true) return refuse(tenure, aborted(false, method), abortReason(signal))
     const { traceparent } = tenure

@@ -6,24 +6,33 @@ export interface Unsendable {
   readonly issue: string
 }
 
-/** Deeper than any row; whoever nests further, or in a circle, gets JSON's own answer. */
+/** Deeper than any row; whoever nests further gets JSON's own answer. */
 const deepest = 64
+
+export const nul = "PostgreSQL's texts have no NUL"
+
+/** Half of a character that UTF-16 writes in two, without the other half. */
+const half = /\p{Surrogate}/u
 
 const reason = (value: unknown): string | undefined => {
   if (typeof value === "number" && !Number.isFinite(value)) return `${value} would be sent as null`
   if (ArrayBuffer.isView(value))
     return "bytes have no form in JSON; encode them as text (bytea: \\x and hexadecimal digits)"
+  if (typeof value === "string" && value.includes("\0")) return nul
+  if (typeof value === "string" && half.test(value))
+    return "half a character (a surrogate without the other) is no text"
   return typeof value === "function" || typeof value === "symbol" ? `a ${typeof value} has no form in JSON` : undefined
 }
 
-/** The first value that JSON does not carry as it is: an infinite number, bytes, a function. */
-export const unsendable = (value: unknown, path = "", depth = 0): Unsendable | undefined => {
+/** The first value that JSON or PostgreSQL does not carry as it is: an infinite number, bytes, a NUL, a circle. */
+export const unsendable = (value: unknown, path = "", above: ReadonlyArray<unknown> = []): Unsendable | undefined => {
   const issue = reason(value)
   if (issue !== undefined) return { path, issue }
-  if (typeof value !== "object" || value === null || depth > deepest || "toJSON" in value) return undefined
+  if (typeof value !== "object" || value === null || above.length > deepest || "toJSON" in value) return undefined
+  if (above.includes(value)) return { path, issue: "it is in itself, and JSON has no circles" }
+  const within = [...above, value]
   for (const [name, member] of Object.entries(value)) {
-    if (typeof member === "string") continue
-    const found = unsendable(member, path === "" ? name : `${path}.${name}`, depth + 1)
+    const found = unsendable(member, path === "" ? name : `${path}.${name}`, within)
     if (found !== undefined) return found
   }
   return undefined

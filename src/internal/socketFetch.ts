@@ -22,6 +22,9 @@ import { isGivenUp, Turn } from "./turn.js"
 /** undici takes this much off a server's keep-alive hint, and so do the pings: the race of closing and sending. */
 const keepAliveMargin = Duration.seconds(1)
 
+/** In bytes; nobody takes a question of more than half as much (PostgREST 16.2: 51 kB). */
+const longestHead = 131_072
+
 const dayMillis = 86_400_000
 
 export interface SocketOptions {
@@ -61,6 +64,8 @@ export class SocketFetch extends FetchTransport<Exchange> {
       keepAliveTimeout: dayMillis,
       keepAliveMaxTimeout: dayMillis,
       keepAliveTimeoutThreshold: Duration.toMillis(keepAliveMargin),
+      // PostgREST repeats the whole question in the answer's head (`Content-Location`).
+      maxHeaderSize: longestHead,
       headersTimeout: 0,
       bodyTimeout: 0
     })

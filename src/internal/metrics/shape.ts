@@ -135,7 +135,9 @@ const verbs: ReadonlyMap<string, string> = new Map([
   ["DELETE", "DELETE"]
 ])
 
-const signs: Readonly<Record<string, string>> = { eq: "=", neq: "<>", gt: ">", gte: ">=", lt: "<", lte: "<=" }
+const signs: ReadonlyMap<string, string> = new Map(
+  Object.entries({ eq: "=", neq: "<>", gt: ">", gte: ">=", lt: "<", lte: "<=" })
+)
 
 interface Clauses {
   readonly where: Array<string>
@@ -150,7 +152,7 @@ interface Clauses {
 const condition = (name: string, operator: string): string => {
   const negated = operator.startsWith("not.")
   const word = negated ? operator.slice(4) : operator
-  return `${negated ? "NOT " : ""}${name} ${signs[word] ?? word} ?`
+  return `${negated ? "NOT " : ""}${name} ${signs.get(word) ?? word} ?`
 }
 
 const clausesOf = (query: string, isCall: boolean): Clauses => {

@@ -189,7 +189,10 @@ export class Loader {
     )
   }
 
-  /** Each row to whom it belongs. */
+  /**
+   * Each row to whom it belongs. What is missing of an answer that has any is asked for again: PostgREST cuts an answer at
+   * its `db-max-rows` without a word, and only an answer without rows says that there are none.
+   */
   private sorted(
     ids: ReadonlyMap<string, Scalar>,
     identity: Identity,
@@ -206,10 +209,16 @@ export class Loader {
     )
     return Effect.flatMap(asked, (entries) => {
       const found = new Map(entries)
+      const missing = [...ids].filter(([id]) => !byKey.has(id))
+      if (missing.length === 0 || byKey.size === 0) return Effect.succeed(found)
       // Rows that nobody seems to have asked for: the database writes the key in another way (a UUID in capitals).
-      if ([...byKey.keys()].every((name) => ids.has(name))) return Effect.succeed(found)
-      const missing = [...ids].filter(([id]) => !byKey.has(id)).map((entry) => new Map([entry]))
-      return Effect.map(this.merged(missing, identity), (others) => new Map([...found, ...others]))
+      const others = [...byKey.keys()].every((name) => ids.has(name))
+        ? this.lookUp(new Map(missing), identity, () => {})
+        : this.merged(
+            missing.map((entry) => new Map([entry])),
+            identity
+          )
+      return Effect.map(others, (more) => new Map([...found, ...more]))
     })
   }
 

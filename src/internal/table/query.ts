@@ -50,7 +50,10 @@ export interface CountOptions<Row> {
 export interface ListOptions<Row> extends CountOptions<Row> {
   /** The key comes last by itself, so that pages do not overlap. */
   readonly orderBy?: OrderBy<Row> | ReadonlyArray<OrderBy<Row>> | undefined
-  /** As many as the server gives, unless said otherwise: a Supabase project's limit is 1000. */
+  /**
+   * As many as the server gives, unless said otherwise: a Supabase project's limit is 1000. A limit is kept also where the
+   * server gives no more at a time than less: then it takes several requests.
+   */
   readonly limit?: number | undefined
   readonly offset?: number | undefined
 }

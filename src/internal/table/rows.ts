@@ -1,6 +1,6 @@
 /** The reading half of a table, where the type of the rows is not known. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Effect, FiberRef, Option } from "effect"
+import { Clock, Effect, FiberRef, Option } from "effect"
 import type { DbError, RowNotFound } from "../../Errors.js"
 import { currentKey } from "../../RateLimit.js"
 import type { Response } from "../answer.js"
@@ -9,6 +9,7 @@ import * as Database from "../database.js"
 import { accessToken } from "../identity.js"
 import type { Columns, Scalar } from "./columns.js"
 import { Get, type Identity, Loader, resolver } from "./loader.js"
+import { mostRowsOf } from "./mostRows.js"
 import { type AnyOptions, chosen, listed, type TableQuery } from "./query.js"
 
 /** One per database, since batches are. */
@@ -93,10 +94,35 @@ export class Rows {
   list(options: AnyOptions): Effect.Effect<ReadonlyArray<unknown>, DbError, Database.ReadDb | Database.Db> {
     const { columns } = this
     return Effect.gen(this, function* () {
-      const refine = yield* listed(columns, options)
-      const { db, identity } = yield* this.reading
-      const query = (client: SupabaseClient) => refine(client.from(columns.table).select(columns.selected))
-      return yield* columns.decodeRows(yield* readAs(db, query, identity.as), "read")
+      const reading = yield* this.reading
+      const first = yield* this.page(reading, options)
+      return yield* columns.decodeRows(yield* this.completed(reading, options, first), "read")
+    })
+  }
+
+  private page({ db, identity }: Reading, options: AnyOptions): Effect.Effect<unknown, DbError> {
+    const { columns } = this
+    return Effect.flatMap(listed(columns, options), (refine) =>
+      readAs(db, (client) => refine(client.from(columns.table).select(columns.selected)), identity.as)
+    )
+  }
+
+  /** What a limit asks for, also where the server gives no more at a time than its own `db-max-rows`. */
+  private completed(
+    reading: Reading,
+    options: AnyOptions,
+    rows: unknown,
+    last = Array.isArray(rows) ? rows.length : 0
+  ): Effect.Effect<unknown, DbError> {
+    const { limit, offset = 0 } = options
+    if (!Array.isArray(rows) || limit === undefined) return Effect.succeed(rows)
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      if (rows.length >= limit || !mostRowsOf(reading.db).mayCut(last, now)) return Effect.succeed(rows)
+      const rest = { ...options, limit: limit - rows.length, offset: offset + rows.length }
+      return Effect.flatMap(this.page(reading, rest), (more) => {
+        if (!Array.isArray(more) || more.length === 0) return Effect.succeed(rows)
+        return this.completed(reading, options, [...rows, ...more], more.length)
+      })
     })
   }
 
