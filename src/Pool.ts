@@ -98,7 +98,8 @@ export interface ConnectionPool {
    * keeps the pool's key, also inside.
    *
    * Fails with `AcquireTimeout` when none came within `connectionTimeout`, `PoolOverloaded` when too many wait,
-   * `ConnectionFailed` when no connection can be opened, `PoolClosed` at shutdown. Interruption leaves the queue.
+   * `ConnectionFailed` when no connection can be opened, `PoolClosed` at shutdown. Interruption leaves the queue. What is
+   * sent on it is not repeated: that is what `Db.read` and its like do.
    */
   readonly connection: Effect.Effect<Connection.Connection, AcquireError, Scope.Scope>
   /** A connection while `f` runs. Interruption aborts what `f` has sent. */

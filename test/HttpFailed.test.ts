@@ -102,6 +102,9 @@ describe("a user's server that gives errors to Http.failed", () => {
   const query = (status: number, code: string) =>
     new Db.QueryError({ code, reason: "secret_table", details: "secret_table", hint: "", status })
 
+  const raised = (status: number, code: string) =>
+    new Db.QueryError({ ...query(status, code), answeredBy: "PostgREST" })
+
   const answers: ReadonlyArray<readonly [status: number, retryAfter: string | undefined, error: Db.DbError]> = [
     [503, "1", new Db.PoolClosed({ pool: "read", sent: false })],
     [502, undefined, new Db.PoolClosed({ pool: "write", sent: true })],
@@ -112,6 +115,16 @@ describe("a user's server that gives errors to Http.failed", () => {
     [409, undefined, query(409, "23505")],
     [400, undefined, query(400, "22P02")],
     [500, undefined, query(404, "42P01")],
+    [400, undefined, query(400, "P0001")],
+    [402, undefined, query(402, "PT402")],
+    [422, undefined, raised(422, "mine")],
+    [413, undefined, query(413, "")],
+    [414, undefined, query(414, "")],
+    [416, undefined, query(416, "PGRST103")],
+    [401, undefined, query(401, "PGRST301")],
+    [401, undefined, query(401, "PGRST302")],
+    [503, "1", query(408, "")],
+    [502, undefined, raised(400, "")],
     [
       409,
       undefined,
@@ -126,6 +139,13 @@ describe("a user's server that gives errors to Http.failed", () => {
     ],
     [429, "2", new Db.RateLimited({ key: "secret_table", retryAfter: Duration.millis(1_001) })]
   ]
+
+  it.effect("asks for another token where the token is what is wrong", () =>
+    Effect.sync(() => {
+      const { headers } = Http.failed(query(401, "PGRST303"))
+      expect(headers["www-authenticate"]).toBe('Bearer error="invalid_token"')
+    })
+  )
 
   for (const [status, retryAfter, error] of answers) {
     const code = "code" in error ? ` ${error.code}` : ""

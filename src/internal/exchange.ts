@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import type { Dispatcher } from "undici"
 import { type DbError, RequestTimeout } from "../Errors.js"
 import { Deadline } from "./deadlines.js"
-import { longQuestion } from "./errorBody.js"
+import { longQuestion, type Said } from "./errorBody.js"
 import { cutOff, tooLarge } from "./fetchErrors.js"
 import type { Asked, Settle, UnderWay } from "./fetchTransport.js"
 import { headerOf, LeanResponse, type RawHeaders } from "./leanResponse.js"
@@ -142,12 +142,18 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
     const [first] = this.chunks
     const body = this.chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.chunks)
     const { headers, method, status, statusText, url } = this
-    const header = (name: string): string | null => headerOf(headers, name)
-    const said = this.tenure.hears({ method, url, status, header, text: () => beginning(body) })
+    if (status < 300) this.tenure.succeeds(method, status)
+    const said = status < 300 ? undefined : this.heard(body)
     const response = new LeanResponse(url, status, statusText, headers, body, said?.instead)
     this.finish()
     this.owner.answered(status, headers, said?.code ?? "")
     this.resolve(response)
+  }
+
+  private heard(body: Buffers.Buffer): Said {
+    const { headers, method, status, url } = this
+    const header = (name: string): string | null => headerOf(headers, name)
+    return this.tenure.hears({ method, url, status, header, text: () => beginning(body) })
   }
 
   onError(error: Error): void {

@@ -82,7 +82,10 @@ class Handled implements UnderWay {
     this.finish()
     const { headers, status } = response
     const header = (name: string): string | null => headers.get(name)
-    const said = this.asked.tenure.hears({ method: this.method, url, status, header, text: () => words })
+    const { method } = this
+    const { tenure } = this.asked
+    if (status < 300) tenure.succeeds(method, status)
+    const said = status < 300 ? undefined : tenure.hears({ method, url, status, header, text: () => words })
     this.settle.resolve(
       said?.instead === undefined
         ? response

@@ -12,7 +12,6 @@ export interface Answer {
   readonly url: string
   readonly status: number
   readonly header: (name: string) => string | null
-  /** Asked for only where it is an error. */
   readonly text: () => string
 }
 
@@ -59,17 +58,23 @@ export class Tenure {
     this.rejection = thrown
   }
 
-  /** What the error says, where it is one. */
-  hears(answer: Answer): Said | undefined {
-    const { header, method, status, url } = answer
+  /** An answer that is no error. */
+  succeeds(method: string, status: number): void {
+    this.status = status
+    this.answered = method
+    this.retryAfter = null
+    this.said = undefined
+    if (!reads(method)) this.writes += 1
+  }
+
+  /** What an answer says that is an error (no 2xx). */
+  hears({ header, method, status, text, url }: Answer): Said {
     this.status = status
     this.answered = method
     this.retryAfter = status >= 400 ? header("retry-after") : null
-    this.said =
-      status < 300 ? undefined : saidOf({ method, url, status, header, body: answer.text().slice(0, longestError) })
-    if (!reads(method) && (this.said === undefined || endingOf({ status, method, ...this.said }).mayHaveExecuted)) {
-      this.writes += 1
-    }
-    return this.said
+    const said = saidOf({ method, url, status, header, body: text().slice(0, longestError) })
+    this.said = said
+    if (!reads(method) && endingOf({ status, method, ...said }).mayHaveExecuted) this.writes += 1
+    return said
   }
 }

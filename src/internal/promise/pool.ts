@@ -38,7 +38,8 @@ export class SupabaseConnectionPool {
    *
    * `read` sends with the anon key and refuses whatever is not a GET; `write` sends with the service-role key. Rejects
    * with `AcquireTimeout` ("Connection timeout…") when none came within `connectionTimeout`, `PoolOverloaded`,
-   * `ConnectionFailed`, `PoolClosed`, or `ConfigInvalid` when the pool could not be made. A connection that is held longer
+   * `ConnectionFailed`, `PoolClosed`, or `ConfigInvalid` when the pool could not be made. What is sent on it is not repeated:
+   * that is what `executeWithPool` does. A connection that is held longer
    * than `leakDetectionTimeout` is taken back.
    */
   readonly getConnection = async (mode: Mode = "read"): Promise<Connection> => {
