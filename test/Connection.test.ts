@@ -483,3 +483,30 @@ describe("where a request may go", () => {
     )
   )
 })
+
+describe("several requests of one operation", () => {
+  it.effect("share its connection, and each has the whole of requestTimeout from when it is sent", () => {
+    const held: Array<Parameters<Answer>[0]> = []
+    return against((response) => void held.push(response), {
+      minConnections: 1,
+      maxConnections: 2,
+      requestTimeout: "200 millis",
+      maxRetries: 0
+    })((server) =>
+      Effect.gen(function* () {
+        const tables = ["a", "b", "c", "d", "e"]
+        const reading = yield* Effect.fork(
+          Db.read((client) => Effect.promise(() => Promise.all(tables.map((table) => client.from(table).select("*")))))
+        )
+        for (const [nth] of tables.entries()) {
+          yield* server.until(() => held.length === nth + 1)
+          yield* TestClock.adjust("150 millis")
+          const response = held[nth]
+          if (response !== undefined) json(response, [])
+        }
+        const answers = yield* Fiber.join(reading)
+        expect(answers.map(({ error }) => error)).toEqual(tables.map(() => null))
+      })
+    )
+  })
+})

@@ -47,6 +47,36 @@ describe("Db.stream", () => {
     })
   )
 
+  it.effect("keeps the limit and the offset of its query, whatever the page", () =>
+    Effect.gen(function* () {
+      for (const pageSize of [1, 3, 10, 100]) {
+        for (const [limit, offset] of [
+          [12, 0],
+          [12, 4],
+          [100, 20],
+          [3, 0]
+        ] as const) {
+          const asked = yield* Ref.make<ReadonlyArray<number>>([])
+          const some = Db.stream(
+            (client) =>
+              client
+                .from("numbers")
+                .select("id")
+                .range(offset, offset + limit - 1),
+            {
+              pageSize
+            }
+          )
+          const read = yield* Stream.runCollect(some).pipe(Effect.provide(table(asked)))
+          assert.deepStrictEqual(
+            ids(read),
+            rows.slice(offset, offset + limit).map(({ id }) => id)
+          )
+        }
+      }
+    })
+  )
+
   it.effect("asks for a page only when somebody wants it", () =>
     Effect.gen(function* () {
       const asked = yield* Ref.make<ReadonlyArray<number>>([])

@@ -26,6 +26,13 @@ export const retryOf = (query: unknown): boolean | undefined => {
   return typeof retryEnabled === "boolean" ? retryEnabled : undefined
 }
 
+/** Which rows a builder asks for by itself, before a range is asked of it. */
+export const boundsOf = (query: unknown): { readonly limit: number; readonly offset: number } => {
+  const url = typeof query === "object" && query !== null && "url" in query ? query.url : undefined
+  const given = (name: string): string | null => (url instanceof URL ? url.searchParams.get(name) : null)
+  return { limit: Number(given("limit") ?? Number.POSITIVE_INFINITY), offset: Number(given("offset") ?? 0) }
+}
+
 export const unsaid = 0
 
 /** There is one owner of retries, and that is the pool. */

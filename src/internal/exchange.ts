@@ -94,6 +94,8 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
     }
     this.abort = abort
     this.sent = true
+    // From now: several requests of one operation share a socket, and each has its own time.
+    this.owner.options.deadlines.add(this)
   }
 
   onHeaders(status: number, headers: Array<Buffer>, _resume: () => void, statusText: string): boolean {

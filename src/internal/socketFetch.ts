@@ -176,7 +176,6 @@ export class SocketFetch extends FetchTransport<Exchange> {
     const { body, headers, method, path } = asked
     const exchange = new Exchange(this, `${this.origin}${path}`, asked, settle)
     this.inFlight.add(exchange)
-    this.options.deadlines.add(exchange)
     // `reset: false`: after a HEAD undici would otherwise close the socket.
     const options = { path, method, headers, body: body ?? null, reset: false }
     this.turn.whenSettled(() => {

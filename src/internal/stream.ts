@@ -3,6 +3,7 @@ import { Chunk, Effect, Option, Stream } from "effect"
 import type { DbError, QueryError } from "../Errors.js"
 import * as Accessors from "./accessors.js"
 import type { Response } from "./answer.js"
+import { boundsOf } from "./builderFields.js"
 import type * as Database from "./database.js"
 import { invalidRequest } from "./invalidRequest.js"
 
@@ -73,22 +74,33 @@ export function stream(
 ): Stream.Stream<unknown, DbError, Database.ReadDb | Database.Db> {
   const { pageSize: size = defaultPageSize } = options
   if (!Number.isSafeInteger(size) || size < 1) return Stream.fail(noPage(size))
-  return Stream.paginateChunkEffect(0, (from) =>
-    Effect.map(page(f, from, size, options), (data) => {
+  return Stream.paginateChunkEffect(0, (taken) =>
+    Effect.map(page(f, taken, size, options), ({ data, limit }) => {
       const rows = Chunk.fromIterable(Array.isArray(data) ? data : [])
-      return [rows, Chunk.isEmpty(rows) ? Option.none() : Option.some(from + rows.length)]
+      const next = taken + rows.length
+      return [rows, Chunk.isEmpty(rows) || next >= limit ? Option.none() : Option.some(next)]
     })
   )
 }
 
+/** The query's own limit and offset hold for the whole of the stream. */
 const page = (
   f: (client: SupabaseClient) => Ranged,
-  from: number,
+  taken: number,
   size: number,
   options: StreamOptions | ServiceStreamOptions
-): Effect.Effect<unknown, DbError, Database.ReadDb | Database.Db> => {
-  const rows = (client: SupabaseClient): PromiseLike<Response> => f(client).range(from, from + size - 1)
-  return "as" in options ? Accessors.read(rows, options) : Accessors.read(rows)
+): Effect.Effect<{ readonly data: unknown; readonly limit: number }, DbError, Database.ReadDb | Database.Db> => {
+  let most = Number.POSITIVE_INFINITY
+  const rows = (client: SupabaseClient): PromiseLike<Response> => {
+    const query = f(client)
+    const { limit, offset } = boundsOf(query)
+    most = limit
+    const from = offset + taken
+    return query.range(from, from + Math.min(size, limit - taken) - 1)
+  }
+  const asked: Effect.Effect<unknown, DbError, Database.ReadDb | Database.Db> =
+    "as" in options ? Accessors.read(rows, options) : Accessors.read(rows)
+  return Effect.map(asked, (data) => ({ data, limit: most }))
 }
 
 const noPage = (size: number): QueryError => invalidRequest(`pageSize is ${size}`, "Give a whole number from 1.")
