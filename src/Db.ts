@@ -95,7 +95,18 @@ export const layerFromEnv: Layer.Layer<Provided, ConfigInvalid> = Layer.suspend(
 )
 
 /**
- * The same, from plain values.
+ * Layers are shared by reference within a graph, and those that this one is made of are everybody's. So they are built apart,
+ * and each call is a database of its own; the one that is used twice is still one.
+ */
+const ownParts = <A, E, R>(parts: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
+  Layer.scopedContext(
+    Effect.gen(function* () {
+      return yield* Layer.buildWithMemoMap(parts, yield* Layer.makeMemoMap, yield* Effect.scope)
+    })
+  )
+
+/**
+ * The same, from plain values. Each call is a database of its own, also within one graph of layers.
  *
  * @example
  * import { Db } from "effect-supabase-pool"
@@ -112,7 +123,7 @@ export const layerFromEnv: Layer.Layer<Provided, ConfigInvalid> = Layer.suspend(
  */
 export const layerOf = (
   options: Config.SupabaseOptionsInput & Config.PoolOptionsInput
-): Layer.Layer<Provided, ConfigInvalid> => Layer.provide(layer, Config.layerOf(options))
+): Layer.Layer<Provided, ConfigInvalid> => ownParts(Layer.provide(layer, Config.layerOf(options)))
 
 /**
  * Answers a request as the database would: with a `Response`, or an Effect of one. Fail with `ConnectionFailed` to play
@@ -148,16 +159,18 @@ export const layerTest = <R = never>(
   handler: Handler<R>,
   options: Config.PoolOptionsInput = {}
 ): Layer.Layer<Provided, ConfigInvalid, R> =>
-  over(
-    Layer.unwrapEffect(
-      Effect.map(Effect.runtime<R>(), (runtime) =>
-        Cores.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) => {
-          const options = { mode, origin, handler, runtime, requestTimeout, maxAnswer }
-          return Effect.succeed(() => new HandlerTransport.HandlerTransport(options))
-        })
+  ownParts(
+    over(
+      Layer.unwrapEffect(
+        Effect.map(Effect.runtime<R>(), (runtime) =>
+          Cores.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) => {
+            const options = { mode, origin, handler, runtime, requestTimeout, maxAnswer }
+            return Effect.succeed(() => new HandlerTransport.HandlerTransport(options))
+          })
+        )
       )
-    )
-  ).pipe(Layer.provide(Config.layerOf({ ...testDatabase, ...options })))
+    ).pipe(Layer.provide(Config.layerOf({ ...testDatabase, ...options })))
+  )
 
 /** Nobody is there: nothing is sent. */
 const testDatabase = { url: "http://db.test", anonKey: "test-anon-key", serviceRoleKey: "test-service-role-key" }
