@@ -22,7 +22,16 @@ import * as Pool from "./Pool.js"
 import * as RateLimit from "./RateLimit.js"
 
 export * from "./Errors.js"
-export { type RpcData, read, response, rpc, transaction, withAccessToken, write } from "./internal/accessors.js"
+export {
+  type AsUser,
+  type RpcData,
+  read,
+  response,
+  rpc,
+  transaction,
+  withAccessToken,
+  write
+} from "./internal/accessors.js"
 export {
   Db,
   type Failure,

@@ -1,6 +1,6 @@
 /** What people call: `Db.read` and its like, on whichever of the two tags allows it. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Effect, Option, Redacted } from "effect"
+import { Effect, Option, Redacted, Stream } from "effect"
 import type { DbError } from "../Errors.js"
 import type { Outcome, Response } from "./answer.js"
 import {
@@ -17,7 +17,7 @@ import {
   type TransactionResults,
   type WriteOptions
 } from "./database.js"
-import { accessToken } from "./identity.js"
+import { accessToken, asMade } from "./identity.js"
 import type { TransactionOptions } from "./transaction/options.js"
 
 /**
@@ -48,9 +48,10 @@ export function read<Q extends Query>(
 ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | ReadDb | Db> {
   // The language service does not compare conditional types; the compiler, which does, is content.
   // @effect-diagnostics-next-line missingEffectContext:off missingEffectError:off
-  return options === undefined
+  const asked: Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | ReadDb | Db> = options === undefined
     ? Effect.flatMap(ReadDb, (db) => db.read(f))
     : Effect.flatMap(Db, (db) => db.read(f, options))
+  return asMade(asked)
 }
 
 /**
@@ -73,7 +74,7 @@ export function read<Q extends Query>(
 export const write = <Q extends Query>(
   f: (client: SupabaseClient) => Q,
   options?: WriteOptions
-): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | Db> => Effect.flatMap(Db, (db) => db.write(f, options))
+): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | Db> => asMade(Effect.flatMap(Db, (db) => db.write(f, options)))
 
 /**
  * What a function gives, as far as an untyped client knows it.
@@ -137,7 +138,8 @@ export function rpc(
 export const transaction = <const Steps extends ReadonlyArray<(client: SupabaseClient) => PromiseLike<Outcome>>>(
   steps: Steps,
   options?: TransactionOptions
-): Effect.Effect<TransactionResults<Steps>, DbError, Db> => Effect.flatMap(Db, (db) => db.transaction(steps, options))
+): Effect.Effect<TransactionResults<Steps>, DbError, Db> =>
+  asMade(Effect.flatMap(Db, (db) => db.transaction(steps, options)))
 
 /**
  * As `read` (or, with `{ pool: "write" }`, `write`), but gives supabase-js's whole response: count and status too.
@@ -166,13 +168,14 @@ export function response<Q extends PromiseLike<Response>>(
   options?: ResponseOptions
 ): Effect.Effect<Success<Q>, DbError, ReadDb | Db> {
   return options === undefined
-    ? Effect.flatMap(ReadDb, (db) => db.response(f))
-    : Effect.flatMap(Db, (db) => db.response(f, options))
+    ? asMade(Effect.flatMap(ReadDb, (db) => db.response(f)))
+    : asMade(Effect.flatMap(Db, (db) => db.response(f, options)))
 }
 
 /**
  * Runs every request inside as the user whose access token this is, so that row level security sees that user. The
- * sockets are the pools' own; the token goes with each request and stays on no connection.
+ * sockets are the pools' own; the token goes with each request and stays on no connection. A stream keeps the user, too; what
+ * is made inside (an operation, a table's, a stream) and runs outside has that user's rights, and never more.
  *
  * @example
  * import { Db } from "effect-supabase-pool"
@@ -182,9 +185,27 @@ export function response<Q extends PromiseLike<Response>>(
  * @since 0.1.0
  * @category combinators
  */
-export const withAccessToken = (
-  jwt: string | Redacted.Redacted
-): (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) => {
-  const token = typeof jwt === "string" ? Redacted.make(jwt) : jwt
-  return Effect.locally(accessToken, Option.some(token))
+export const withAccessToken = (jwt: string | Redacted.Redacted): AsUser => {
+  const token = Option.some(typeof jwt === "string" ? Redacted.make(jwt) : jwt)
+  function asUser<A extends Asked>(asked: A): A
+  function asUser(asked: Asked): unknown {
+    if (Effect.isEffect(asked)) return Effect.locally(asked, accessToken, token)
+    // Each pull, so that the consumer between two of them is who it was.
+    return Stream.unwrapScoped(
+      Effect.map(Effect.locally(Stream.toPull(asked), accessToken, token), (pull) =>
+        Stream.repeatEffectChunkOption(Effect.locally(pull, accessToken, token))
+      )
+    )
+  }
+  return asUser
 }
+
+type Asked = Effect.Effect<unknown, unknown, unknown> | Stream.Stream<unknown, unknown, unknown>
+
+/**
+ * What `withAccessToken` gives: for effects and for streams.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type AsUser = <A extends Asked>(asked: A) => A

@@ -1,11 +1,29 @@
 /** Who the requests of a fiber are sent as: the service, everybody, or the user whose access token it has. */
-import { FiberRef, Option, type Redacted } from "effect"
+import { Effect, Fiber, FiberRef, identity, Option, type Redacted } from "effect"
 import type { Credentials } from "../Connection.js"
 
 /** A user's access token, for everything that runs inside `Db.withAccessToken`. */
 export const accessToken: FiberRef.FiberRef<Option.Option<Redacted.Redacted>> = FiberRef.unsafeMake(
   Option.none<Redacted.Redacted>()
 )
+
+/**
+ * What is made under a token never runs with more rights than the token's, wherever it runs: a stream that a handler returns
+ * runs after the handler, and without its token it would be everybody's, or the service's where the table says so. A token that
+ * is there when it runs stands above the one that it was made under.
+ */
+export const asMade = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => asMaker()(effect)
+
+/** The same for what is made later, by whoever runs it. */
+export const asMaker = (): (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) => {
+  const maker = Option.getOrUndefined(Fiber.getCurrentFiber())
+  const token = maker === undefined ? Option.none() : maker.getFiberRef(accessToken)
+  if (Option.isNone(token)) return identity
+  return (effect) =>
+    Effect.flatMap(FiberRef.get(accessToken), (now) =>
+      Option.isSome(now) ? effect : Effect.locally(effect, accessToken, token)
+    )
+}
 
 /** The identities of one database. */
 export class Identities {

@@ -5,6 +5,7 @@ import * as Accessors from "./accessors.js"
 import type { Response } from "./answer.js"
 import { boundsOf } from "./builderFields.js"
 import type * as Database from "./database.js"
+import { asMaker } from "./identity.js"
 import { invalidRequest } from "./invalidRequest.js"
 
 /**
@@ -74,8 +75,9 @@ export function stream(
 ): Stream.Stream<unknown, DbError, Database.ReadDb | Database.Db> {
   const { pageSize: size = defaultPageSize } = options
   if (!Number.isSafeInteger(size) || size < 1) return Stream.fail(noPage(size))
+  const asUser = asMaker()
   return Stream.paginateChunkEffect(0, (taken) =>
-    Effect.map(page(f, taken, size, options), ({ data, limit }) => {
+    Effect.map(asUser(page(f, taken, size, options)), ({ data, limit }) => {
       const rows = Chunk.fromIterable(Array.isArray(data) ? data : [])
       const next = taken + rows.length
       return [rows, Chunk.isEmpty(rows) || next >= limit ? Option.none() : Option.some(next)]

@@ -12,11 +12,11 @@ import { database, failure, settled } from "../support/transactions.js"
 const buyer = ids.user(21)
 const other = ids.user(22)
 
-const callers = {
+const callers: Readonly<Record<"anon" | "user" | "service", Db.AsUser>> = {
   anon: Db.withAccessToken(embedded.anonKey),
   user: Db.withAccessToken(userToken(buyer)),
-  service: <A, E, R>(effect: Effect.Effect<A, E, R>) => effect
-} as const
+  service: (effect) => effect
+}
 
 type Caller = keyof typeof callers
 

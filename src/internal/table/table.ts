@@ -2,6 +2,7 @@
 import type { Effect, Schema, Types } from "effect"
 import type { DbError } from "../../Errors.js"
 import type * as Database from "../database.js"
+import { asMade } from "../identity.js"
 import { Columns, type TableSchema } from "./columns.js"
 import type { CountOptions, ListOptions } from "./query.js"
 import { Rows } from "./rows.js"
@@ -172,16 +173,16 @@ export function table(
   const writes = new Writes(rows)
   const made: AnyTable = {
     name,
-    get: (id) => rows.get(id),
-    getMany: (ids) => rows.getMany(ids),
-    list: (options = {}) => rows.list(options),
-    search: (options) => rows.list(options),
-    count: (options = {}) => rows.count(options),
-    create: (row) => writes.create(row),
-    createMany: (many) => writes.createMany(many),
-    update: (id, changes, options) => writes.update(id, changes, options),
-    upsert: (row, options) => writes.upsert(row, options),
-    remove: (id) => writes.remove(id)
+    get: (id) => asMade(rows.get(id)),
+    getMany: (ids) => asMade(rows.getMany(ids)),
+    list: (options = {}) => asMade(rows.list(options)),
+    search: (options) => asMade(rows.list(options)),
+    count: (options = {}) => asMade(rows.count(options)),
+    create: (row) => asMade(writes.create(row)),
+    createMany: (many) => asMade(writes.createMany(many)),
+    update: (id, changes, options) => asMade(writes.update(id, changes, options)),
+    upsert: (row, options) => asMade(writes.upsert(row, options)),
+    remove: (id) => asMade(writes.remove(id))
   }
   return made
 }
