@@ -234,8 +234,11 @@ export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
   status: Schema.Int,
   retryAfter: Schema.optional(Schema.DurationFromMillis),
   method: Method,
-  /** Who said so, where the answer shows it: a gateway's word proves nothing about the database. */
-  answeredBy: Schema.optional(Schema.UndefinedOr(Schema.Literal("PostgREST", "gateway")))
+  /**
+   * Who said so, where the answer shows it: a gateway's word proves nothing about the database, and a function that set the
+   * status itself (`response.status`) was committed.
+   */
+  answeredBy: Schema.optional(Schema.UndefinedOr(Schema.Literal("PostgREST", "gateway", "function")))
 }) {
   override get message(): string {
     const source = [this.code, this.status === 0 ? "" : `HTTP ${this.status}`].filter((word) => word !== "").join(", ")

@@ -102,6 +102,29 @@ const facts: ReadonlyArray<readonly [what: string, met: Scripted, expected: Expe
   ["404 with a list", { status: 404, body: "[]" }, final],
   ["a body that is null", { status: 502, headers: { "content-type": "application/json" }, body: "null" }, unknown],
   ["a body that is a text in JSON", { status: 502, body: '"down"' }, unknown],
+  [
+    "a gateway's 502 with PostgreSQL's code",
+    { status: 502, body: '{"code":"40001","message":"upstream reset"}' },
+    unknown
+  ],
+  ["a gateway's 504 with our own code", { status: 504, body: '{"code":"INVALID_REQUEST","message":"no"}' }, unknown],
+  ["a gateway's 504 with a name of every object's", { status: 504, body: '{"code":"constructor"}' }, unknown],
+  ...[
+    "PostgREST-lb; error=connection_terminated",
+    "my-PostgREST; error=PGRST001",
+    'edge; next-hop="PostgREST; error=PGRST003"',
+    'edge; details="a, PostgREST; error=40001"'
+  ].map(
+    (value) => [`502 with Proxy-Status ${value}`, { status: 502, headers: { "proxy-status": value } }, unknown] as const
+  ),
+  [
+    "PGRST001 behind another proxy",
+    {
+      ...postgrestError(503, "PGRST001", "no connection"),
+      headers: { "proxy-status": "edge, PostgREST; error=PGRST001" }
+    },
+    retried
+  ],
   ["Kong's words", { status: 502, body: '{"message":"An invalid response was received"}' }, unknown]
 ]
 
@@ -137,6 +160,37 @@ for (const [name, way] of Object.entries(ways)) {
         })
       )
     }
+
+    for (const status of [303, 402, 422, 429]) {
+      it.scopedLive(`whose status ${status} a function set itself was committed, and is not repeated`, () =>
+        Effect.gen(function* () {
+          const { layer, script, sent } = yield* way
+          script.push({
+            status,
+            headers: { "content-type": "application/json", "content-range": "0-0/*" },
+            body: '{"left":0}'
+          })
+          const error = yield* Effect.flip(Effect.provide(Db.rpc("take", { n: 1 }), layer))
+          expect(error).toMatchObject({ _tag: "QueryError", status, mayHaveExecuted: true, isTransient: false })
+          expect(sent()).toBe(1)
+        })
+      )
+    }
+
+    it.scopedLive("of a function at the edge, which has no status, is the caller's error and nobody else's", () =>
+      Effect.gen(function* () {
+        const { layer, script } = yield* way
+        script.push(page(500), page(500))
+        const invoked = Db.write((client) => Effect.promise(() => client.functions.invoke("f")))
+        expect((yield* Effect.provide(invoked, layer)).error).not.toBeNull()
+        // As JavaScript may write it: the compiler takes builders only.
+        const untyped = Reflect.apply(Db.write, undefined, [
+          (client: { readonly functions: { readonly invoke: (name: string) => unknown } }) =>
+            client.functions.invoke("f")
+        ]) as typeof invoked
+        expect(Exit.isFailure(yield* Effect.exit(Effect.provide(untyped, layer)))).toBe(true)
+      })
+    )
 
     it.scopedLive("to HEAD that is an error has the code that a GET's has", () =>
       Effect.gen(function* () {

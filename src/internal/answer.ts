@@ -68,8 +68,10 @@ const neverLeft = (reason: string): QueryError =>
 
 /** `asked`: the builder or the client. */
 export const errorOf = (answer: Response, transport: Transport, now: number, asked: object): DbError => {
-  const { error, status } = answer
   const { tenure } = transport
+  const { error } = answer
+  // What calls a function at the edge gives has no status.
+  const status = Number.isInteger(answer.status) ? answer.status : tenure.status
   const reason = text(error?.message, asked)
   if (status === 0) return tenure.failure ?? neverLeft(reason)
   const code = text(error?.code, asked)
@@ -113,7 +115,7 @@ export const thrownError = (thrown: unknown, transport: Transport, now: number, 
 }
 
 /** JSON `null` as the body of a failure: supabase-js takes it for "no error". */
-const isGood = (answer: Response): boolean => answer.error === null && answer.status < 400
+const isGood = (answer: Response): boolean => answer.error === null && !(answer.status >= 400)
 
 /** A builder's own word on repeating it, before it is sent. */
 export const heedRetry = (query: object, { tenure }: Transport): void => {
@@ -160,8 +162,15 @@ export const askFor = <A extends Response, B>(
     const sent = (resume: (effect: Effect.Effect<B, DbError>) => void): void => {
       query.then(
         (answer) => {
-          if (span !== undefined && answer.error === null) returned(span, answer.data)
-          resume(isGood(answer) ? Effect.succeed(pick(answer)) : Effect.fail(errorOf(answer, transport, now(), query)))
+          try {
+            if (span !== undefined && answer.error === null) returned(span, answer.data)
+            resume(
+              isGood(answer) ? Effect.succeed(pick(answer)) : Effect.fail(errorOf(answer, transport, now(), query))
+            )
+          } catch (thrown) {
+            // Here it would be nobody's, and its caller would wait for ever.
+            resume(Effect.die(thrown))
+          }
         },
         (thrown: unknown) => {
           const error = thrownError(thrown, transport, now(), query)

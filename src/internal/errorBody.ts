@@ -5,14 +5,14 @@
  * with a list; JSON `null` is "no error" to it, and a redirect an error without words. These are said to it as PostgREST
  * says errors.
  */
-import { gaveUp, looksOfDatabase } from "./errorCodes.js"
+import { type AnsweredBy, gaveUp, looksOfDatabase } from "./errorCodes.js"
 import { reads } from "./plainRequest.js"
 import { oneLine } from "./words.js"
 
 export interface Said {
   readonly code: string
   readonly reason: string
-  readonly answeredBy: "PostgREST" | "gateway"
+  readonly answeredBy: AnsweredBy
   /** The body, as far as it was looked at. */
   readonly words: string
   /** What a builder has to read in its place. */
@@ -27,9 +27,18 @@ export interface FailedAnswer {
   readonly body: string
 }
 
-/** `Proxy-Status: PostgREST; error=PGRST205`: RFC 9209, and the only place where a failed HEAD says why. */
-const proxyStatus = (value: string | null): string | undefined =>
-  value === null ? undefined : /\bPostgREST\b[^,]*?;\s*error="?([^;,"\s]*)/.exec(value)?.[1]
+/** What stands in quotes may be anybody's words. */
+const quotedText = /"(?:[^"\\]|\\.)*"/g
+
+/**
+ * `Proxy-Status: PostgREST; error=PGRST205`: RFC 9209, and the only place where a failed HEAD says why. Each server on the way
+ * adds a member of its own, which begins with its name.
+ */
+const proxyStatus = (value: string | null): string | undefined => {
+  const members = value?.replace(quotedText, "").split(",") ?? []
+  const own = members.find((member) => /^\s*PostgREST\s*(;|$)/.test(member))
+  return own === undefined ? undefined : (/;\s*error=([^;\s]*)/.exec(own)?.[1] ?? "")
+}
 
 const parsed = (body: string): unknown => {
   try {
@@ -47,13 +56,14 @@ interface Words {
 }
 
 /**
- * In the four words of PostgREST's errors, all of which are always there. Where the status is one of a gateway that gave
+ * By a code that is PostgREST's alone, or in the four words of its errors, all of which are always there. Where the status is one of a gateway that gave
  * up, words alone do not prove that a code which is none of PostgreSQL's was raised in SQL.
  */
 const isOfPostgrest = (u: unknown, status: number): boolean => {
   if (typeof u !== "object" || u === null) return false
-  if (!["code", "details", "hint", "message"].every((word) => word in u)) return false
   const code = wordOf(u, "code")
+  if (/^PGRST\w{3}$/.test(code)) return true
+  if (!["code", "details", "hint", "message"].every((word) => word in u)) return false
   return code === "" || looksOfDatabase(code) || !gaveUp(status)
 }
 
@@ -128,13 +138,28 @@ const said = (words: Words, answeredBy: Said["answeredBy"]): Said => {
   return { code: words.code, reason: words.message, answeredBy, words: instead, instead }
 }
 
+/**
+ * A function may set the status itself (`response.status`), and commits: then the answer is no error of PostgREST's and has
+ * what all its answers to functions have.
+ */
+const isSetBySql = ({ header, method, url }: FailedAnswer): boolean =>
+  !reads(method) && url.includes("/rest/v1/rpc/") && header("content-range") !== null
+
+const answeredBy = (answer: FailedAnswer, proxied: string | undefined, json: unknown): AnsweredBy => {
+  if (proxied !== undefined || isOfPostgrest(json, answer.status)) return "PostgREST"
+  return isSetBySql(answer) ? "function" : "gateway"
+}
+
 /** Of an answer that is no 2xx. */
 export const saidOf = (answer: FailedAnswer): Said => {
-  const { body, header, method, status } = answer
-  const proxied = proxyStatus(header("proxy-status"))
-  if (isRedirect(status) && proxied === undefined) return said(redirected(answer), "gateway")
-  const json = method === "HEAD" ? undefined : parsed(body)
-  const answeredBy = proxied !== undefined || isOfPostgrest(json, status) ? "PostgREST" : "gateway"
+  const json = answer.method === "HEAD" ? undefined : parsed(answer.body)
+  const proxied = proxyStatus(answer.header("proxy-status"))
+  return wordsOf(answer, json, proxied, answeredBy(answer, proxied, json))
+}
+
+const wordsOf = (answer: FailedAnswer, json: unknown, proxied: string | undefined, answeredBy: AnsweredBy): Said => {
+  const { body, method, status } = answer
+  if (isRedirect(status) && answeredBy === "gateway") return said(redirected(answer), answeredBy)
   if (typeof json === "object" && json !== null && !Array.isArray(json)) {
     return { code: wordOf(json, "code"), reason: wordOf(json, "message"), answeredBy, words: body }
   }

@@ -16,8 +16,11 @@ export interface Told {
   /** Of the request; where it is not known it may have been a write. */
   readonly method?: string | undefined
   /** Who spoke, where that is known: the code alone tells it of most. */
-  readonly answeredBy?: "PostgREST" | "gateway" | undefined
+  readonly answeredBy?: AnsweredBy | undefined
 }
+
+/** `function`: one of the database's, which set the status itself and was committed. */
+export type AnsweredBy = "PostgREST" | "gateway" | "function"
 
 export interface Ending {
   /** Could the same operation succeed a moment later? */
@@ -88,8 +91,11 @@ const byStatus = (status: number): Ending => {
 
 const ended = (told: Told): Ending => {
   const { answeredBy, code, status } = told
-  const own = ours.get(code)
-  if (own !== undefined && answeredBy !== "PostgREST") return own
+  if (answeredBy === "function") return perhapsAndFinal
+  // Its code proves nothing, whosever it looks like.
+  if (answeredBy === "gateway") return byStatus(status)
+  const own = answeredBy === undefined ? ours.get(code) : undefined
+  if (own !== undefined) return own
   if (isLost(told)) return unknown
   if (isIssuedAtFuture(told) || isStandby(told)) return notExecuted
   const known = codes.find(([pattern]) => pattern.test(code))
