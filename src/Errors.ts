@@ -218,8 +218,8 @@ export class ConnectionReclaimed extends Schema.TaggedError<ConnectionReclaimed>
  *
  * `code` is PostgREST's (`PGRST…`) or the SQLSTATE; empty when the answer came from a gateway. Where no answer came,
  * `status` is 0 and the code is ours: `ABORTED` and `ABORTED_UNSENT` (the caller's `AbortSignal`, after or before the
- * request left), `INVALID_REQUEST` and `INVALID_TOKEN` (refused before anything was sent). `ANSWER_TOO_LARGE` is ours too,
- * under the status that the answer had.
+ * request left), `INVALID_REQUEST` and `INVALID_TOKEN` (refused before anything was sent). `ANSWER_TOO_LARGE` and
+ * `ANSWER_UNDECODED` (its `Content-Encoding` is not known, or not true) are ours too, under the status that the answer had.
  *
  * @since 0.1.0
  * @category errors

@@ -58,6 +58,7 @@ describe("the contract's table", () => {
     ["DB_POOL_KEEPALIVE_INTERVAL", "keepaliveInterval", "30000 ms"],
     ["DB_POOL_MAX_PENDING", "maxPending", "10000"],
     ["DB_POOL_MAX_ANSWER", "maxAnswer", "268435456 bytes"],
+    ["DB_POOL_COMPRESSION", "compression", "on"],
     ["DB_POOL_SHUTDOWN_TIMEOUT", "shutdownTimeout", "10000 ms"],
     ["DB_POOL_ENABLE_METRICS", "enableMetrics", "true"],
     ["DB_POOL_ENABLE_HEALTH_CHECKS", "enableHealthChecks", "true"],
@@ -102,7 +103,7 @@ describe("the contract's table", () => {
   it.effect.each(rows)("%s sets %s", ([name, option, shown]) =>
     Effect.gen(function* () {
       const [text, expected] =
-        shown === "true"
+        shown === "true" || shown === "on"
           ? ["off", false]
           : shown === "off"
             ? ["7", Option.some(7)]

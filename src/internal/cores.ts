@@ -31,10 +31,10 @@ export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<
 export type Carrier = (mode: Mode, url: URL, options: PoolOptions) => Effect.Effect<MakeTransport, never, Scope.Scope>
 
 /** Real sockets: the only carrier outside of specs. */
-const sockets: Carrier = (mode, url, { maxAnswer, requestTimeout }) =>
+const sockets: Carrier = (mode, url, { compression, maxAnswer, requestTimeout }) =>
   Effect.map(Deadlines.make(requestTimeout), (deadlines) => {
     const to = target(mode, url)
-    return (onClose) => new SocketFetch({ target: to, requestTimeout, maxAnswer, deadlines, onClose })
+    return (onClose) => new SocketFetch({ target: to, requestTimeout, maxAnswer, compression, deadlines, onClose })
   })
 
 const coreOf = (

@@ -103,6 +103,10 @@ export const fields: Fields = {
     // No text of JavaScript's is longer than the upper limit; an error of the database has to fit into the lower.
     ...bytes({ min: 65_536, max: 536_870_888, example: "268435456 or 256 MiB" })
   },
+  compression: {
+    ...switched("DB_POOL_COMPRESSION", "ask for compressed answers, as fetch does"),
+    show: (value) => (value ? "on" : "off")
+  },
   shutdownTimeout: timed(
     "refused",
     "10000 or 10 seconds",

@@ -39,6 +39,8 @@ export interface PoolOptions {
   readonly maxPending: number
   /** The largest answer that is taken, decoded, in bytes. */
   readonly maxAnswer: number
+  /** Whether compressed answers are asked for. */
+  readonly compression: boolean
   /** Longest drain at shutdown. */
   readonly shutdownTimeout: Duration.Duration
   readonly enableMetrics: boolean
@@ -76,6 +78,7 @@ export interface PoolOptionsInput {
   readonly maxPending?: number | undefined
   /** Bytes, or with a unit: `"64 MB"`. */
   readonly maxAnswer?: number | string | undefined
+  readonly compression?: boolean | undefined
   readonly shutdownTimeout?: Duration.DurationInput | undefined
   readonly enableMetrics?: boolean | undefined
   readonly enableHealthChecks?: boolean | undefined

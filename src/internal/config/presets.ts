@@ -18,6 +18,7 @@ export const production: PoolOptions = {
   keepaliveInterval: Duration.seconds(30),
   maxPending: 10_000,
   maxAnswer: 256 * 2 ** 20,
+  compression: true,
   shutdownTimeout: Duration.seconds(10),
   enableMetrics: true,
   enableHealthChecks: true,

@@ -41,6 +41,7 @@ export const variables: ReadonlyArray<Variable> = [
   ofOption("keepaliveInterval"),
   ofOption("maxPending"),
   ofOption("maxAnswer"),
+  ofOption("compression"),
   ofOption("shutdownTimeout"),
   ofOption("enableMetrics"),
   ofOption("enableHealthChecks"),

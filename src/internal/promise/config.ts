@@ -29,6 +29,7 @@ const plain = (options: PoolOptions): PoolConfigObject => ({
   keepaliveInterval: Duration.toMillis(options.keepaliveInterval),
   maxPending: options.maxPending,
   maxAnswer: options.maxAnswer,
+  compression: options.compression,
   shutdownTimeout: Duration.toMillis(options.shutdownTimeout),
   enableMetrics: options.enableMetrics,
   enableHealthChecks: options.enableHealthChecks,
