@@ -154,6 +154,7 @@ const settle = (base: PoolOptions, baseKnown: boolean, sources: ReadonlyArray<So
     maxPending: option("maxPending").value,
     maxAnswer: option("maxAnswer").value,
     compression: option("compression").value,
+    proxy: option("proxy").value,
     shutdownTimeout: option("shutdownTimeout").value,
     enableMetrics: option("enableMetrics").value,
     enableHealthChecks: option("enableHealthChecks").value,

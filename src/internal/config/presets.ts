@@ -19,6 +19,7 @@ export const production: PoolOptions = {
   maxPending: 10_000,
   maxAnswer: 256 * 2 ** 20,
   compression: true,
+  proxy: "environment",
   shutdownTimeout: Duration.seconds(10),
   enableMetrics: true,
   enableHealthChecks: true,

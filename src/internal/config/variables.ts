@@ -42,6 +42,7 @@ export const variables: ReadonlyArray<Variable> = [
   ofOption("maxPending"),
   ofOption("maxAnswer"),
   ofOption("compression"),
+  { ...ofOption("proxy"), secret: true },
   ofOption("shutdownTimeout"),
   ofOption("enableMetrics"),
   ofOption("enableHealthChecks"),
