@@ -43,7 +43,7 @@ export const question: Question = {
             [stock, figure(seen.of(stock) / 1_000), figure(stockWire / 1_000)]
           ]
         },
-        note: "CPU of the whole process, zlib's threads and the parsing of JSON included, which both pay alike. Bodies are counted by the server, pings among the requests of ours as answers like any other."
+        note: "CPU of the whole process, zlib's threads and the parsing of JSON included, which both pay alike. Bytes are those of the bodies, counted by the server."
       }
     })
 }

@@ -7,6 +7,7 @@ import * as Tls from "node:tls"
 import { describe, expect, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Redacted } from "effect"
 import * as Db from "../../src/Db.js"
+import { openSocket, target } from "../../src/internal/openSocket.js"
 import { isExempt, isLoopback, proxyTo } from "../../src/internal/proxy.js"
 import { parseProxy } from "../../src/internal/proxyAddress.js"
 import { failureOf, json, layer, listen, serve } from "../support/httpServer.js"
@@ -30,6 +31,7 @@ const proxyOf = (leadsTo: number, says?: string) =>
     server.on("connection", (socket: Net.Socket) => sockets.add(socket.on("error", () => {})))
     server.on("connect", (request: Http.IncomingMessage, socket: Net.Socket, head: Buffer) => {
       seen.push({ to: request.url ?? "", authorization: request.headers["proxy-authorization"] })
+      if (says === "silence") return
       if (says !== undefined) return void socket.end(says)
       const upstream = Net.connect(leadsTo, "127.0.0.1", () => {
         socket.write("HTTP/1.1 200 Connection established\r\nVia: a proxy\r\n\r\n")
@@ -114,6 +116,19 @@ describe("a proxy", () => {
       })
     )
   }
+
+  it.live("that says nothing is named after five seconds", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { address } = yield* proxyOf(0, "silence")
+        const error = yield* failureOf(openSocket(target("read", new URL("https://db.invalid"), parseProxy(address))))
+        expect(error).toMatchObject({ failure: "proxy", code: "PROXY_SILENT", mayHaveExecuted: false })
+        expect(error.message).toContain(
+          `nobody answers on the way to https://db.invalid by way of the proxy http://${address}`
+        )
+      })
+    )
+  )
 
   it.effect("that is not there is named, and not the server", () =>
     Effect.gen(function* () {
