@@ -13,6 +13,7 @@ import { Duration, Schema } from "effect"
 import { endingOf } from "./internal/errorCodes.js"
 import { executed, mayHaveExecuted, sentOr } from "./internal/errorMeaning.js"
 import { printable } from "./internal/printable.js"
+import { byProxy } from "./internal/proxyWords.js"
 import { clause, count, period, sentence } from "./internal/words.js"
 
 /**
@@ -103,6 +104,7 @@ export const ConnectionFailure = Schema.Literal(
   "local",
   "closed",
   "protocol",
+  "proxy",
   "returned"
 )
 
@@ -120,9 +122,12 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
   failure: ConnectionFailure,
   code: Schema.String,
   sent: Schema.Boolean,
-  method: Method
+  method: Method,
+  /** The proxy on the way, without its login. */
+  proxy: Schema.optional(Schema.UndefinedOr(Schema.String))
 }) {
   override get message(): string {
+    if (this.proxy !== undefined) return byProxy(this, this.proxy, failures, remedies)
     return (
       `Connection failed: ${failures[this.failure]} ${this.origin}${this.code === "" ? "" : ` (${this.code})`}. ` +
       `${sentOr(this)} ${remedies[this.failure]}`
@@ -145,6 +150,7 @@ const failures: Record<typeof ConnectionFailure.Type, string> = {
   local: "this machine opens no more sockets, so none to",
   closed: "the connection was closed by",
   protocol: "an answer that is not proper HTTP came from",
+  proxy: "the proxy opened no way to",
   returned: "this connection has gone back to the pool of"
 }
 
@@ -157,6 +163,7 @@ const remedies: Record<typeof ConnectionFailure.Type, string> = {
   local: "Raise the limit of open files, or free local ports.",
   closed: "Usually a restart or a proxy's idle limit; lower DB_POOL_KEEPALIVE_INTERVAL if it repeats.",
   protocol: "Check that SUPABASE_URL is a Supabase project and not another service.",
+  proxy: "Check DB_POOL_PROXY, HTTPS_PROXY and HTTP_PROXY.",
   returned: "Use a connection only between its acquisition and its release."
 }
 
@@ -219,9 +226,10 @@ export class ConnectionReclaimed extends Schema.TaggedError<ConnectionReclaimed>
  * `code` is PostgREST's (`PGRST…`) or the SQLSTATE; empty when the answer came from a gateway. Where no answer came,
  * `status` is 0 and the code is ours: `ABORTED` and `ABORTED_UNSENT` (the caller's `AbortSignal`, after or before the
  * request left), `INVALID_REQUEST` and `INVALID_TOKEN` (refused before anything was sent). `ANSWER_TOO_LARGE` and
- * `REDIRECTED` are ours too, under the status that the answer had; `QUESTION_CUT_OFF`: a server hung up on an address of 8 kB or
- * more. `method` and `answeredBy` are set where they are known, and decide with code and status whether it may have been
- * executed: GET and HEAD never change anything, and only PostgREST knows how it ended.
+ * `REDIRECTED` are ours too, under the status that the answer had, and so is `ANSWER_UNDECODED` (its `Content-Encoding` is not
+ * known, or not true); `QUESTION_CUT_OFF`: a server hung up on an address of 8 kB or more. `method` and `answeredBy` are set
+ * where they are known, and decide with code and status whether it may have been executed: GET and HEAD never change anything,
+ * and only PostgREST knows how it ended.
  *
  * @since 0.1.0
  * @category errors

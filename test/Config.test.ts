@@ -58,6 +58,8 @@ describe("the contract's table", () => {
     ["DB_POOL_KEEPALIVE_INTERVAL", "keepaliveInterval", "30000 ms"],
     ["DB_POOL_MAX_PENDING", "maxPending", "10000"],
     ["DB_POOL_MAX_ANSWER", "maxAnswer", "268435456 bytes"],
+    ["DB_POOL_COMPRESSION", "compression", "on"],
+    ["DB_POOL_PROXY", "proxy", "from HTTPS_PROXY, HTTP_PROXY, NO_PROXY"],
     ["DB_POOL_SHUTDOWN_TIMEOUT", "shutdownTimeout", "10000 ms"],
     ["DB_POOL_ENABLE_METRICS", "enableMetrics", "true"],
     ["DB_POOL_ENABLE_HEALTH_CHECKS", "enableHealthChecks", "true"],
@@ -73,6 +75,7 @@ describe("the contract's table", () => {
     ).toEqual(rows)
     expect(new Set(Config.variables.map(({ name }) => name)).size).toBe(Config.variables.length)
     expect(Config.variables.filter(({ secret }) => secret).map(({ name }) => name)).toEqual([
+      "DB_POOL_PROXY",
       "DB_POOL_ADMIN_TOKEN",
       "DB_POOL_SLACK_WEBHOOK_URL",
       "SUPABASE_ANON_KEY",
@@ -102,15 +105,17 @@ describe("the contract's table", () => {
   it.effect.each(rows)("%s sets %s", ([name, option, shown]) =>
     Effect.gen(function* () {
       const [text, expected] =
-        shown === "true"
+        shown === "true" || shown === "on"
           ? ["off", false]
-          : shown === "off"
-            ? ["7", Option.some(7)]
-            : shown.endsWith(" ms")
-              ? ["1234", Duration.millis(1234)]
-              : shown.endsWith(" bytes")
-                ? ["1.5 MB", 1_500_000]
-                : ["8", 8]
+          : shown.startsWith("from ")
+            ? ["none", "none"]
+            : shown === "off"
+              ? ["7", Option.some(7)]
+              : shown.endsWith(" ms")
+                ? ["1234", Duration.millis(1234)]
+                : shown.endsWith(" bytes")
+                  ? ["1.5 MB", 1_500_000]
+                  : ["8", 8]
       const lowered = option === "maxConnections" ? { minConnections: 4 } : {}
       expect(yield* loadPool({ [name]: text })).toEqual({ ...Config.production, ...lowered, [option]: expected })
     })

@@ -74,6 +74,8 @@ describe("a mistake by example", () => {
     [{ HOST: "localhost:3000" }, "HOST: neither a host name nor an address (localhost:3000) — "],
     [{ HOST: "http://localhost" }, "HOST: neither a host name nor an address (http://localhost) — "],
     [{ LOG_LEVEL: "loud" }, "LOG_LEVEL: not a log level (loud) — give trace, debug, info"],
+    [{ DB_POOL_COMPRESSION: "br" }, "DB_POOL_COMPRESSION: neither true nor false (br) — "],
+    [{ DB_POOL_PROXY: "socks5://a:1" }, "DB_POOL_PROXY: not an address of an HTTP proxy — "],
     [{ DB_POOL_MAX_ANSWER: "0" }, "DB_POOL_MAX_ANSWER: zero (0) — "],
     [{ DB_POOL_MAX_ANSWER: "1 KB" }, "DB_POOL_MAX_ANSWER: too small (1 KB) — "],
     [{ DB_POOL_MAX_ANSWER: "1 GB" }, "DB_POOL_MAX_ANSWER: too large (1 GB) — "],

@@ -39,6 +39,7 @@ describe("the table", () => {
     ["no TLS", broken("tls", false), ...always],
     ["connecting took too long", broken("timeout", false), ...always],
     ["no route", broken("unreachable", false), ...always],
+    ["no way through a proxy", broken("proxy", false), ...always],
     ["no more sockets here", broken("local", false), ...always],
     ["closed before the request left", broken("closed", false), ...always],
     ["PGRST000", answer(503, "PGRST000"), ...always],

@@ -57,7 +57,7 @@ describe("docs/configuration.md", () => {
         )
         assert.deepStrictEqual([said?.[1], said?.[2]], [option, Option.getOrUndefined(variable.default)], variable.name)
         const [, , , lowest, highest] = said ?? []
-        if (typeof plain(Config.production[option]) === "boolean") {
+        if (["boolean", "string"].includes(typeof plain(Config.production[option]))) {
           assert.isUndefined(lowest)
           continue
         }

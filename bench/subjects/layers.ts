@@ -22,6 +22,7 @@ const sockets = async (url: string): Promise<ReadonlyArray<SocketFetch>> => {
     target: target("read", new URL(url)),
     requestTimeout,
     maxAnswer: 2 ** 28,
+    compression: true,
     deadlines,
     onClose: () => {}
   }

@@ -76,7 +76,8 @@ const Counts = Schema.Struct({
   peak: Schema.Number,
   opened: Schema.Number,
   handshakes: Schema.Number,
-  millis: Schema.Number
+  millis: Schema.Number,
+  bytes: Schema.Number
 })
 
 export type Counts = typeof Counts.Type
@@ -93,6 +94,8 @@ export interface ServerOptions {
   /** Both versions of HTTP, over TLS. */
   readonly http2?: boolean
   readonly keepAlive?: number
+  /** So many rows in each answer, compressed where gzip is asked for. */
+  readonly rows?: number
 }
 
 /** A server in a process of its own, so that its work is not the pool's. */
@@ -100,10 +103,11 @@ export const server = ({
   delay = 0,
   http2 = false,
   keepAlive = 60_000,
+  rows = 0,
   tls = false
 }: ServerOptions = {}): Effect.Effect<Server, BenchFailed, Scope.Scope> =>
   Effect.gen(function* () {
-    const options = { delay, http2, keepAlive, tls }
+    const options = { delay, http2, keepAlive, rows, tls }
     const process = yield* started("./server.js", [JSON.stringify(options)], {})
     const { countsUrl, url } = yield* Effect.flatMap(nextLine(process, "the server"), decoded(Urls))
     const counts = Effect.tryPromise({

@@ -9,20 +9,35 @@ import { createSecureServer, type Http2SecureServer } from "node:http2"
 import { createServer as createTlsServer } from "node:https"
 import type { Server as NetServer } from "node:net"
 import { fileURLToPath } from "node:url"
+import { gzipSync } from "node:zlib"
 
 interface Options {
   readonly delay: number
   readonly keepAlive: number
   readonly tls: boolean
+  /** So many rows in each answer, compressed where gzip is asked for. */
+  readonly rows: number
   /** Over TLS, whichever version the client asks for; answers at once. */
   readonly http2: boolean
 }
 
-const { delay, http2, keepAlive, tls }: Options = JSON.parse(process.argv[2] ?? "{}")
+const { delay, http2, keepAlive, rows, tls }: Options = JSON.parse(process.argv[2] ?? "{}")
 
-const counted = { requests: 0, open: 0, peak: 0, opened: 0, handshakes: 0, millis: 0 }
+const counted = { requests: 0, open: 0, peak: 0, opened: 0, handshakes: 0, millis: 0, bytes: 0 }
 
 const row = '[{"id":1,"name":"a row"}]'
+
+const many = JSON.stringify(
+  Array.from({ length: rows }, (_, id) => ({
+    id,
+    title: `product ${(id * 7919) % 10_007}`,
+    description: `as good as number ${(id * 104_729) % 1_299_709}, and cheaper`,
+    price: ((id * 37) % 9_973) / 100,
+    created_at: new Date(1_700_000_000_000 + id * 61_000).toISOString()
+  }))
+)
+
+const packed = gzipSync(many)
 
 const headers = { "content-type": "application/json; charset=utf-8", "content-range": "0-0/*" }
 
@@ -40,6 +55,15 @@ const answer: RequestListener = (request, response) => {
     const took = performance.now() - since
     counted.requests += 1
     counted.millis += took
+    if (rows > 0) {
+      const compressed = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "")
+      const body = compressed ? packed : Buffer.from(many)
+      const encoding = compressed ? { "content-encoding": "gzip" } : {}
+      counted.bytes += body.length
+      response.writeHead(200, { ...headers, ...encoding, "content-length": body.length })
+      response.end(body)
+      return
+    }
     const body = own === undefined ? row : `[{"took":${took.toFixed(3)}}]`
     response.writeHead(200, { ...headers, "content-length": body.length })
     response.end(body)

@@ -46,12 +46,11 @@ export function read<Q extends Query>(
   f: (client: SupabaseClient) => Q,
   options?: ReadOptions
 ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | ReadDb | Db> {
+  const asked =
+    options === undefined ? Effect.flatMap(ReadDb, (db) => db.read(f)) : Effect.flatMap(Db, (db) => db.read(f, options))
   // The language service does not compare conditional types; the compiler, which does, is content.
   // @effect-diagnostics-next-line missingEffectContext:off missingEffectError:off
-  const asked: Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | ReadDb | Db> = options === undefined
-    ? Effect.flatMap(ReadDb, (db) => db.read(f))
-    : Effect.flatMap(Db, (db) => db.read(f, options))
-  return asMade(asked)
+  return asMade<Result<Q>, Failure<Q>, Needs<Q> | ReadDb | Db>(asked)
 }
 
 /**

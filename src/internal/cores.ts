@@ -10,6 +10,7 @@ import { Identities } from "./identity.js"
 import type { Lease } from "./lease.js"
 import * as PoolFigures from "./metrics/pool.js"
 import { target } from "./openSocket.js"
+import { proxyTo } from "./proxy.js"
 import { SocketFetch } from "./socketFetch.js"
 import type { MakeTransport } from "./transport.js"
 
@@ -31,10 +32,10 @@ export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<
 export type Carrier = (mode: Mode, url: URL, options: PoolOptions) => Effect.Effect<MakeTransport, never, Scope.Scope>
 
 /** Real sockets: the only carrier outside of specs. */
-const sockets: Carrier = (mode, url, { maxAnswer, requestTimeout }) =>
-  Effect.map(Deadlines.make(requestTimeout), (deadlines) => {
-    const to = target(mode, url)
-    return (onClose) => new SocketFetch({ target: to, requestTimeout, maxAnswer, deadlines, onClose })
+const sockets: Carrier = (mode, url, { compression, maxAnswer, proxy, requestTimeout }) =>
+  Effect.zipWith(Deadlines.make(requestTimeout), proxyTo(url, proxy), (deadlines, way) => {
+    const to = target(mode, url, way)
+    return (onClose) => new SocketFetch({ target: to, requestTimeout, maxAnswer, compression, deadlines, onClose })
   })
 
 const coreOf = (

@@ -3,11 +3,12 @@ import type * as Buffers from "node:buffer"
 import { Effect } from "effect"
 import type { Dispatcher } from "undici"
 import { type DbError, RequestTimeout } from "../Errors.js"
+import { decode } from "./contentCoding.js"
 import { Deadline } from "./deadlines.js"
 import { longQuestion, type Said } from "./errorBody.js"
-import { cutOff, tooLarge } from "./fetchErrors.js"
+import { cutOff, tooLarge, undecoded } from "./fetchErrors.js"
 import type { Asked, Settle, UnderWay } from "./fetchTransport.js"
-import { headerOf, LeanResponse, type RawHeaders } from "./leanResponse.js"
+import { allOf, headerOf, LeanResponse, type RawHeaders, withoutCoding } from "./leanResponse.js"
 import { reads } from "./plainRequest.js"
 import type { SocketOptions } from "./socketFetch.js"
 import type { Tenure } from "./tenure.js"
@@ -19,6 +20,8 @@ interface Owner {
   classify(error: Error, sent: boolean, method: string): DbError
   unreadable(thrown: unknown, method: string): DbError
   answering(): void
+  /** The answer is here and has still to be decoded. */
+  arrived(status: number): void
   answered(status: number, headers: RawHeaders, code: string): void
 }
 
@@ -132,8 +135,12 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
   /** What is thrown in here undici takes for an end that the caller knows of. */
   onComplete(): void {
     if (this.settled) return
+    this.readably(() => this.complete())
+  }
+
+  private readably(read: () => void): void {
     try {
-      this.complete()
+      read()
     } catch (thrown) {
       const failure = this.owner.unreadable(thrown, this.method)
       this.fail(failure, failure)
@@ -143,7 +150,29 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
   private complete(): void {
     const [first] = this.chunks
     const body = this.chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.chunks)
-    const { headers, method, status, statusText, url } = this
+    const { headers } = this
+    if (body.length === 0 || headerOf(headers, "content-encoding") === null) this.answer(headers, body)
+    else this.decoded(body)
+  }
+
+  /** The socket has done its part; whatever comes of it, it stays open. */
+  private decoded(body: Buffer): void {
+    const { headers, method, status } = this
+    const { maxAnswer } = this.owner.options
+    this.owner.arrived(status)
+    decode(allOf(headers, "content-encoding") ?? "", body, maxAnswer, (decoded) => {
+      if (this.settled) return
+      if (decoded instanceof Uint8Array) {
+        this.readably(() => this.answer(withoutCoding(headers), decoded))
+        return
+      }
+      const failure = undecoded(decoded, status, maxAnswer, method)
+      this.fail(failure, failure)
+    })
+  }
+
+  private answer(headers: RawHeaders, body: Buffer): void {
+    const { method, status, statusText, url } = this
     if (status < 300) this.tenure.succeeds(method, status)
     const said = status < 300 ? undefined : this.heard(body)
     const response = new LeanResponse(url, status, statusText, headers, body, said?.instead)

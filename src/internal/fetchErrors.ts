@@ -1,6 +1,8 @@
 /** What a request on a socket fails with where no answer of the database's says it. */
 import { QueryError } from "../Errors.js"
+import type { Undecoded } from "./contentCoding.js"
 import { inParts } from "./errorBody.js"
+import { printable } from "./printable.js"
 
 /** undici's words for "the request is not one", and for "the answer is not one". */
 export const invalidRequest: ReadonlySet<string> = new Set([
@@ -40,6 +42,21 @@ export const tooLarge = (status: number, limit: number, method: string): QueryEr
     hint: "Ask for less (limit, range, fewer columns; a write without select), or raise DB_POOL_MAX_ANSWER.",
     status
   })
+
+/** The answer came whole, and what is in it nobody can read: `status` tells what it means for the data. */
+export const undecoded = (what: Undecoded, status: number, limit: number, method: string): QueryError => {
+  if (what.why === "too large") return tooLarge(status, limit, method)
+  const coding = printable(what.coding.slice(0, 40))
+  const reason =
+    what.why === "unknown"
+      ? `the answer's Content-Encoding is "${coding}", which cannot be decoded here`
+      : `the answer says that it is ${coding}, and it is not, or not whole (${what.code})`
+  const hint =
+    what.why === "unknown"
+      ? "Look at the gateway before the database: it was not asked for this encoding."
+      : "Look at what compresses answers between here and the database; DB_POOL_COMPRESSION=off asks for none."
+  return new QueryError({ method, code: "ANSWER_UNDECODED", reason, details: "", hint, status })
+}
 
 export const abortReason = (signal: AbortSignal): Error =>
   signal.reason instanceof Error ? signal.reason : new DOMException("This operation was aborted", "AbortError")

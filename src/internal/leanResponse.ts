@@ -21,7 +21,7 @@ export const headerOf = (raw: RawHeaders, name: string): string | null => {
 }
 
 /** As `Headers.get` gives it: values of the same name joined. */
-const allOf = (raw: RawHeaders, name: string): string | null => {
+export const allOf = (raw: RawHeaders, name: string): string | null => {
   let found: string | null = null
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const key = raw[i]
@@ -31,6 +31,13 @@ const allOf = (raw: RawHeaders, name: string): string | null => {
   }
   return found
 }
+
+/** What is said of the encoded body is not true of the decoded one. */
+export const withoutCoding = (raw: RawHeaders): RawHeaders =>
+  raw.filter((_, i) => {
+    const name = raw[i - (i % 2)]?.toString("latin1").toLowerCase()
+    return name !== "content-encoding" && name !== "content-length"
+  })
 
 class LeanHeaders implements Headers {
   readonly #raw: RawHeaders

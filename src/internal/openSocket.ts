@@ -1,18 +1,34 @@
 import * as Net from "node:net"
 import * as Tls from "node:tls"
-import { Effect } from "effect"
+import { Duration, Effect, Exit } from "effect"
 import { ConnectionFailed, type Mode } from "../Errors.js"
+import type { HttpProxy } from "./proxyAddress.js"
+import { NoWay, tunnel } from "./tunnel.js"
 
 /** Where the sockets of a pool go. TLS sessions are shared, so that only the first handshake is a full one. */
 export interface Target {
   readonly mode: Mode
   readonly url: URL
+  /** What leads there; a text where that was to be one and is none: the variable that holds it. */
+  readonly proxy: HttpProxy | string | undefined
   session: Buffer | undefined
 }
 
-export const target = (mode: Mode, url: URL): Target => ({ mode, url, session: undefined })
+export const target = (mode: Mode, url: URL, proxy?: HttpProxy | string): Target => ({
+  mode,
+  url,
+  proxy,
+  session: undefined
+})
+
+/** Node tries one address after the other and gives each 250 ms, which a server across the world takes to answer. */
+const autoSelectFamilyAttemptTimeout = 700
+
+/** A proxy that is connected says in this time whether there is a way. */
+const proxyPatience = Duration.seconds(5)
 
 const failureOf = (code: string, secure: boolean): ConnectionFailed["failure"] => {
+  if (code.startsWith("PROXY_")) return "proxy"
   if (code === "ECONNREFUSED") return "refused"
   if (code === "ENOTFOUND" || code === "EAI_AGAIN" || code === "EAI_FAIL" || code === "EAI_NODATA") return "dns"
   if (code === "ETIMEDOUT" || code === "ESOCKETTIMEDOUT") return "timeout"
@@ -28,45 +44,81 @@ const codeOf = (error: Error & { readonly code?: unknown; readonly errors?: Read
   return first instanceof Error ? codeOf(first) : error.name
 }
 
-/** What the socket's error says, while it still is an object. */
-const connectFailure = (to: Target, error: Error): ConnectionFailed => {
-  const code = codeOf(error)
-  const failure = failureOf(code, to.url.protocol === "https:")
-  return new ConnectionFailed({ pool: to.mode, origin: to.url.origin, failure, code, sent: false })
+const withoutBrackets = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "")
+
+const isSecure = (url: URL): boolean => url.protocol === "https:"
+
+/** What the socket's error says, while it still is an object. `secure`: whether TLS was spoken when it came. */
+const failed =
+  (to: Target, secure: boolean) =>
+  (error: Error): ConnectionFailed => {
+    const code = codeOf(error)
+    const via = typeof to.proxy === "object" ? { proxy: to.proxy.url.origin } : {}
+    const { mode: pool, url } = to
+    return new ConnectionFailed({
+      pool,
+      origin: url.origin,
+      failure: failureOf(code, secure),
+      code,
+      sent: false,
+      ...via
+    })
+  }
+
+const plain = (url: URL): Net.Socket => {
+  const port = Number(url.port || (isSecure(url) ? 443 : 80))
+  const host = withoutBrackets(url)
+  return Net.connect({ host, port, noDelay: true, keepAlive: true, autoSelectFamilyAttemptTimeout })
 }
 
-const dial = (to: Target): Net.Socket => {
-  const hostname = to.url.hostname.replace(/^\[|\]$/g, "")
-  if (to.url.protocol !== "https:") {
-    return Net.connect({ host: hostname, port: Number(to.url.port || 80), noDelay: true, keepAlive: true })
-  }
-  const socket = Tls.connect({
-    host: hostname,
-    port: Number(to.url.port || 443),
+const nameOf = (url: URL): { readonly servername?: string } => {
+  const hostname = withoutBrackets(url)
+  return Net.isIP(hostname) === 0 ? { servername: hostname } : {}
+}
+
+/** TLS with the server, on a socket of its own or on one that leads through a proxy. */
+const secured = (to: Target, socket: Net.Socket | undefined): Net.Socket => {
+  const offered = to.session
+  const port = Number(to.url.port || 443)
+  const secure = Tls.connect({
+    ...(socket === undefined ? { host: withoutBrackets(to.url), port, autoSelectFamilyAttemptTimeout } : { socket }),
+    // With a socket given, the certificate is compared with this and nothing else.
+    ...(socket === undefined ? {} : { host: withoutBrackets(to.url) }),
     ALPNProtocols: ["http/1.1"],
-    ...(Net.isIP(hostname) === 0 ? { servername: hostname } : {}),
-    ...(to.session === undefined ? {} : { session: to.session })
+    ...nameOf(to.url),
+    ...(offered === undefined ? {} : { session: offered })
   })
-  socket.setNoDelay(true)
-  socket.setKeepAlive(true, 60_000)
-  socket.on("session", (session) => {
+  const forget = (): void => {
+    if (to.session === offered) to.session = undefined
+  }
+  secure.setNoDelay(true)
+  secure.setKeepAlive(true, 60_000)
+  secure.on("session", (session) => {
     to.session = session
   })
-  return socket
+  // One that was refused would be refused again.
+  secure.once("error", forget)
+  secure.once("secureConnect", () => {
+    if (!secure.isSessionReused()) forget()
+  })
+  return secure
 }
 
-/** Opens one socket. Interruption destroys it at once, also in the middle of a handshake. */
-export const openSocket = (to: Target): Effect.Effect<Net.Socket, ConnectionFailed> =>
+/** Resumes when it is connected. Interruption destroys it at once, also in the middle of a handshake. */
+const established = (
+  socket: Net.Socket,
+  event: "connect" | "secureConnect",
+  failure: (error: Error) => ConnectionFailed
+): Effect.Effect<Net.Socket, ConnectionFailed> =>
   Effect.async((resume) => {
-    const socket = dial(to)
     const onError = (error: Error) => {
       socket.destroy()
-      resume(Effect.fail(connectFailure(to, error)))
+      resume(Effect.fail(failure(error)))
     }
     const onClose = () => onError(Object.assign(new Error("closed"), { code: "ECONNRESET" }))
     socket.once("error", onError)
     socket.once("close", onClose)
-    socket.once(to.url.protocol === "https:" ? "secureConnect" : "connect", () => {
+    socket.once(event, () => {
       socket.off("error", onError)
       socket.off("close", onClose)
       // An error of an idle socket must not be an uncaught one; "close" follows it and is listened to by the owner.
@@ -79,4 +131,56 @@ export const openSocket = (to: Target): Effect.Effect<Net.Socket, ConnectionFail
       socket.on("error", () => {})
       socket.destroy()
     })
+  })
+
+const directly = (to: Target): Effect.Effect<Net.Socket, ConnectionFailed> =>
+  Effect.suspend(() =>
+    isSecure(to.url)
+      ? established(secured(to, undefined), "secureConnect", failed(to, true))
+      : established(plain(to.url), "connect", failed(to, false))
+  )
+
+const toProxy = ({ url }: HttpProxy): Net.Socket =>
+  isSecure(url)
+    ? Tls.connect({ host: withoutBrackets(url), port: Number(url.port || 443), ...nameOf(url) })
+    : plain(url)
+
+const through = (to: Target, proxy: HttpProxy): Effect.Effect<Net.Socket, ConnectionFailed> =>
+  Effect.suspend(() => {
+    const raw = toProxy(proxy)
+    const failure = failed(to, false)
+    const unreached = (error: Error) => failure(refused(error))
+    const asked = Effect.timeoutFail(Effect.mapError(tunnel(raw, to.url, proxy), failure), {
+      duration: proxyPatience,
+      onTimeout: () => failure(new NoWay("PROXY_SILENT"))
+    })
+    return established(raw, isSecure(proxy.url) ? "secureConnect" : "connect", unreached).pipe(
+      Effect.zipRight(asked),
+      Effect.flatMap(() =>
+        isSecure(to.url)
+          ? established(secured(to, raw), "secureConnect", failed(to, true))
+          : Effect.sync(() => raw.resume())
+      ),
+      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => raw.destroy())))
+    )
+  })
+
+/** That the proxy cannot be reached is another thing than that the server cannot. */
+const refused = (error: Error): NoWay => new NoWay(`PROXY_${codeOf(error)}`)
+
+/** Opens one socket. Interruption destroys it at once. */
+export const openSocket = (to: Target): Effect.Effect<Net.Socket, ConnectionFailed> => {
+  const { proxy } = to
+  if (typeof proxy === "object") return through(to, proxy)
+  return proxy === undefined ? directly(to) : Effect.suspend(() => Effect.fail(invalid(to, proxy)))
+}
+
+const invalid = ({ mode, url }: Target, variable: string): ConnectionFailed =>
+  new ConnectionFailed({
+    pool: mode,
+    origin: url.origin,
+    failure: "proxy",
+    code: "PROXY_INVALID",
+    sent: false,
+    proxy: `in ${variable}`
   })

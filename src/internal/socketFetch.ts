@@ -9,12 +9,14 @@ import { Duration, Effect } from "effect"
 import type { buildConnector } from "undici"
 import { Client } from "#undici"
 import { ConnectionFailed, type DbError } from "../Errors.js"
+import { accepted } from "./contentCoding.js"
 import type { Deadlines } from "./deadlines.js"
 import { Exchange } from "./exchange.js"
 import { invalidAnswer, invalidRequest, refusedRequest } from "./fetchErrors.js"
 import { type Asked, FetchTransport, type Settle } from "./fetchTransport.js"
 import { headerOf, type RawHeaders } from "./leanResponse.js"
 import { openSocket, type Target } from "./openSocket.js"
+import type { PlainHeaders } from "./plainRequest.js"
 import { Tenure } from "./tenure.js"
 import type { Reason } from "./transport.js"
 import { isGivenUp, Turn } from "./turn.js"
@@ -32,10 +34,21 @@ export interface SocketOptions {
   readonly requestTimeout: Duration.Duration
   /** The largest answer, in bytes. */
   readonly maxAnswer: number
+  /** Whether to ask for compressed answers. What comes encoded is decoded in any case. */
+  readonly compression: boolean
   /** Shared by all sockets of a pool. */
   readonly deadlines: Deadlines
   /** Called once, when an open socket is closed by whomever. */
   readonly onClose: () => void
+}
+
+/** The caller chose itself, or wants a part by its bytes, which are others when encoded (Fetch standard, as `fetch` does). */
+const choosesCoding = (headers: PlainHeaders): boolean => {
+  for (const name in headers) {
+    if (name.length === 15 && name.toLowerCase() === "accept-encoding") return true
+    if (name.length === 5 && name.toLowerCase() === "range") return true
+  }
+  return false
 }
 
 class SocketGone extends Error {
@@ -137,6 +150,12 @@ export class SocketFetch extends FetchTransport<Exchange> {
     if ((this.#socket?.writableLength ?? 0) > 0) this.ended = "answered before it was asked"
   }
 
+  /** Who gave up may yet answer, and what is said of it nobody has read so far. */
+  arrived(status: number): void {
+    this.turn.begin()
+    if (isGivenUp(status, "")) this.end(`gave up waiting (HTTP ${status})`)
+  }
+
   answered(status: number, headers: RawHeaders, code: string): void {
     this.turn.begin()
     if (isGivenUp(status, code)) this.ended = `gave up waiting (HTTP ${status})`
@@ -165,7 +184,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
 
   /** Sends on the socket even between two checkouts: the pool's own pings. */
   readonly ping: Effect.Effect<void, unknown> = Effect.async((resume) => {
-    const exchange = this.dispatch(
+    const exchange = this.launch(
       { path: "/", method: "GET", headers: {}, body: undefined, tenure: new Tenure() },
       { resolve: () => resume(Effect.void), reject: (error) => resume(Effect.fail(error)) }
     )
@@ -173,6 +192,14 @@ export class SocketFetch extends FetchTransport<Exchange> {
   })
 
   protected dispatch(asked: Asked, settle: Settle): Exchange {
+    const compressible = this.options.compression && asked.method !== "HEAD" && !choosesCoding(asked.headers)
+    return this.launch(
+      compressible ? { ...asked, headers: { "accept-encoding": accepted, ...asked.headers } } : asked,
+      settle
+    )
+  }
+
+  private launch(asked: Asked, settle: Settle): Exchange {
     const { body, headers, method, path } = asked
     const exchange = new Exchange(this, `${this.origin}${path}`, asked, settle)
     this.inFlight.add(exchange)

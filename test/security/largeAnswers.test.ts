@@ -123,6 +123,7 @@ describe("an exchange", () => {
       target: target("write", new URL("http://127.0.0.1:1")),
       requestTimeout: Duration.seconds(1),
       maxAnswer: limit,
+      compression: true,
       deadlines: { add: () => {}, remove: () => {} },
       onClose: () => {}
     })

@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { PoolOptions } from "./model.js"
-import { bytes, count, duration, flag, optionalCount, type Parser } from "./parse.js"
+import { bytes, count, duration, flag, optionalCount, type Parser, proxyAddress } from "./parse.js"
 import { production } from "./presets.js"
 
 export interface Field<A> extends Parser<A> {
@@ -102,6 +102,16 @@ export const fields: Fields = {
     show: (value) => `${value} bytes`,
     // No text of JavaScript's is longer than the upper limit; an error of the database has to fit into the lower.
     ...bytes({ min: 65_536, max: 536_870_888, example: "268435456 or 256 MiB" })
+  },
+  compression: {
+    ...switched("DB_POOL_COMPRESSION", "ask for compressed answers, as fetch does"),
+    show: (value) => (value ? "on" : "off")
+  },
+  proxy: {
+    variable: "DB_POOL_PROXY",
+    meaning: "the proxy to go through, or none",
+    show: (value) => (value === "environment" ? "from HTTPS_PROXY, HTTP_PROXY, NO_PROXY" : "set"),
+    ...proxyAddress
   },
   shutdownTimeout: timed(
     "refused",

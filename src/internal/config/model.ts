@@ -39,6 +39,10 @@ export interface PoolOptions {
   readonly maxPending: number
   /** The largest answer that is taken, decoded, in bytes. */
   readonly maxAnswer: number
+  /** Whether compressed answers are asked for. */
+  readonly compression: boolean
+  /** What the environment says (`HTTPS_PROXY` and its like), none, or an address, which may hold a login. */
+  readonly proxy: "environment" | "none" | Redacted.Redacted
   /** Longest drain at shutdown. */
   readonly shutdownTimeout: Duration.Duration
   readonly enableMetrics: boolean
@@ -76,6 +80,9 @@ export interface PoolOptionsInput {
   readonly maxPending?: number | undefined
   /** Bytes, or with a unit: `"64 MB"`. */
   readonly maxAnswer?: number | string | undefined
+  readonly compression?: boolean | undefined
+  /** `"none"`, or an address with or without a login: `http://user:password@proxy:3128`. */
+  readonly proxy?: string | Redacted.Redacted | undefined
   readonly shutdownTimeout?: Duration.DurationInput | undefined
   readonly enableMetrics?: boolean | undefined
   readonly enableHealthChecks?: boolean | undefined

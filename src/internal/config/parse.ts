@@ -7,6 +7,8 @@
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { parseProxy } from "../proxyAddress.js"
 import { longestTimer } from "../time.js"
 
 /** Why a value was not taken. Neither text ever repeats the value: it may be a key pasted into the wrong variable. */
@@ -128,6 +130,22 @@ export const flag: Parser<boolean> = {
     })),
   fromUnknown: (value) =>
     typeof value === "boolean" ? Either.right(value) : refuse("neither true nor false", "give true or false, unquoted")
+}
+
+const proxyFrom = (text: string): Parsed<"environment" | "none" | Redacted.Redacted> => {
+  if (text === "none" || text === "environment") return Either.right(text)
+  return parseProxy(text) === undefined
+    ? refuse("not an address of an HTTP proxy", "give http://host:port, http://user:password@host:port, or none")
+    : Either.right(Redacted.make(text))
+}
+
+/** It may hold a login, so its value is never shown. */
+export const proxyAddress: Parser<"environment" | "none" | Redacted.Redacted> = {
+  fromText: (text) => proxyFrom(text.trim()),
+  fromUnknown: (value) => {
+    const text = Redacted.isRedacted(value) ? Redacted.value(value) : value
+    return proxyFrom(typeof text === "string" ? text.trim() : "")
+  }
 }
 
 const units: ReadonlyMap<string, string> = new Map(

@@ -153,6 +153,8 @@ const settle = (base: PoolOptions, baseKnown: boolean, sources: ReadonlyArray<So
     keepaliveInterval: option("keepaliveInterval").value,
     maxPending: option("maxPending").value,
     maxAnswer: option("maxAnswer").value,
+    compression: option("compression").value,
+    proxy: option("proxy").value,
     shutdownTimeout: option("shutdownTimeout").value,
     enableMetrics: option("enableMetrics").value,
     enableHealthChecks: option("enableHealthChecks").value,

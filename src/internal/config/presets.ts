@@ -18,6 +18,8 @@ export const production: PoolOptions = {
   keepaliveInterval: Duration.seconds(30),
   maxPending: 10_000,
   maxAnswer: 256 * 2 ** 20,
+  compression: true,
+  proxy: "environment",
   shutdownTimeout: Duration.seconds(10),
   enableMetrics: true,
   enableHealthChecks: true,

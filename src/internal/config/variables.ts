@@ -41,6 +41,8 @@ export const variables: ReadonlyArray<Variable> = [
   ofOption("keepaliveInterval"),
   ofOption("maxPending"),
   ofOption("maxAnswer"),
+  ofOption("compression"),
+  { ...ofOption("proxy"), secret: true },
   ofOption("shutdownTimeout"),
   ofOption("enableMetrics"),
   ofOption("enableHealthChecks"),

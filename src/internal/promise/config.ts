@@ -1,4 +1,4 @@
-import { Duration, Option } from "effect"
+import { Duration, Option, Redacted } from "effect"
 import { ConfigInvalid, type Load, optimized, type PoolOptions } from "../../Config.js"
 import { loads } from "../config/presets.js"
 
@@ -11,8 +11,8 @@ type Plain<A> = A extends Duration.Duration ? number : A extends Option.Option<i
  * @category models
  */
 export type PoolConfigObject = {
-  -readonly [K in Exclude<keyof PoolOptions, "rateLimit">]: Plain<PoolOptions[K]>
-} & { rateLimit?: number }
+  -readonly [K in Exclude<keyof PoolOptions, "rateLimit" | "proxy">]: Plain<PoolOptions[K]>
+} & { rateLimit?: number; proxy?: string }
 
 const plain = (options: PoolOptions): PoolConfigObject => ({
   minConnections: options.minConnections,
@@ -29,6 +29,8 @@ const plain = (options: PoolOptions): PoolConfigObject => ({
   keepaliveInterval: Duration.toMillis(options.keepaliveInterval),
   maxPending: options.maxPending,
   maxAnswer: options.maxAnswer,
+  compression: options.compression,
+  ...(Redacted.isRedacted(options.proxy) ? {} : { proxy: options.proxy }),
   shutdownTimeout: Duration.toMillis(options.shutdownTimeout),
   enableMetrics: options.enableMetrics,
   enableHealthChecks: options.enableHealthChecks,

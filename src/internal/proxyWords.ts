@@ -1,0 +1,48 @@
+/** What an error says of a way that leads through a proxy. */
+import { sentOr } from "./errorMeaning.js"
+
+const proxyFailures: Readonly<Record<string, string>> = {
+  PROXY_407: "a login is asked for on the way to",
+  PROXY_403: "it is not allowed to go to",
+  PROXY_GARBAGE: "what is no HTTP proxy answers on the way to",
+  PROXY_SILENT: "nobody answers on the way to",
+  PROXY_ECONNREFUSED: "nobody listens on the way to",
+  PROXY_INVALID: "no address of a proxy leads to"
+}
+
+const whichProxy = "Check DB_POOL_PROXY, HTTPS_PROXY and HTTP_PROXY; DB_POOL_PROXY=none goes without."
+
+const proxyRemedies: Readonly<Record<string, string>> = {
+  PROXY_407: "Give the login in the address: http://user:password@host:port.",
+  PROXY_403: "Ask who runs the proxy to allow it, or name the host in NO_PROXY.",
+  PROXY_502: "The proxy does not reach it: check SUPABASE_URL, then ask who runs the proxy.",
+  PROXY_503: "The proxy does not reach it: check SUPABASE_URL, then ask who runs the proxy.",
+  PROXY_504: "The proxy does not reach it: check SUPABASE_URL, then ask who runs the proxy."
+}
+
+const proxyTls = "If the proxy puts its own certificate before the server's, give its CA in NODE_EXTRA_CA_CERTS."
+
+interface Failed<F extends string> {
+  readonly code: string
+  readonly failure: F
+  readonly origin: string
+}
+
+type Words<F extends string> = Readonly<Record<F, string>>
+
+/** `failures` and `remedies`: what is said where no proxy is on the way. */
+export const byProxy = <F extends string>(
+  error: Failed<F> & Parameters<typeof sentOr>[0],
+  proxy: string,
+  failures: Words<F>,
+  remedies: Words<F>
+): string => {
+  const { code, failure, origin } = error
+  const ofProxy = failure === "proxy"
+  const what = ofProxy ? (proxyFailures[code] ?? "no way leads to") : failures[failure]
+  const remedy = ofProxy ? (proxyRemedies[code] ?? whichProxy) : failure === "tls" ? proxyTls : remedies[failure]
+  return (
+    `Connection failed: ${what} ${origin} by way of the proxy ${proxy}${code === "" ? "" : ` (${code})`}. ` +
+    `${sentOr(error)} ${remedy}`
+  )
+}

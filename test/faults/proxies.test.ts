@@ -1,0 +1,214 @@
+/** The way through a company's proxy: when it leads to the server, and what is said when it does not. */
+
+import { readFileSync } from "node:fs"
+import * as Http from "node:http"
+import * as Net from "node:net"
+import * as Tls from "node:tls"
+import { describe, expect, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Redacted } from "effect"
+import * as Db from "../../src/Db.js"
+import { openSocket, target } from "../../src/internal/openSocket.js"
+import { isExempt, isLoopback, proxyTo } from "../../src/internal/proxy.js"
+import { parseProxy } from "../../src/internal/proxyAddress.js"
+import { failureOf, json, layer, listen, serve } from "../support/httpServer.js"
+import { secret } from "../support/secrets.js"
+import { closedPort } from "../support/tcpProxy.js"
+
+const read = Db.read((client) => client.from("a").select("*"))
+const insert = Db.write((client) => client.from("a").insert({ id: 1 }).select("*"))
+
+interface Seen {
+  readonly to: string
+  readonly authorization: string | undefined
+}
+
+/** One that says what it is told to say, and without that leads everybody to the same port. */
+const proxyOf = (leadsTo: number, says?: string) =>
+  Effect.gen(function* () {
+    const seen: Array<Seen> = []
+    const sockets = new Set<Net.Socket>()
+    const server = Http.createServer((_, response) => json(response, []))
+    server.on("connection", (socket: Net.Socket) => sockets.add(socket.on("error", () => {})))
+    server.on("connect", (request: Http.IncomingMessage, socket: Net.Socket, head: Buffer) => {
+      seen.push({ to: request.url ?? "", authorization: request.headers["proxy-authorization"] })
+      if (says === "silence") return
+      if (says !== undefined) return void socket.end(says)
+      const upstream = Net.connect(leadsTo, "127.0.0.1", () => {
+        socket.write("HTTP/1.1 200 Connection established\r\nVia: a proxy\r\n\r\n")
+        upstream.write(head)
+        socket.pipe(upstream).pipe(socket)
+      })
+      upstream.on("error", () => socket.destroy())
+      sockets.add(upstream)
+    })
+    const port = yield* Effect.acquireRelease(listen(server), () =>
+      Effect.sync(() => {
+        server.close()
+        for (const socket of sockets) socket.destroy()
+      })
+    )
+    return { address: `127.0.0.1:${port}`, seen }
+  })
+
+const tls = (name: string) => readFileSync(new URL(`../support/tls/${name}.pem`, import.meta.url))
+
+describe("a proxy", () => {
+  it.scoped("leads to a server whose name only it knows, and alone is told the login", () =>
+    Effect.gen(function* () {
+      const server = yield* serve((response) => json(response, [{ id: 1 }]))
+      const { address, seen } = yield* proxyOf(server.port)
+      const password = secret("pass word")
+      const proxy = `http://user:${encodeURIComponent(password)}@${address}`
+      const rows = Effect.all([read, insert]).pipe(Effect.provide(layer("http://db.invalid", { proxy })))
+      expect(yield* rows).toEqual([[{ id: 1 }], [{ id: 1 }]])
+      const authorization = `Basic ${Buffer.from(`user:${password}`).toString("base64")}`
+      expect(seen).toEqual([
+        { to: "db.invalid:80", authorization },
+        { to: "db.invalid:80", authorization }
+      ])
+      expect(server.seen.map(({ headers }) => headers["proxy-authorization"])).toEqual([undefined, undefined])
+      expect(server.seen[0]?.headers.host).toBe("db.invalid")
+    })
+  )
+
+  it.scoped("that leads to a certificate which nobody trusts says so, by name and with what to do", () =>
+    Effect.gen(function* () {
+      const server = Tls.createServer({ key: tls("key"), cert: tls("cert") })
+      const port = yield* Effect.acquireRelease(listen(server), () => Effect.sync(() => server.close()))
+      const { address, seen } = yield* proxyOf(port)
+      const error = yield* failureOf(
+        Effect.provide(read, layer("https://db.invalid", { proxy: address, connectionTimeout: 8_000 }))
+      )
+      expect(error).toMatchObject({ _tag: "ConnectionFailed", failure: "tls", mayHaveExecuted: false })
+      expect(error.message).toContain(`by way of the proxy http://${address}`)
+      expect(error.message).toContain("NODE_EXTRA_CA_CERTS")
+      expect(seen[0]?.to).toBe("db.invalid:443")
+    })
+  )
+
+  const refusals: Readonly<Record<string, readonly [says: string, code: string, words: RegExp]>> = {
+    "asks for a login": [
+      "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n",
+      "PROXY_407",
+      /a login is asked for .*http:\/\/user:password@host:port/
+    ],
+    "does not allow it": ["HTTP/1.1 403 Forbidden\r\n\r\n<html>", "PROXY_403", /not allowed .* NO_PROXY/],
+    "does not reach it": ["HTTP/1.1 502 Bad Gateway\r\n\r\n", "PROXY_502", /does not reach it/],
+    "answers garbage": ["SSH-2.0-OpenSSH_9.6\r\n", "PROXY_GARBAGE", /no HTTP proxy/],
+    "answers HTTP that is none": ["HTTP/1.1 OK\r\n\r\n", "PROXY_GARBAGE", /no HTTP proxy/],
+    "talks without end": [`HTTP/1.1 200 OK\r\nA: ${"a".repeat(20_000)}`, "PROXY_GARBAGE", /no HTTP proxy/],
+    "hangs up": ["", "ECONNRESET", /by way of the proxy/]
+  }
+  for (const [name, [says, code, words]] of Object.entries(refusals)) {
+    it.scoped(`that ${name} is named, with what to do, without its login, and nothing was sent`, () =>
+      Effect.gen(function* () {
+        const { address } = yield* proxyOf(0, says)
+        const password = secret("proxy")
+        const proxy = Redacted.make(`http://user:${password}@${address}`)
+        const error = yield* failureOf(
+          Effect.provide(insert, layer("https://db.invalid", { proxy, connectionTimeout: 8_000 }))
+        )
+        expect(error).toMatchObject({ _tag: "ConnectionFailed", code, mayHaveExecuted: false })
+        expect(error.message).toContain(`https://db.invalid by way of the proxy http://${address}`)
+        expect(error.message).toContain("Nothing was sent.")
+        expect(error.message).toMatch(words)
+        expect(JSON.stringify(error)).not.toContain(password)
+      })
+    )
+  }
+
+  it.live("that says nothing is named after five seconds", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { address } = yield* proxyOf(0, "silence")
+        const error = yield* failureOf(openSocket(target("read", new URL("https://db.invalid"), parseProxy(address))))
+        expect(error).toMatchObject({ failure: "proxy", code: "PROXY_SILENT", mayHaveExecuted: false })
+        expect(error.message).toContain(
+          `nobody answers on the way to https://db.invalid by way of the proxy http://${address}`
+        )
+      })
+    )
+  )
+
+  it.effect("that is not there is named, and not the server", () =>
+    Effect.gen(function* () {
+      const proxy = `http://127.0.0.1:${yield* closedPort}`
+      const error = yield* failureOf(Effect.provide(read, layer("https://db.invalid", { proxy })))
+      expect(error).toMatchObject({ failure: "proxy", code: "PROXY_ECONNREFUSED" })
+      expect(error.message).toContain(`by way of the proxy ${proxy}`)
+      expect(error.message).toContain("DB_POOL_PROXY=none")
+    })
+  )
+})
+
+const found = (url: string, environment: Record<string, string>) =>
+  proxyTo(new URL(url), "environment").pipe(
+    Effect.map((way) => (typeof way === "object" ? way.url.origin : way)),
+    Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(environment))))
+  )
+
+describe("the environment", () => {
+  const a = "http://a:1"
+  const table: ReadonlyArray<readonly [url: string, environment: Record<string, string>, way: string | undefined]> = [
+    ["https://x.co", {}, undefined],
+    ["https://x.co", { HTTPS_PROXY: a, HTTP_PROXY: "http://b:2" }, a],
+    ["http://x.co", { HTTPS_PROXY: a, HTTP_PROXY: "http://b:2" }, "http://b:2"],
+    ["https://x.co", { HTTPS_PROXY: a, https_proxy: "http://b:2" }, "http://b:2"],
+    ["https://x.co", { HTTPS_PROXY: "a:1" }, a],
+    ["https://x.co", { HTTPS_PROXY: a, NO_PROXY: "y.co,x.co" }, undefined],
+    ["https://x.co", { HTTPS_PROXY: a, no_proxy: "*" }, undefined],
+    ["https://127.0.0.1:1", { HTTPS_PROXY: a }, undefined],
+    ["http://localhost:54321", { HTTP_PROXY: a }, undefined],
+    ["https://x.co", { HTTPS_PROXY: "socks5://a:1" }, "HTTPS_PROXY"]
+  ]
+  it.effect.each(table)("leads to %s with %j", ([url, environment, way]) =>
+    Effect.map(found(url, environment), (is) => expect(is).toBe(way))
+  )
+
+  it.effect("whose variable holds no proxy is told of by the name of the variable", () =>
+    Effect.gen(function* () {
+      const error = yield* failureOf(
+        Effect.provide(read, layer("https://db.invalid")).pipe(
+          Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["HTTPS_PROXY", "socks5://a:1"]])))
+        )
+      )
+      expect(error).toMatchObject({ failure: "proxy", code: "PROXY_INVALID" })
+      expect(error.message).toContain("in HTTPS_PROXY")
+    })
+  )
+
+  it.each([
+    ["https://x.co", "x.co", true],
+    ["https://a.x.co", ".x.co", true],
+    ["https://a.x.co", "*.x.co", true],
+    ["https://a.x.co", "x.co", true],
+    ["https://ax.co", "x.co", false],
+    ["https://x.co", "x.co:443", true],
+    ["https://x.co", "x.co:80", false],
+    ["https://10.0.0.1", "10.0.0.1", true],
+    ["https://[::2]", "::2", true],
+    ["https://[::2]:5", "[::2]:5", true],
+    ["https://X.CO", " y.co , X.co ", true],
+    ["https://x.co", "", false]
+  ])("exempts %s by NO_PROXY=%s: %s", (url, list, exempt) => {
+    expect(isExempt(new URL(url), list)).toBe(exempt)
+  })
+
+  it.each([
+    ["http://localhost", true],
+    ["http://a.localhost", true],
+    ["http://[::1]:1", true],
+    ["http://127.9.9.9", true],
+    ["http://127.evil.co", false],
+    ["http://notlocalhost", false]
+  ])("%s is this machine: %s", (url, loopback) => {
+    expect(isLoopback(new URL(url))).toBe(loopback)
+  })
+
+  it("a login is no part of the address that is shown", () => {
+    const password = secret("login")
+    const proxy = parseProxy(`http://u:${password}@h:1`)
+    expect(String(proxy?.url)).toBe("http://h:1/")
+    expect(JSON.stringify(proxy)).not.toContain(password)
+  })
+})
