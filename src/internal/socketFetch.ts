@@ -15,7 +15,9 @@ import { invalidAnswer, invalidRequest, refusedRequest } from "./fetchErrors.js"
 import { type Asked, FetchTransport, type Settle } from "./fetchTransport.js"
 import { headerOf, type RawHeaders } from "./leanResponse.js"
 import { openSocket, type Target } from "./openSocket.js"
+import { userAgent } from "./plainRequest.js"
 import { Tenure } from "./tenure.js"
+import { withOneTrace } from "./traceHeader.js"
 import type { Reason } from "./transport.js"
 import { isGivenUp, Turn } from "./turn.js"
 
@@ -34,6 +36,9 @@ export interface SocketOptions {
   /** Called once, when an open socket is closed by whomever. */
   readonly onClose: () => void
 }
+
+/** So that whoever reads a gateway's log knows what they are. */
+const asPing = { ...userAgent, "x-supabase-pool": "ping" }
 
 class SocketGone extends Error {
   override readonly name = "SocketGone"
@@ -161,7 +166,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
   /** Sends on the socket even between two checkouts: the pool's own pings. */
   readonly ping: Effect.Effect<void, unknown> = Effect.async((resume) => {
     const exchange = this.dispatch(
-      { path: "/", method: "GET", headers: {}, body: undefined, tenure: new Tenure() },
+      { path: "/", method: "GET", headers: asPing, body: undefined, tenure: new Tenure() },
       { resolve: () => resume(Effect.void), reject: (error) => resume(Effect.fail(error)) }
     )
     return Effect.sync(() => exchange.cancel(this.classify(new SocketGone("interrupted"), exchange.sent, "GET")))
@@ -175,7 +180,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
     // `reset: false`: after a HEAD undici would otherwise close the socket.
     const options = { path, method, headers, body: body ?? null, reset: false }
     this.turn.whenSettled(() => {
-      if (!exchange.settled) this.#client.dispatch(options, exchange)
+      if (!exchange.settled) withOneTrace(options, headers, (given) => this.#client.dispatch(given, exchange))
     })
     return exchange
   }
