@@ -204,17 +204,23 @@ export class Operation<A, E, R>
 
   private again(first: DbError): Effect.Effect<A, E | DbError, R> {
     // The server closed an idle socket while we were sending. Another one is likely to be well: no reason to wait.
-    const second = staleSocket(first) && this.shared.budget.withdraw() ? this.replay : Effect.fail(first)
-    return Effect.catchAll(second, (error) => this.withDelays(error)).pipe(
+    return Effect.catchAll(this.replay(first), (error) => this.withDelays(error)).pipe(
       Effect.mapError((error) => (this.doubt !== undefined && saysNothing(error) ? this.doubt : error))
     )
   }
 
-  /** None of the `maxRetries`: that a socket was closed says nothing of how the server is. */
-  private get replay(): Effect.Effect<A, E | DbError, R> {
+  /**
+   * None of the `maxRetries`: that a socket was closed says nothing of how the server is. Where nothing was sent the next may
+   * be as stale.
+   */
+  private replay(error: E | DbError): Effect.Effect<A, E | DbError, R> {
     return Effect.suspend(() => {
+      const once = this.replays === 0 || (this.replays < mostReplays && !isSent(error))
+      if (!(once && staleSocket(error) && this.mayRepeat(error) && this.shared.budget.withdraw())) {
+        return Effect.fail(error)
+      }
       this.replays += 1
-      return this.retry
+      return Effect.catchAll(this.retry, (next) => this.replay(next))
     })
   }
 
@@ -248,6 +254,11 @@ export class Operation<A, E, R>
     })
   }
 }
+
+/** Of those that meet a closed socket before anything was sent. */
+const mostReplays = 3
+
+const isSent = (error: unknown): boolean => !isDbError(error) || error._tag !== "ConnectionFailed" || error.sent
 
 const staleSocket = (error: unknown): boolean =>
   isDbError(error) && error._tag === "ConnectionFailed" && error.failure === "closed"

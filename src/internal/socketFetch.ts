@@ -13,6 +13,7 @@ import type { Deadlines } from "./deadlines.js"
 import { Exchange } from "./exchange.js"
 import { invalidAnswer, invalidRequest, refusedRequest } from "./fetchErrors.js"
 import { type Asked, FetchTransport, type Settle } from "./fetchTransport.js"
+import { asSaid } from "./hangUps.js"
 import { headerOf, type RawHeaders } from "./leanResponse.js"
 import { openSocket, type Target } from "./openSocket.js"
 import { userAgent } from "./plainRequest.js"
@@ -39,6 +40,10 @@ export interface SocketOptions {
 
 /** So that whoever reads a gateway's log knows what they are. */
 const asPing = { ...userAgent, "x-supabase-pool": "ping" }
+
+/** RFC 9112 §9.6: what was said to be closed is not to be used again. */
+const closes = (headers: RawHeaders): boolean =>
+  (headerOf(headers, "connection") ?? "").split(",").some((option) => option.trim().toLowerCase() === "close")
 
 class SocketGone extends Error {
   override readonly name = "SocketGone"
@@ -139,6 +144,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
 
   answered(status: number, headers: RawHeaders, code: string): void {
     this.turn.begin()
+    if (closes(headers)) this.ended = asSaid
     if (isGivenUp(status, code)) this.ended = `gave up waiting (HTTP ${status})`
     if (this.ended !== "") this.end(this.ended)
     if (this.hintRead) return
