@@ -12,7 +12,7 @@ import { type Parsed, type Refusal, refuse } from "./parse.js"
  * has moved on refuses its legacy ones. The first two are named when it is missing.
  */
 export const urlNames = ["SUPABASE_URL", "NEXT_PUBLIC_SUPABASE_URL"] as const
-export const anonKeyNames = ["SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"] as const
+const anonKeyNames = ["SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"] as const
 /** What Supabase's and Vercel's tools write for browsers. */
 export const publicKeyNames = [
   "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_KEY",
@@ -20,7 +20,7 @@ export const publicKeyNames = [
   "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_OR_ANON_KEY",
   "NEXT_PUBLIC_SUPABASE_ANON_KEY"
 ] as const
-export const serviceRoleKeyNames = ["SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"] as const
+const serviceRoleKeyNames = ["SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"] as const
 
 /** A value and the name the user gave it under; without a value, the names that would have been read. */
 export interface Named {
