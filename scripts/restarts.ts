@@ -1,6 +1,6 @@
 /**
  * `npm run restarts`: what a pool makes of restarts of PostgREST, of the database, and of a server that closes idle
- * connections without a word. 200 operations a second, come what may (half reads, a quarter each inserts and idempotent writes),
+ * connections without a word. 200 operations a second by 20 callers (half reads, a quarter each inserts and idempotent writes),
  * default pool. PostgREST is scripted (test/support/postgrestChild.ts), in a process of its own; its database is this process,
  * which knows what was executed. Exit code 1 where a target is missed.
  */
@@ -86,21 +86,26 @@ const operation = (kind: Ended["kind"], id: string) =>
     ? Db.read((client) => client.from("t").select("id"))
     : Db.write((client) => client.from("t").insert({ id }), { idempotent: kind === "idempotent" })
 
-/** Two hundred operations a second until what it gives is called. */
+const callers = 20
+
+/** Each caller begins an operation each 100 ms, but not before its last has ended. What it gives ends them. */
 const load = (runtime: ManagedRuntime.ManagedRuntime<Db.Provided, unknown>) => {
   const ended: Array<Ended> = []
-  const running: Array<Promise<unknown>> = []
-  let n = 0
-  const timer = setInterval(() => {
-    const kind = kinds[n++ % kinds.length] ?? "read"
-    const id = `${kind}-${++ids}`
-    running.push(
-      runtime.runPromiseExit(operation(kind, id)).then((exit) => ended.push({ id, kind, exit, at: performance.now() }))
-    )
-  }, 5)
+  let stopped = false
+  const caller = async (nth: number): Promise<void> => {
+    await sleep((100 / callers) * nth)
+    for (let due = performance.now(); !stopped; due = Math.max(due + 100, performance.now())) {
+      await sleep(Math.max(0, due - performance.now()))
+      const kind = kinds[ids % kinds.length] ?? "read"
+      const id = `${kind}-${++ids}`
+      const exit = await runtime.runPromiseExit(operation(kind, id))
+      ended.push({ id, kind, exit, at: performance.now() })
+    }
+  }
+  const all = Promise.all(Array.from({ length: callers }, (_, nth) => caller(nth)))
   return async (): Promise<ReadonlyArray<Ended>> => {
-    clearInterval(timer)
-    await Promise.all(running)
+    stopped = true
+    await all
     return ended
   }
 }
@@ -134,6 +139,8 @@ const judged = (what: string, ended: ReadonlyArray<Ended>, ready: ReadonlyArray<
     Math.min(...ended.flatMap((one) => (Exit.isSuccess(one.exit) && one.at >= at ? [one.at - at] : [])))
   )
   const repeatable = failed.filter(({ kind }) => kind !== "insert").length
+  const words = new Set(failed.map(({ exit, kind }) => `${kind}: ${String(errorOf(exit)).slice(0, 160)}`))
+  for (const word of words) process.stderr.write(`${what}: ${word}\n`)
   const isWell = repeatable + mislabelled + doubled + lost === 0 && first.every((millis) => millis <= 500)
   return {
     what,
