@@ -181,7 +181,8 @@ const under = async (what: string, port: number, once: () => Promise<number>): P
   return judged(what, ended, ready)
 }
 
-const free = 20_000 + (process.pid % 20_000)
+/** Below what Linux gives to whoever asks for any. */
+const free = 20_000 + (process.pid % 10_000)
 let server = await listen(await spare(free))
 
 const restart = async (): Promise<number> => {

@@ -91,6 +91,7 @@ export class Opener<R extends Resource> {
   /** The last time that nothing came of fresh ones, so perhaps connecting takes long. */
   private isPatient = false
   private readonly underway: Set<Attempt> = new Set()
+  private readonly toTell: Set<() => void> = new Set()
   private readonly pool: Ground<R>
   private readonly attempts: FiberSet.FiberSet
   private readonly forkAttempt: (effect: Effect.Effect<void>) => void
@@ -291,8 +292,19 @@ export class Opener<R extends Resource> {
 
   private recovered(): void {
     const { since } = this.circuit
-    if (this.circuit.succeeded(this.pool.now())) this.pool.fork(this.pool.ledger.logRecovered(since))
+    if (!this.circuit.succeeded(this.pool.now())) return
+    this.pool.fork(this.pool.ledger.logRecovered(since))
+    const told = [...this.toTell]
+    this.toTell.clear()
+    for (const tell of told) tell()
   }
+
+  /** Done when connecting works again after it has failed. */
+  readonly recovery: Effect.Effect<void> = Effect.async((resume) => {
+    const tell = (): void => resume(Effect.void)
+    this.toTell.add(tell)
+    return Effect.sync(() => this.toTell.delete(tell))
+  })
 
   /** Nothing when the pool itself ended the attempt, or a faster one did. */
   private errorOf(exit: Exit.Exit<R, ConnectionFailed | Overtaken>): ConnectionFailed | undefined {
