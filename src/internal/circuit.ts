@@ -14,7 +14,7 @@ const restartDelay = 350
 const restart = 10
 const longestDelay = 1_500
 /** Who fails again sooner than this (ms) after recovering never was well: the delays go on where they were. */
-const recovered = 5_000
+const recovered = 2_000
 
 export class Circuit {
   /** The last failure, while connecting fails. */
