@@ -55,7 +55,7 @@ describe("the contract's table", () => {
     ["DB_POOL_HEALTH_CHECK_INTERVAL", "healthCheckInterval", "30000 ms"],
     ["DB_POOL_LEAK_DETECTION_TIMEOUT", "leakDetectionTimeout", "60000 ms"],
     ["DB_POOL_MAX_LIFETIME", "maxLifetime", "1800000 ms"],
-    ["DB_POOL_KEEPALIVE_INTERVAL", "keepaliveInterval", "30000 ms"],
+    ["DB_POOL_KEEPALIVE_INTERVAL", "keepaliveInterval", "25000 ms"],
     ["DB_POOL_MAX_PENDING", "maxPending", "10000"],
     ["DB_POOL_MAX_ANSWER", "maxAnswer", "268435456 bytes"],
     ["DB_POOL_COMPRESSION", "compression", "on"],
@@ -80,6 +80,9 @@ describe("the contract's table", () => {
       "DB_POOL_SLACK_WEBHOOK_URL",
       "SUPABASE_ANON_KEY",
       "SUPABASE_PUBLISHABLE_KEY",
+      "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_KEY",
+      "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_DEFAULT_KEY",
+      "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_OR_ANON_KEY",
       "NEXT_PUBLIC_SUPABASE_ANON_KEY",
       "SUPABASE_SERVICE_ROLE_KEY",
       "SUPABASE_SECRET_KEY"
@@ -226,7 +229,29 @@ describe("precedence", () => {
       const first = yield* read({ ...later, ...access })
       expect(first.url).toBe(access.SUPABASE_URL)
       expect(Redacted.value(first.anonKey)).toBe(access.SUPABASE_ANON_KEY)
-      expect(Redacted.value(first.serviceRoleKey)).toBe(access.SUPABASE_SERVICE_ROLE_KEY)
+      expect(Redacted.value(first.serviceRoleKey)).toBe(later.SUPABASE_SECRET_KEY)
+    })
+  )
+
+  it.effect("a new key is used before a legacy one, under whichever of today's names it is written", () =>
+    Effect.gen(function* () {
+      const anonKeyIn = (environment: Environment) =>
+        Effect.map(built(Config.SupabaseConfig.layer, environment), (context) =>
+          Redacted.value(Context.get(context, Config.SupabaseConfig).anonKey)
+        )
+      const legacy = { ...access, SUPABASE_ANON_KEY: "legacy", NEXT_PUBLIC_SUPABASE_ANON_KEY: "legacy-2" }
+      expect(yield* anonKeyIn(legacy)).toBe("legacy")
+      for (const name of [
+        "SUPABASE_PUBLISHABLE_KEY",
+        "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_KEY",
+        "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_DEFAULT_KEY",
+        "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_OR_ANON_KEY"
+      ]) {
+        const both = { ...legacy, [name]: "sb_publishable_1" }
+        expect(yield* anonKeyIn(both)).toBe("sb_publishable_1")
+        const other = { ...both, NEXT_PUBLIC_SUPABASE_URL: "https://another.supabase.co" }
+        expect(yield* anonKeyIn(other)).toBe(name.startsWith("NEXT_") ? "legacy" : "sb_publishable_1")
+      }
     })
   )
 })

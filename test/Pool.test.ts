@@ -37,14 +37,14 @@ describe("size", () => {
     })
   )
 
-  it.scoped("at most two connect at a time", () =>
+  it.scoped("two connect at a time at first, and one more for each that succeeds", () =>
     Effect.gen(function* () {
       const world = Object.assign(new FakeWorld(), { connecting: "decide" as const })
       const { core } = yield* make({ world, max: 10, min: 5 })
       yield* askMany(core, 8)
       expect([metricsOf(core).connecting, world.undecided.length]).toEqual([2, 2])
       for (let n = 0; n < 8; n += 1) yield* world.accept
-      expect([metricsOf(core).active, world.peakAttempts]).toEqual([8, 2])
+      expect([metricsOf(core).active, world.peakAttempts]).toEqual([8, 5])
     })
   )
 

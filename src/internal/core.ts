@@ -9,8 +9,10 @@ import { Cause, Clock, Duration, Effect, Exit, FiberSet, Pool, Scope } from "eff
 import { type AcquireError, AcquireTimeout, PoolClosed, PoolOverloaded } from "../Errors.js"
 import { inBackground } from "./asyncContext.js"
 import { Bag } from "./bag.js"
-import type { CoreOptions } from "./coreOptions.js"
+import type { CoreOptions, End, Services } from "./coreOptions.js"
 import * as Deadlines from "./deadlines.js"
+import { Habits } from "./habits.js"
+import * as HangUps from "./hangUps.js"
 import * as Housekeeper from "./housekeeper.js"
 import { reclaim } from "./leakWatch.js"
 import { type Caller, Lease, type Resource } from "./lease.js"
@@ -21,33 +23,16 @@ import * as Slot from "./slot.js"
 import { monotonic } from "./time.js"
 
 /**
- * A socket that the other side closes sooner than this (ms) after it was opened, unused, was never a connection: so do
- * proxies with nobody behind them.
- */
-const stillborn = 250
-
-/**
  * How long Effect's `Pool` remembers what it made, ended or not. Its usage strategy would remember all of it for ever.
  */
 const memory = Duration.minutes(1)
-
-/** Why a lease ends. */
-type End = "idle-closed" | "retired" | "failed" | "reset" | "closed" | "reclaimed"
-
-interface Services<R extends Resource> {
-  readonly clock: Clock.Clock
-  readonly deadlines: Deadlines.Deadlines
-  readonly leaks: Deadlines.Deadlines
-  /** Not at once: what is forked must not run inside the change of state that forks it. */
-  readonly fork: (effect: Effect.Effect<void>) => void
-  readonly opener: (core: Core<R>) => Opener<R>
-}
 
 export class Core<R extends Resource> {
   readonly bag: Bag<Lease<R>> = new Bag()
   readonly leases: Map<R, Lease<R>> = new Map()
   readonly ledger: Ledger
   readonly opener: Opener<R>
+  readonly habits: Habits = new Habits()
   phase: "open" | "draining" | "closed" = "open"
   active = 0
   private closing = 0
@@ -60,7 +45,7 @@ export class Core<R extends Resource> {
   private readonly clock: Clock.Clock
   private readonly leaks: Deadlines.Deadlines
 
-  constructor(options: CoreOptions<R>, services: Services<R>) {
+  constructor(options: CoreOptions<R>, services: Services<Core<R>, R>) {
     this.options = options
     this.clock = services.clock
     this.deadlines = services.deadlines
@@ -78,6 +63,11 @@ export class Core<R extends Resource> {
   /** Sockets that are open and not on their way out. */
   get total(): number {
     return this.leases.size - this.closing
+  }
+
+  /** A server that keeps idle connections for moments only has those that are used: others would cost a ping each moment. */
+  get least(): number {
+    return this.habits.isShort ? Math.min(1, this.options.min) : this.options.min
   }
 
   /** A resource until the scope closes. */
@@ -194,8 +184,10 @@ export class Core<R extends Resource> {
     this.ledger.record("released", lease, now)
     lease.holder = undefined
     const end = clean ? this.endOf(lease, now) : "failed"
-    if (end === undefined) this.place(lease)
-    else this.discard(lease, end)
+    if (clean && end === "failed") HangUps.whileLent(this, lease)
+    if (end !== undefined) this.discard(lease, end)
+    else if (HangUps.mayBeLentAgain(this, lease)) this.place(lease)
+    else HangUps.endOrWatch(this, lease)
     this.tellDrained()
     return undefined
   }
@@ -237,6 +229,7 @@ export class Core<R extends Resource> {
       return
     }
     lease.lastUsed = now
+    this.habits.answered(++lease.answers, lease.resource.keepAliveHint)
     lease.state = "idle"
     this.bag.offerBelow(lease)
   }
@@ -266,11 +259,12 @@ export class Core<R extends Resource> {
     return new PoolClosed({ pool: this.options.mode, sent, method })
   }
 
-  admit(resource: R, scope: Scope.CloseableScope, random: number): void {
+  admit(resource: R, scope: Scope.CloseableScope, random: number, answers: number): void {
     const now = this.now()
     const { maxLifetime } = this.options
     const expiresAt = maxLifetime > 0 ? now + maxLifetime * (1 - 0.025 * random) : Number.POSITIVE_INFINITY
     const lease = new Lease({ resource, scope, now, expiresAt, onLeak: (leaked) => reclaim(this, leaked) })
+    lease.answers = answers
     this.leases.set(resource, lease)
     this.ledger.record("created", lease, now)
     this.place(lease)
@@ -322,10 +316,8 @@ export class Core<R extends Resource> {
   /** The other side closed a socket. One that is lent is seen when it comes back, by its borrower first. */
   private readonly lost = (resource: R): void => {
     const lease = this.leases.get(resource)
-    if (lease?.state !== "idle") return
-    if (!lease.used && this.now() - lease.openedAt < stillborn) {
-      this.opener.failed(this.opener.failure("closed", "ECONNRESET"))
-    }
+    if (lease === undefined || (lease.state !== "idle" && this.habits.watched !== lease)) return
+    HangUps.whileIdle(this, lease)
     this.discard(lease, "failed")
   }
 

@@ -1,8 +1,23 @@
-import type { Duration, Effect, Scope } from "effect"
+import type { Clock, Duration, Effect, Scope } from "effect"
 import type { Mode } from "../Errors.js"
 import type { Listener } from "./audit/listeners.js"
+import type { Deadlines } from "./deadlines.js"
 import type { Resource } from "./lease.js"
 import type { Periods } from "./metrics/pool.js"
+import type { Opener } from "./opener.js"
+
+/** Why a lease ends. */
+export type End = "idle-closed" | "retired" | "failed" | "reset" | "closed" | "reclaimed"
+
+/** What the pool itself does not make; `C` is the pool. */
+export interface Services<C, R extends Resource> {
+  readonly clock: Clock.Clock
+  readonly deadlines: Deadlines
+  readonly leaks: Deadlines
+  /** Not at once: what is forked must not run inside the change of state that forks it. */
+  readonly fork: (effect: Effect.Effect<void>) => void
+  readonly opener: (core: C) => Opener<R>
+}
 
 /** Zero turns `leakDetectionTimeout`, `maxLifetime` and `keepaliveInterval` off. */
 export interface CoreOptions<R extends Resource> {

@@ -1,9 +1,10 @@
-import { Cause, Context, Duration, Effect, Layer, type Redacted, Runtime, type Scope } from "effect"
+import { Cause, Context, Duration, Effect, Layer, Option, type Redacted, Runtime, type Scope } from "effect"
 import { PoolConfig, type PoolOptions, type PoolSize, poolSizes, SupabaseConfig } from "../Config.js"
 import * as Connection from "../Connection.js"
 import type { Mode } from "../Errors.js"
 import { inNone } from "./asyncContext.js"
 import { type Listener, Listeners } from "./audit/listeners.js"
+import { plainHttp } from "./config/supabase.js"
 import { Core } from "./core.js"
 import * as Deadlines from "./deadlines.js"
 import { Identities } from "./identity.js"
@@ -104,7 +105,17 @@ const make = (carrier: Carrier) =>
     return { read, write, identities: new Identities(anonKey, serviceRoleKey) }
   })
 
-export const layer: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(Cores, make(sockets))
+const warnOfPlainHttp: Effect.Effect<void, never, SupabaseConfig> = Effect.flatMap(SupabaseConfig, ({ url }) =>
+  Option.match(plainHttp(url), {
+    onNone: () => Effect.void,
+    onSome: ({ problem, remedy }) => Effect.logWarning(`${problem}. To mend it, ${remedy}.`)
+  })
+)
+
+export const layer: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(
+  Cores,
+  Effect.zipRight(warnOfPlainHttp, make(sockets))
+)
 
 /** The same pools, with every request carried by something else. */
 export const layerCarriedBy = (carrier: Carrier): Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> =>

@@ -8,6 +8,7 @@ import { aborted, abortReason, refusedRequest, requestOf } from "./fetchErrors.j
 import {
   isPlainBody,
   methodOf,
+  named,
   type PlainBody,
   type PlainHeaders,
   pathOf,
@@ -117,7 +118,7 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
     if (refused !== undefined) return refuse(tenure, refused)
     if (signal?.aborted === true) return refuse(tenure, aborted(false, method), abortReason(signal))
     const { traceparent } = tenure
-    const all = traceparent === "" ? headers : { traceparent, ...headers }
+    const all = traceparent === "" ? named(headers) : { traceparent, ...named(headers) }
     return new Promise((resolve, reject) => {
       const asked = { path, method, headers: all, body, tenure }
       if (signal === null || signal === undefined) this.dispatch(asked, { resolve, reject })

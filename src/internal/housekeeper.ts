@@ -15,29 +15,35 @@ const pingLimit = Duration.seconds(5)
 const longestTick = 1_000
 const shortestTick = 10
 
+/** Where a connection is closed after moments: so long (ms) after it was used it is used no more. */
+const inUse = 10_000
+
+/**
+ * How long a connection may be silent: our interval, or less where the server was heard or seen to hang up sooner. The
+ * margin is for the time until the next look, and for the way.
+ */
+const silence = <R extends Resource>({ habits, options }: Core<R>, hint = Number.POSITIVE_INFINITY): number =>
+  Math.min(options.keepaliveInterval, 0.7 * Math.min(habits.kept, hint))
+
 const tickOf = <R extends Resource>(core: Core<R>): Duration.Duration => {
   const { idleTimeout, keepaliveInterval, maxLifetime } = core.options
-  const limits = [idleTimeout, keepaliveInterval, maxLifetime].filter((limit) => limit > 0)
-  return Duration.millis(Math.max(shortestTick, Math.min(longestTick, ...limits.map((limit) => limit / 2))))
-}
-
-/** How long this lease may be silent: our interval, or less where the server says that it hangs up sooner. */
-const silence = <R extends Resource>(core: Core<R>, lease: Lease<R>): number => {
-  const { keepaliveInterval } = core.options
-  const hint = lease.resource.keepAliveHint
-  return hint === undefined ? keepaliveInterval : Math.min(keepaliveInterval, hint / 2)
+  const limits = [idleTimeout, keepaliveInterval, maxLifetime].filter((limit) => limit > 0).map((limit) => limit / 2)
+  if (keepaliveInterval > 0) limits.push(silence(core) / 5)
+  return Duration.millis(Math.max(shortestTick, Math.min(longestTick, ...limits)))
 }
 
 const isSilent = <R extends Resource>(core: Core<R>, lease: Lease<R>, now: number): boolean =>
-  core.options.keepaliveInterval > 0 && now - lease.lastUsed >= silence(core, lease)
+  core.options.keepaliveInterval > 0 && now - lease.lastUsed >= silence(core, lease.resource.keepAliveHint)
 
 /** Why this lease has to go, or whether it is to be pinged; nothing where it is well. */
 const verdict = <R extends Resource>(core: Core<R>, lease: Lease<R>, now: number) => {
-  const { idleTimeout, min } = core.options
+  const { idleTimeout } = core.options
   if (!lease.resource.isOpen) return "failed"
   if (now >= lease.expiresAt) return "retired"
-  if (core.total > min && now - lease.idleSince >= idleTimeout) return "idle-closed"
-  return isSilent(core, lease, now) ? "ping" : undefined
+  const above = core.total > core.least
+  if (above && now - lease.idleSince >= idleTimeout) return "idle-closed"
+  if (!isSilent(core, lease, now)) return undefined
+  return above && core.habits.isShort && now - lease.idleSince >= inUse ? "idle-closed" : "ping"
 }
 
 const ping = <R extends Resource>(core: Core<R>, lease: Lease<R>): Effect.Effect<void> =>
@@ -68,7 +74,7 @@ export const run = <R extends Resource>(core: Core<R>): Effect.Effect<void, neve
   sweep(core).pipe(
     // One bad sweep must not be the last.
     Effect.catchAllCause((cause) => Effect.logError("looking after idle connections failed", cause)),
-    Effect.delay(tickOf(core)),
+    (step) => Effect.suspend(() => Effect.delay(step, tickOf(core))),
     Effect.forever,
     forkBackground,
     Effect.asVoid

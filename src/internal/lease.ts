@@ -55,6 +55,8 @@ export class Lease<R extends Resource> extends Deadline {
   readonly openedAt: number
   /** Was lent at least once. */
   used = false
+  /** How many times it came back as good as new, from a borrower or a ping. */
+  answers = 0
   /** Last return, or opening. */
   idleSince: number
   /** Last traffic on the socket, pings included. */

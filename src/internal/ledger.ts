@@ -92,6 +92,12 @@ export class Ledger {
     )
   }
 
+  logClosesEach(): Effect.Effect<void> {
+    return Effect.logWarning(
+      "the server closes each connection after its answer: every operation waits for a connection of its own. Turn on keep-alive in the server, or in the proxy before it."
+    ).pipe(Effect.annotateLogs({ pool: this.mode }))
+  }
+
   logRecovered(since: number): Effect.Effect<void> {
     return Effect.suspend(() => {
       const outage = Duration.millis(monotonic(this.clock) - since)

@@ -1,5 +1,6 @@
 /**
- * Opens what the pool lacks: at most two sockets at a time, and one at a time while connecting fails.
+ * Opens what the pool lacks: two sockets at a time at first, one more for each that succeeds while no more were allowed,
+ * and one at a time while connecting fails. So a server that closes after each answer gets as many as it takes.
  *
  * An attempt belongs to nobody. Whoever waits first takes what comes of it, so a caller that leaves does not cancel it,
  * and it may last longer than that caller was willing to wait.
@@ -17,8 +18,11 @@ import type { Resource } from "./lease.js"
 import type { Ledger } from "./ledger.js"
 import type { Slot } from "./slot.js"
 
-/** At most so many sockets connect at a time (HikariCP opens one at a time; two halve the warm-up). */
-const maxConnecting = 2
+/** So many sockets connect at a time at first (HikariCP opens one at a time; two halve the warm-up). */
+const atFirst = 2
+
+/** Who has opened nothing for so long (ms) begins anew: what the server took then says nothing of now. */
+const memory = 10_000
 
 /** A connection attempt that takes longer than this has failed, however long callers are willing to wait. */
 const longestConnect = Duration.seconds(10)
@@ -60,11 +64,13 @@ export interface Ground<R extends Resource> {
   readonly leases: { readonly size: number }
   /** Sockets that are open and not on their way out. */
   readonly total: number
+  /** So many are open also where nobody asks. */
+  readonly least: number
   readonly bag: { readonly pending: number }
   now(): number
   fork(effect: Effect.Effect<void>): void
   /** Takes in a connection that is open. */
-  admit(resource: R, scope: Scope.CloseableScope, random: number): void
+  admit(resource: R, scope: Scope.CloseableScope, random: number, answers: number): void
   /** Tells those who wait, when there is nothing left to wait for. */
   dismissHopeless(): void
 }
@@ -72,6 +78,9 @@ export interface Ground<R extends Resource> {
 export class Opener<R extends Resource> {
   readonly circuit: Circuit = new Circuit()
   connecting = 0
+  /** At most so many connect at a time. */
+  private allowed = atFirst
+  private lastOpened = Number.NEGATIVE_INFINITY
   /** Set right after construction: Effect's `Pool` makes resources that tell this pool of their end. */
   items: Pool.Pool<Slot<R>> | undefined = undefined
   /** From the moment a probe is planned until it begins. */
@@ -82,6 +91,7 @@ export class Opener<R extends Resource> {
   /** The last time that nothing came of fresh ones, so perhaps connecting takes long. */
   private isPatient = false
   private readonly underway: Set<Attempt> = new Set()
+  private readonly toTell: Set<() => void> = new Set()
   private readonly pool: Ground<R>
   private readonly attempts: FiberSet.FiberSet
   private readonly forkAttempt: (effect: Effect.Effect<void>) => void
@@ -101,12 +111,16 @@ export class Opener<R extends Resource> {
   grow(): void {
     if (this.pool.phase !== "open") return
     if (this.isDoubtful) this.planProbe()
+    if (this.connecting === 0 && this.pool.now() - this.lastOpened > memory) {
+      this.allowed = Math.min(this.allowed, atFirst)
+    }
     while (!this.circuit.isOpen && this.hasRoom && this.isWanted(this.connecting)) this.connect(this.openOne)
   }
 
   /** Connecting failed, or what it gave was worth nothing. `grow` plans the next attempt when its socket is gone. */
   failed(error: ConnectionFailed): void {
     if (this.pool.phase !== "open") return
+    this.allowed = atFirst
     this.pool.ledger.connectFailed(error)
     if (this.circuit.failed(error, this.pool.now())) this.pool.fork(this.pool.ledger.logDown(error))
     this.pool.dismissHopeless()
@@ -129,11 +143,11 @@ export class Opener<R extends Resource> {
   }
 
   private get hasRoom(): boolean {
-    return this.connecting < maxConnecting && this.pool.leases.size + this.connecting < this.pool.options.max
+    return this.connecting < this.allowed && this.pool.leases.size + this.connecting < this.pool.options.max
   }
 
   private isWanted(coming: number): boolean {
-    return this.pool.bag.pending > coming || this.pool.total + coming < this.pool.options.min
+    return this.pool.bag.pending > coming || this.pool.total + coming < this.pool.least
   }
 
   private get hanging(): number {
@@ -200,11 +214,18 @@ export class Opener<R extends Resource> {
       this.underway.delete(current)
       // From here to `admit` no other fiber may run, or it would see a place that is free and is not.
       if (Exit.isSuccess(exit) && exit.value.isOpen && this.pool.phase === "open") {
-        this.connecting -= 1
-        this.hungSince = undefined
+        this.succeeded()
         this.pool.ledger.opened(this.pool.now() - current.began)
         this.overtake(current)
-        this.admit(exit.value, scope, random)
+        this.recovered()
+        this.pool.admit(exit.value, scope, random, isProbe ? 1 : 0)
+        return
+      }
+      // A probe was answered. Some servers close after each answer, and are well.
+      if (Exit.isSuccess(exit) && isProbe && this.pool.phase === "open") {
+        this.recovered()
+        yield* Scope.close(scope, Exit.void)
+        this.connecting -= 1
         return
       }
       const error = this.errorOf(exit)
@@ -215,6 +236,14 @@ export class Opener<R extends Resource> {
     })
   }
 
+  private succeeded(): void {
+    // Only where the limit was felt: that few succeed at a time says nothing of many.
+    if (this.connecting >= this.allowed) this.allowed += 1
+    this.connecting -= 1
+    this.lastOpened = this.pool.now()
+    this.hungSince = undefined
+  }
+
   /** Sees to it that a probe goes out when the attempt hangs, or that it makes place for a fresh one. */
   private watch(current: Attempt): Effect.Effect<void, Overtaken> {
     return Effect.gen(this, function* () {
@@ -222,7 +251,7 @@ export class Opener<R extends Resource> {
       current.slow = true
       this.grow()
       yield* Effect.timeoutOption(Deferred.await(current.overtaken), patienceAlone - patience)
-      if (this.isPatient || this.hasRoom || this.connecting >= maxConnecting) return
+      if (this.isPatient || this.hasRoom || this.connecting >= this.allowed) return
       this.hungSince ??= current.began
       Deferred.unsafeDone(current.overtaken, Effect.fail(new Overtaken()))
     })
@@ -249,9 +278,9 @@ export class Opener<R extends Resource> {
     }
   }
 
-  /** Of two that hang the elder is kept. The end of the other brings a probe. */
+  /** Of those that hang the elder are kept. The end of the other brings a probe. */
   private makeRoom(): void {
-    if (this.hanging < maxConnecting) return
+    if (this.hanging < this.allowed) return
     const youngest = [...this.underway].at(-1)
     if (youngest !== undefined) Deferred.unsafeDone(youngest.overtaken, Effect.fail(new Overtaken()))
   }
@@ -261,11 +290,21 @@ export class Opener<R extends Resource> {
     return error.failure === "timeout" && !this.circuit.isOpen
   }
 
-  private admit(resource: R, scope: Scope.CloseableScope, random: number): void {
+  private recovered(): void {
     const { since } = this.circuit
-    if (this.circuit.succeeded(this.pool.now())) this.pool.fork(this.pool.ledger.logRecovered(since))
-    this.pool.admit(resource, scope, random)
+    if (!this.circuit.succeeded(this.pool.now())) return
+    this.pool.fork(this.pool.ledger.logRecovered(since))
+    const told = [...this.toTell]
+    this.toTell.clear()
+    for (const tell of told) tell()
   }
+
+  /** Done when connecting works again after it has failed. */
+  readonly recovery: Effect.Effect<void> = Effect.async((resume) => {
+    const tell = (): void => resume(Effect.void)
+    this.toTell.add(tell)
+    return Effect.sync(() => this.toTell.delete(tell))
+  })
 
   /** Nothing when the pool itself ended the attempt, or a faster one did. */
   private errorOf(exit: Exit.Exit<R, ConnectionFailed | Overtaken>): ConnectionFailed | undefined {

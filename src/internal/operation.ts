@@ -5,11 +5,24 @@
  * would be held for as long.
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Cause, type Clock, Duration, Effect, Effectable, Either, Exit, type Fiber, identity, Schedule } from "effect"
+import {
+  Cause,
+  type Clock,
+  Duration,
+  Effect,
+  Effectable,
+  Either,
+  Exit,
+  type Fiber,
+  identity,
+  Random,
+  Schedule
+} from "effect"
 import type { PooledConnection } from "../Connection.js"
 import { type AcquireError, type DbError, isDbError, type Mode, QueryError } from "../Errors.js"
 import type * as Metrics from "../Metrics.js"
 import * as Retry from "../Retry.js"
+import { keeping } from "./asyncContext.js"
 import type { PoolCore, PoolLease } from "./cores.js"
 import { type Caller, nobody } from "./lease.js"
 import type { Borrower, Restore } from "./request.js"
@@ -63,6 +76,8 @@ export class Operation<A, E, R>
   retries = 0
   /** Those of them that stand for one which met a closed socket, and are not counted. */
   private replays = 0
+  /** A delay was cut short since the server was back. */
+  private woken = false
   /** The builder said that it must not be repeated. */
   private once = false
   /** Of the last attempt; empty before there was one. */
@@ -204,17 +219,23 @@ export class Operation<A, E, R>
 
   private again(first: DbError): Effect.Effect<A, E | DbError, R> {
     // The server closed an idle socket while we were sending. Another one is likely to be well: no reason to wait.
-    const second = staleSocket(first) && this.shared.budget.withdraw() ? this.replay : Effect.fail(first)
-    return Effect.catchAll(second, (error) => this.withDelays(error)).pipe(
+    return Effect.catchAll(this.replay(first), (error) => this.withDelays(error)).pipe(
       Effect.mapError((error) => (this.doubt !== undefined && saysNothing(error) ? this.doubt : error))
     )
   }
 
-  /** None of the `maxRetries`: that a socket was closed says nothing of how the server is. */
-  private get replay(): Effect.Effect<A, E | DbError, R> {
+  /**
+   * None of the `maxRetries`: that a socket was closed says nothing of how the server is. Where nothing was sent the next may
+   * be as stale.
+   */
+  private replay(error: E | DbError): Effect.Effect<A, E | DbError, R> {
     return Effect.suspend(() => {
+      const once = this.replays === 0 || (this.replays < mostReplays && !isSent(error))
+      if (!(once && staleSocket(error) && this.mayRepeat(error) && this.shared.budget.withdraw())) {
+        return Effect.fail(error)
+      }
       this.replays += 1
-      return this.retry
+      return Effect.catchAll(this.retry, (next) => this.replay(next))
     })
   }
 
@@ -233,13 +254,26 @@ export class Operation<A, E, R>
     return Math.max(1, this.since + this.shared.patience - precise(this.shared.clock))
   }
 
+  /**
+   * Who could not connect waits no longer than until that works again. Once only: a server that comes and goes would use up
+   * all retries in a moment.
+   */
+  private orUntilRecovered<B, F>(error: E | DbError, delay: Effect.Effect<B, F>): Effect.Effect<void, F> {
+    if (this.woken || !isDbError(error) || error._tag !== "ConnectionFailed") return Effect.asVoid(delay)
+    const recovered = Effect.flatMap(this.core.opener.recovery, () => {
+      this.woken = true
+      return Effect.flatMap(Random.next, (random) => Effect.sleep(apart * random))
+    })
+    return keeping(Effect.raceFirst(Effect.asVoid(delay), recovered))
+  }
+
   private withDelays(first: E | DbError): Effect.Effect<A, E | DbError, R> {
     const inTime = (error: DbError, delay: Duration.Duration): boolean =>
       error._tag !== "ConnectionFailed" || error.sent || Duration.toMillis(delay) < this.remaining
     return Effect.flatMap(Schedule.driver(Schedule.check(this.shared.schedule, inTime)), (driver) => {
       const loop = (error: E | DbError): Effect.Effect<A, E | DbError, R> =>
         this.mayRepeat(error) && this.shared.budget.withdraw()
-          ? Effect.matchEffect(driver.next(error), {
+          ? Effect.matchEffect(this.orUntilRecovered(error, driver.next(error)), {
               onFailure: () => Effect.fail(error),
               onSuccess: () => Effect.catchAll(this.retry, loop)
             })
@@ -248,6 +282,14 @@ export class Operation<A, E, R>
     })
   }
 }
+
+/** Of those that meet a closed socket before anything was sent. */
+const mostReplays = 3
+
+const isSent = (error: unknown): boolean => !isDbError(error) || error._tag !== "ConnectionFailed" || error.sent
+
+/** Those who go on when the server is back do so at moments of their own, within so long (ms). */
+const apart = 100
 
 const staleSocket = (error: unknown): boolean =>
   isDbError(error) && error._tag === "ConnectionFailed" && error.failure === "closed"

@@ -1,4 +1,5 @@
 /** What `fetch` is given, in the plain form that goes on the wire. */
+import { version } from "./version.js"
 
 /** A read connection sends these only. */
 export const reads = (method: string): boolean => method === "GET" || method === "HEAD"
@@ -38,4 +39,14 @@ export const pathOf = (url: string, origin: string): string | undefined => {
   if (!URL.canParse(url)) return undefined
   const parsed = new URL(url)
   return parsed.origin === origin ? `${parsed.pathname}${parsed.search}` : undefined
+}
+
+/** Firewalls refuse who does not say what it is. */
+export const userAgent = { "user-agent": `effect-supabase-pool/${version}` }
+
+/** With our name, unless the caller has given another; most have it already, and copying costs. */
+export const named = (headers: PlainHeaders): PlainHeaders => {
+  if (headers["user-agent"] !== undefined) return headers
+  for (const name in headers) if (name.toLowerCase() === "user-agent") return headers
+  return { ...userAgent, ...headers }
 }

@@ -3,7 +3,7 @@ import { Redacted } from "effect"
 import { QueryError } from "../Errors.js"
 import { unsaid } from "./builderFields.js"
 import { invalidRequest } from "./invalidRequest.js"
-import { type PlainHeaders, plainHeaders } from "./plainRequest.js"
+import { type PlainHeaders, plainHeaders, userAgent } from "./plainRequest.js"
 import { withoutSecrets } from "./words.js"
 
 type Fetch = typeof globalThis.fetch
@@ -54,7 +54,7 @@ class PooledClient extends SupabaseClient {
       global: { fetch: inPlaceOfHidden(keys, fetch, refuse) },
       realtime: { transport: NoRealtime }
     })
-    const fixed = { ...Object.fromEntries(this.rest.headers.entries()), ...keys }
+    const fixed = { ...userAgent, ...Object.fromEntries(this.rest.headers.entries()), ...keys }
     // The builder copies them four times for each request, and copying `Headers` takes longer than sending does.
     this.rest.headers = new Headers()
     Reflect.set(this.rest, "retry", unsaid)
@@ -121,17 +121,28 @@ const upwards = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){2}(?:[/\\]|%2f|%5c|$)/i
 
 const pathOf = (url: string): string => url.split(/[?#]/, 1)[0] ?? ""
 
+/** Supabase's keys of today, which are no tokens. */
+const isNewKey = (key: string): boolean => key.startsWith("sb_publishable_") || key.startsWith("sb_secret_")
+
+/** Functions check who calls by the token in `Authorization`, and take a new key there for a token that is broken. */
+const isFunction = (input: RequestInfo | URL): boolean =>
+  /\/functions\/v1(?:\/|$)/.test(pathOf(input instanceof Request ? input.url : String(input)))
+
 /** For storage and functions, whose headers supabase-js makes. What their caller says of the two goes as it is. */
 const inPlaceOfHidden =
   (keys: Keys, fetch: Fetch, refuse: Refuse): Fetch =>
   (input, init) => {
     const headers = new Headers(init?.headers)
     for (const name of misleading) if (headers.has(name)) return misled(name, refuse)
+    const byKeyAlone = keys.authorization === `Bearer ${keys.apikey}` && isNewKey(keys.apikey) && isFunction(input)
     if (typeof input === "string" && upwards.test(pathOf(input))) {
       return rejected("the name of the file leads out of its bucket", "Take no `..` in names from outside.", refuse)
     }
     if ((headers.get("apikey") ?? hidden) === hidden) headers.set("apikey", keys.apikey)
-    if ((headers.get("authorization") ?? hidden).endsWith(hidden)) headers.set("authorization", keys.authorization)
+    if ((headers.get("authorization") ?? hidden).endsWith(hidden)) {
+      if (byKeyAlone) headers.delete("authorization")
+      else headers.set("authorization", keys.authorization)
+    }
     return fetch(input, { ...init, headers })
   }
 

@@ -14,10 +14,12 @@ import type { Deadlines } from "./deadlines.js"
 import { Exchange } from "./exchange.js"
 import { invalidAnswer, invalidRequest, refusedRequest } from "./fetchErrors.js"
 import { type Asked, FetchTransport, type Settle } from "./fetchTransport.js"
+import { asSaid } from "./hangUps.js"
 import { headerOf, type RawHeaders } from "./leanResponse.js"
 import { openSocket, type Target } from "./openSocket.js"
-import type { PlainHeaders } from "./plainRequest.js"
+import { type PlainHeaders, userAgent } from "./plainRequest.js"
 import { Tenure } from "./tenure.js"
+import { withOneTrace } from "./traceHeader.js"
 import type { Reason } from "./transport.js"
 import { isGivenUp, Turn } from "./turn.js"
 
@@ -50,6 +52,13 @@ const choosesCoding = (headers: PlainHeaders): boolean => {
   }
   return false
 }
+
+/** So that whoever reads a gateway's log knows what they are. */
+const asPing = { ...userAgent, "x-supabase-pool": "ping" }
+
+/** RFC 9112 §9.6: what was said to be closed is not to be used again. */
+const closes = (headers: RawHeaders): boolean =>
+  (headerOf(headers, "connection") ?? "").split(",").some((option) => option.trim().toLowerCase() === "close")
 
 class SocketGone extends Error {
   override readonly name = "SocketGone"
@@ -158,6 +167,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
 
   answered(status: number, headers: RawHeaders, code: string): void {
     this.turn.begin()
+    if (closes(headers)) this.ended = asSaid
     if (isGivenUp(status, code)) this.ended = `gave up waiting (HTTP ${status})`
     if (this.ended !== "") this.end(this.ended)
     if (this.hintRead) return
@@ -185,7 +195,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
   /** Sends on the socket even between two checkouts: the pool's own pings. */
   readonly ping: Effect.Effect<void, unknown> = Effect.async((resume) => {
     const exchange = this.launch(
-      { path: "/", method: "GET", headers: {}, body: undefined, tenure: new Tenure() },
+      { path: "/", method: "GET", headers: asPing, body: undefined, tenure: new Tenure() },
       { resolve: () => resume(Effect.void), reject: (error) => resume(Effect.fail(error)) }
     )
     return Effect.sync(() => exchange.cancel(this.classify(new SocketGone("interrupted"), exchange.sent, "GET")))
@@ -206,7 +216,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
     // `reset: false`: after a HEAD undici would otherwise close the socket.
     const options = { path, method, headers, body: body ?? null, reset: false }
     this.turn.whenSettled(() => {
-      if (!exchange.settled) this.#client.dispatch(options, exchange)
+      if (!exchange.settled) withOneTrace(options, headers, (given) => this.#client.dispatch(given, exchange))
     })
     return exchange
   }

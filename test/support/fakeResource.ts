@@ -45,7 +45,7 @@ export class FakeResource implements Resource {
 
   readonly ping: Effect.Effect<void, unknown> = Effect.suspend(() => {
     this.pings += 1
-    return this.world.answerPing(this)
+    return this.isOpen ? this.world.answerPing(this) : Effect.fail("closed")
   })
 
   lend(): void {

@@ -24,6 +24,7 @@ export interface TestServer {
   readonly port: number
   /** Complete requests without pings, in order. */
   readonly seen: ReadonlyArray<Seen>
+  readonly pings: ReadonlyArray<Seen>
   /** Sockets that were ever opened. */
   readonly opened: () => number
   /** For a run of hours: drops what was seen. */
@@ -71,6 +72,7 @@ export const serve = (
   Effect.gen(function* () {
     const events = new Happenings()
     const seen: Array<Seen> = []
+    const pings: Array<Seen> = []
     const sockets = new Map<number, Net.Socket>()
     const numbers = new WeakMap<Net.Socket, number>()
     let opened = 0
@@ -80,8 +82,12 @@ export const serve = (
       request.on("error", () => {})
       request.on("end", () => {
         const { headers, method = "", socket, url = "" } = request
-        if (url === "/") return void response.end()
         const one = { method, url, headers, body: Buffer.concat(parts), socket: numbers.get(socket) ?? 0 }
+        if (url === "/") {
+          pings.push(one)
+          response.end()
+          return events.happened()
+        }
         seen.push(one)
         answer(response, one, seen.length)
         events.happened()
@@ -109,9 +115,13 @@ export const serve = (
       url: `http://127.0.0.1:${port}`,
       port,
       seen,
+      pings,
       sockets,
       opened: () => opened,
-      forget: () => void seen.splice(0),
+      forget: () => {
+        seen.length = 0
+        pings.length = 0
+      },
       open: () => sockets.size,
       until: events.until
     }

@@ -2,7 +2,9 @@ import { Command, Options } from "@effect/cli"
 import { Console, Effect, Layer, Logger, LogLevel, Option } from "effect"
 import { load, PoolConfig, type PoolOptions, SupabaseConfig, type SupabaseOptions } from "../../Config.js"
 import * as Db from "../../Db.js"
+import { environment } from "../config/environment.js"
 import { problemOf } from "../config/mistake.js"
+import { keySources } from "../config/supabase.js"
 import { printableJson } from "../printable.js"
 import { SaidAlready } from "./failed.js"
 import { bad, configuration, connection, type Finding, line, notChecked } from "./findings.js"
@@ -34,10 +36,11 @@ const findings: Effect.Effect<ReadonlyArray<Finding>> = Effect.matchEffect(load,
     Option.match(loaded.supabase, {
       onNone: () => Effect.succeed(configuration(loaded)),
       onSome: (supabase) =>
-        Effect.map(Effect.provide(connection(supabase.url), database(supabase, loaded.pool)), (asked) => [
-          ...configuration(loaded),
-          ...asked
-        ])
+        environment.pipe(
+          Effect.flatMap(({ values }) => connection(supabase.url, keySources(values))),
+          Effect.provide(database(supabase, loaded.pool)),
+          Effect.map((asked) => [...configuration(loaded), ...asked])
+        )
     })
 })
 

@@ -3,6 +3,7 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Either, Option, Schema } from "effect"
 import type * as Config from "../../Config.js"
 import * as Db from "../../Db.js"
+import { keySources, plainHttp, type Source } from "../config/supabase.js"
 import { printable } from "../printable.js"
 import { migrationFile } from "../transaction/run.js"
 
@@ -13,6 +14,8 @@ export interface Finding {
   readonly remedy: string
   /** `false` where it could not be looked at. */
   readonly checked?: boolean
+  /** `true` where it works and should not stay so. */
+  readonly warning?: boolean
 }
 
 const anonKey = "anon key"
@@ -37,10 +40,19 @@ export const notChecked = (name: string, because: string): Finding => ({
   remedy: ""
 })
 
+const address = (url: string): ReadonlyArray<Finding> =>
+  Option.toArray(plainHttp(url)).map(({ problem, remedy }) => ({
+    name: "address",
+    ok: true,
+    warning: true,
+    detail: problem,
+    remedy: `SUPABASE_URL: ${remedy}.`
+  }))
+
 export const configuration = (loaded: Config.Loaded): ReadonlyArray<Finding> => [
   good("configuration", `${loaded.pool.minConnections} to ${loaded.pool.maxConnections} connections`),
   ...(Option.isSome(loaded.supabase)
-    ? []
+    ? address(loaded.supabase.value.url)
     : [
         bad(
           "database",
@@ -57,9 +69,15 @@ const ping = (client: SupabaseClient) => client.rpc("supabase_pool_ping", {}, { 
 const answers = (error: Db.DbError): boolean =>
   error._tag === "QueryError" && error.status < 500 && error.status !== 401
 
+/** Of two kinds of keys a project refuses one: the legacy ones where it has moved on, the new ones where it has not yet. */
+const remedyOf = ({ unused, variable }: Source): string =>
+  unused.length === 0
+    ? `Check ${variable}, where the key comes from.`
+    : `Check ${variable}, where the key comes from. ${unused.join(" and ")} ${unused.length === 1 ? "has" : "have"} another: if that is the one that your project takes, unset ${variable}.`
+
 const key = (
   name: string,
-  variables: string,
+  source: Source,
   ask: Effect.Effect<unknown, Db.DbError, Db.Db | Db.ReadDb>
 ): Effect.Effect<Finding, never, Db.Db | Db.ReadDb> =>
   Effect.match(ask, {
@@ -67,7 +85,7 @@ const key = (
     onFailure: (error) =>
       answers(error)
         ? good(name, "the database answers")
-        : bad(name, error.message, error._tag === "QueryError" && error.status === 401 ? `Check ${variables}.` : "")
+        : bad(name, error.message, error._tag === "QueryError" && error.status === 401 ? remedyOf(source) : "")
   })
 
 const Version = Schema.Int
@@ -102,7 +120,11 @@ const isAway = ({ _tag }: Db.DbError): boolean =>
   _tag === "ConnectionFailed" || _tag === "AcquireTimeout" || _tag === "RequestTimeout"
 
 /** Asks the database; nothing is written. */
-export const connection = (url: string): Effect.Effect<ReadonlyArray<Finding>, never, Db.Db | Db.ReadDb> =>
+export const connection = (
+  url: string,
+  /** Of the keys that it is asked with. */
+  sources: ReturnType<typeof keySources> = keySources(new Map())
+): Effect.Effect<ReadonlyArray<Finding>, never, Db.Db | Db.ReadDb> =>
   Effect.gen(function* () {
     const first = yield* Effect.either(Db.read(ping))
     if (Either.isLeft(first) && isAway(first.left)) {
@@ -113,17 +135,17 @@ export const connection = (url: string): Effect.Effect<ReadonlyArray<Finding>, n
     }
     return [
       good("database", url),
-      yield* key(anonKey, "SUPABASE_ANON_KEY (or SUPABASE_PUBLISHABLE_KEY)", first),
-      yield* key(
-        serviceRoleKey,
-        "SUPABASE_SERVICE_ROLE_KEY (or SUPABASE_SECRET_KEY)",
-        Db.read(ping, { as: "service" })
-      ),
+      yield* key(anonKey, sources.anonKey, first),
+      yield* key(serviceRoleKey, sources.serviceRoleKey, Db.read(ping, { as: "service" })),
       yield* transactionFunction
     ]
   })
 
-const markOf = ({ checked, ok }: Finding): string => (ok ? "ok   " : checked === false ? "-    " : "wrong")
+const markOf = ({ checked, ok, warning }: Finding): string => {
+  if (warning === true) return "warn "
+  if (ok) return "ok   "
+  return checked === false ? "-    " : "wrong"
+}
 
 export const line = (finding: Finding): string =>
   `${markOf(finding)} ${printable(`${finding.name}: ${finding.detail}`)}${finding.remedy === "" ? "" : `\n      ${printable(finding.remedy)}`}`

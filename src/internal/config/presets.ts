@@ -15,7 +15,7 @@ export const production: PoolOptions = {
   healthCheckInterval: Duration.seconds(30),
   leakDetectionTimeout: Duration.minutes(1),
   maxLifetime: Duration.minutes(30),
-  keepaliveInterval: Duration.seconds(30),
+  keepaliveInterval: Duration.seconds(25),
   maxPending: 10_000,
   maxAnswer: 256 * 2 ** 20,
   compression: true,

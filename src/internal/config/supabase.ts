@@ -7,10 +7,20 @@ import { type Checked, mistake } from "./mistake.js"
 import type { Mistake, SupabaseOptions } from "./model.js"
 import { type Parsed, type Refusal, refuse } from "./parse.js"
 
-/** The names under which a value is looked for, first come first served; the first two are named when it is missing. */
+/**
+ * The names under which a value is looked for, first come first served: of keys the new ones first, since a project that
+ * has moved on refuses its legacy ones. The first two are named when it is missing.
+ */
 export const urlNames = ["SUPABASE_URL", "NEXT_PUBLIC_SUPABASE_URL"] as const
-export const anonKeyNames = ["SUPABASE_ANON_KEY", "SUPABASE_PUBLISHABLE_KEY", "NEXT_PUBLIC_SUPABASE_ANON_KEY"] as const
-export const serviceRoleKeyNames = ["SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_SECRET_KEY"] as const
+const anonKeyNames = ["SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"] as const
+/** What Supabase's and Vercel's tools write for browsers. */
+export const publicKeyNames = [
+  "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_KEY",
+  "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_DEFAULT_KEY",
+  "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_OR_ANON_KEY",
+  "NEXT_PUBLIC_SUPABASE_ANON_KEY"
+] as const
+const serviceRoleKeyNames = ["SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"] as const
 
 /** A value and the name the user gave it under; without a value, the names that would have been read. */
 export interface Named {
@@ -136,17 +146,72 @@ const resolve = (access: Access): Checked<SupabaseOptions> => {
   return mistakes.length === 0 ? Either.fromOption(complete, () => mistakes) : Either.left(mistakes)
 }
 
-const lookup = (environment: ReadonlyMap<string, string>, names: ReadonlyArray<string>, first: string): Named => {
+type Environment = ReadonlyMap<string, string>
+
+const lookup = (environment: Environment, names: ReadonlyArray<string>, first: string): Named => {
   const variable = names.find((name) => environment.has(name)) ?? first
   const others = names.filter((name) => name !== variable && !name.startsWith("NEXT_PUBLIC_"))
   return { variable, others, value: Option.fromNullable(environment.get(variable)) }
 }
 
-const accessOf = (environment: ReadonlyMap<string, string>): Access => ({
+/** The browser's names may be those of another project, beside a local one. */
+const isOneProject = (environment: Environment): boolean => {
+  const [own, browser] = urlNames.map((name) => environment.get(name))
+  return own === undefined || browser === undefined || own === browser
+}
+
+/** In the order in which they are looked for. A new key of the browser's goes before a legacy one of the same project. */
+const anonNamesIn = (environment: Environment): ReadonlyArray<string> => {
+  const isNew = (name: string): boolean => environment.get(name)?.startsWith("sb_publishable_") === true
+  const all = [...anonKeyNames, ...publicKeyNames]
+  return isOneProject(environment) ? [...all.filter(isNew), ...all.filter((name) => !isNew(name))] : all
+}
+
+const accessOf = (environment: Environment): Access => ({
   url: lookup(environment, urlNames, urlNames[0]),
-  anonKey: lookup(environment, anonKeyNames, anonKeyNames[0]),
-  serviceRoleKey: lookup(environment, serviceRoleKeyNames, serviceRoleKeyNames[0])
+  anonKey: lookup(environment, anonNamesIn(environment), "SUPABASE_ANON_KEY"),
+  serviceRoleKey: lookup(environment, serviceRoleKeyNames, "SUPABASE_SERVICE_ROLE_KEY")
 })
+
+/** Where a key came from, and the names under which another is set that was not taken. */
+export interface Source {
+  readonly variable: string
+  readonly unused: ReadonlyArray<string>
+}
+
+/** Of both keys, for who has to say which of them the database refuses. */
+export const keySources = (environment: Environment): { readonly [K in "anonKey" | "serviceRoleKey"]: Source } => {
+  const { anonKey, serviceRoleKey } = accessOf(environment)
+  const source = ({ value, variable }: Named, names: ReadonlyArray<string>): Source => {
+    const differs = (name: string): boolean => {
+      const other = environment.get(name)
+      return other !== undefined && other !== Option.getOrUndefined(value)
+    }
+    return { variable, unused: names.filter(differs) }
+  }
+  return {
+    anonKey: source(anonKey, [...anonKeyNames, ...publicKeyNames]),
+    serviceRoleKey: source(serviceRoleKey, serviceRoleKeyNames)
+  }
+}
+
+const privateName = /^(?:127|10)\.|^192\.168\.|^172\.(?:1[6-9]|2\d|3[01])\.|\.(?:localhost|local|internal|test|lan)$/i
+const privateV6 = /^\[(?:::1|f[cd][0-9a-f]{2}:.*|fe80:.*)\]$/i
+
+/** Where nobody outside listens: this machine, and the networks that are private by their address or their name. */
+const isLocal = (hostname: string): boolean =>
+  hostname.startsWith("[") ? privateV6.test(hostname) : !hostname.includes(".") || privateName.test(hostname)
+
+/** What goes to another network unencrypted, keys and rows with it. */
+export const plainHttp = (url: string): Option.Option<Refusal> => {
+  const { hostname, protocol } = new URL(url)
+  return protocol === "http:" && !isLocal(hostname)
+    ? Option.some({
+        problem: `http to ${hostname}, which is not local: the keys and every row cross the network unencrypted`,
+        remedy: "give an address that begins with https://"
+      })
+    : Option.none()
+}
 
 /** Absent altogether is an answer (the embedded database starts); half of it is a mistake. */
 export const optionalFromEnvironment = (

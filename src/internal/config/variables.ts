@@ -4,7 +4,7 @@ import { fields } from "./fields.js"
 import type { PoolOptions, Variable } from "./model.js"
 import { production } from "./presets.js"
 import { defaults } from "./server.js"
-import { anonKeyNames, serviceRoleKeyNames, urlNames } from "./supabase.js"
+import { publicKeyNames, urlNames } from "./supabase.js"
 
 const ofOption = <K extends keyof PoolOptions>(option: K): Variable => ({
   name: fields[option].variable,
@@ -54,11 +54,11 @@ export const variables: ReadonlyArray<Variable> = [
   hidden("DB_POOL_SLACK_WEBHOOK_URL", "where alerts are sent"),
   plain(urlNames[0], "the database's API address"),
   plain(urlNames[1], instead(urlNames[0])),
-  hidden(anonKeyNames[0], "the key that reads are made with"),
-  hidden(anonKeyNames[1], instead(anonKeyNames[0])),
-  hidden(anonKeyNames[2], instead(`${anonKeyNames[0]} or ${anonKeyNames[1]}`)),
-  hidden(serviceRoleKeyNames[0], "the key that writes are made with"),
-  hidden(serviceRoleKeyNames[1], instead(serviceRoleKeyNames[0])),
+  hidden("SUPABASE_ANON_KEY", "the key that reads are made with"),
+  hidden("SUPABASE_PUBLISHABLE_KEY", "read where it is set, before SUPABASE_ANON_KEY, the legacy key"),
+  ...publicKeyNames.map((name) => hidden(name, instead("SUPABASE_ANON_KEY or SUPABASE_PUBLISHABLE_KEY"))),
+  hidden("SUPABASE_SERVICE_ROLE_KEY", "the key that writes are made with"),
+  hidden("SUPABASE_SECRET_KEY", "read where it is set, before SUPABASE_SERVICE_ROLE_KEY, the legacy key"),
   plain("PORT", "the server's port; 0 takes any free one", String(defaults.port)),
   plain("HOST", "the address the server listens on", defaults.host),
   plain("DB_POOL_ALLOWED_HOSTS", "names the server answers to beside its own, with commas between them"),

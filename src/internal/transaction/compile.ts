@@ -44,6 +44,7 @@ const nul = "text with NUL, which PostgreSQL cannot hold"
 /** Those that the builder sets itself. Of any other nobody would hear: the steps share one request. */
 const headers = new Set([
   ...["accept", "accept-profile", "apikey", "authorization", "content-profile", "content-type", "prefer"],
+  "user-agent",
   "x-client-info"
 ])
 
