@@ -120,11 +120,11 @@ describe("what is sent", () => {
     )
   )
 
-  it.effect("no compressed answer is asked for", () =>
+  it.effect("a compressed answer is asked for, as fetch does", () =>
     against(rows)((server) =>
       Effect.gen(function* () {
         yield* read
-        expect(server.seen[0]?.headers["accept-encoding"]).toBeUndefined()
+        expect(server.seen[0]?.headers["accept-encoding"]).toMatch(/^br, gzip(, zstd)?$/)
       })
     )
   )

@@ -2,7 +2,7 @@ import * as Net from "node:net"
 import * as Tls from "node:tls"
 import { Duration, Effect, Exit } from "effect"
 import { ConnectionFailed, type Mode } from "../Errors.js"
-import type { HttpProxy } from "./proxyAddress.js"
+import type { HttpProxy } from "./config/proxyAddress.js"
 import { NoWay, tunnel } from "./tunnel.js"
 
 /** Where the sockets of a pool go. TLS sessions are shared, so that only the first handshake is a full one. */

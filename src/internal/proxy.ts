@@ -2,7 +2,7 @@
 import * as Net from "node:net"
 import { Config, Effect, Redacted } from "effect"
 import type { PoolOptions } from "./config/model.js"
-import { type HttpProxy, parseProxy } from "./proxyAddress.js"
+import { type HttpProxy, parseProxy } from "./config/proxyAddress.js"
 
 const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "").toLowerCase()
 

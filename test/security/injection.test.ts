@@ -21,7 +21,16 @@ const hostile = FastCheck.array(FastCheck.constantFrom(...pieces), { minLength: 
 )
 
 /** What a read sends; whatever else arrives was put in from outside. */
-const usual = ["accept-profile", "apikey", "authorization", "connection", "host", "x-client-info"]
+const usual = [
+  "accept-encoding",
+  "accept-profile",
+  "apikey",
+  "authorization",
+  "connection",
+  "host",
+  "user-agent",
+  "x-client-info"
+]
 
 /** The query's parameters as the database takes them apart. */
 const parameters = ({ url }: Seen): ReadonlyArray<readonly [string, string]> => [
