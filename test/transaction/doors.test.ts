@@ -156,26 +156,13 @@ describePostgres("a step", () => {
       )
     }
 
-    const functions = [
-      "json_agg",
-      "jsonb_agg",
-      "array_agg",
-      "count",
-      "record_out",
-      "pg_typeof",
-      "pg_column_size",
-      "row_to_json",
-      "sum_of",
-      "rows_of",
-      "elsewhere",
-      "any_row",
-      "first_value"
-    ]
-    for (const name of functions) {
-      it.scoped(`that names the function ${name} where a column stands is refused, wherever it does`, () =>
-        Effect.gen(function* () {
-          const database = yield* inProject
-          yield* Effect.promise(() => database.run(named))
+    it.scoped("that names a function where a column stands is refused, wherever it does", () =>
+      Effect.gen(function* () {
+        const database = yield* inProject
+        yield* Effect.promise(() => database.run(named))
+        const functions =
+          "json_agg jsonb_agg array_agg count record_out pg_typeof pg_column_size row_to_json sum_of rows_of elsewhere any_row"
+        for (const name of functions.split(" ")) {
           const plain = table({ op: "select", table: "docs", returning: [["id", "id"]] })
           const condition = { column: name, op: "is", value: { v: "not_null" } }
           const filters = [{ and: [condition] }, { and: [{ or: [{ not: condition }] }] }]
@@ -194,14 +181,17 @@ describePostgres("a step", () => {
             assert.strictEqual(said(outcome), "42703", JSON.stringify(step))
             assert.include("refused" in outcome ? outcome.refused.message : "", `public.docs.${name}`)
           }
-        })
-      )
-    }
+        }
+      })
+    )
 
     it.scoped("that names a computed column, of the table or a view, has it, as the API gives it", () =>
       Effect.gen(function* () {
         const database = yield* inProject
-        yield* Effect.promise(() => database.run(named))
+        yield* Effect.promise(() =>
+          database.run(`${named}
+            create function extensions.count(public.docs) returns int language sql stable as 'select 7'`)
+        )
         const computed = { and: [{ column: "loud", op: "eq", value: { v: "TWO" } }] }
         const steps = ["docs", "shown_docs"].map((name) =>
           table({
@@ -223,7 +213,7 @@ describePostgres("a step", () => {
           said(yield* Effect.promise(() => database.transact({ ...user, path }, [...steps, counted]))),
           [[{ said: "TWO", id: 2 }], [{ said: "TWO", id: 2 }], [{ n: 7 }]]
         )
-      }).pipe(Effect.scoped)
+      })
     )
 
     it.scoped("that reads is read-only, as a GET is, and the next one may write again", () =>
