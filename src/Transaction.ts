@@ -46,6 +46,9 @@ const Settled = Schema.Struct({ executed: Schema.Boolean })
  * What became of a transaction whose answer was lost: `true` when it was executed. The answer is final: one that has
  * not been executed by now never will be, for its key is taken; one that is under way is waited for.
  *
+ * Fails with a `QueryError` of code `42501` where the token names no user, and `54000` where that user has settled 100
+ * unused keys within a day (`supabase_pool.max_settled()`).
+ *
  * @example
  * import { Transaction } from "effect-supabase-pool"
  *

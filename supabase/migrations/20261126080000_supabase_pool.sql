@@ -47,6 +47,26 @@ begin
     as $$select 1000$$;
   end if;
 
+  -- The most rows that all steps of a transaction give back; null for no limit. Replace it to allow more.
+  if pg_catalog.to_regprocedure('supabase_pool.max_total_rows()') is null then
+    create function supabase_pool.max_total_rows()
+    returns bigint
+    language sql
+    stable
+    set search_path = pg_catalog, pg_temp
+    as $$select 10 * supabase_pool.max_rows()::bigint$$;
+  end if;
+
+  -- The most steps of a transaction; null for no limit. Replace it to allow more.
+  if pg_catalog.to_regprocedure('supabase_pool.max_steps()') is null then
+    create function supabase_pool.max_steps()
+    returns integer
+    language sql
+    immutable
+    set search_path = pg_catalog, pg_temp
+    as $$select 1000$$;
+  end if;
+
   -- The largest result, in bytes of JSON, that is kept for a second arrival. Of a larger one it is only known that it was
   -- executed. Replace it to keep more.
   if pg_catalog.to_regprocedure('supabase_pool.max_kept_bytes()') is null then
@@ -57,17 +77,73 @@ begin
     set search_path = pg_catalog, pg_temp
     as $$select 32768$$;
   end if;
+
+  -- The most keys that a caller may settle within a day without a transaction under them: each is a record. Null for no
+  -- limit; there is none for a role that row level security does not bind. Replace it to allow more.
+  if pg_catalog.to_regprocedure('supabase_pool.max_settled()') is null then
+    create function supabase_pool.max_settled()
+    returns integer
+    language sql
+    immutable
+    set search_path = pg_catalog, pg_temp
+    as $$select 100$$;
+  end if;
 end
 $do$;
 
--- Whose transaction it is: the role, and the user where there is one.
+-- A claim of the token; those that PostgREST set singly, of old, come first, as in Supabase's auth.uid().
+create or replace function supabase_pool.claim(name text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    nullif(current_setting('request.jwt.claim.' || name, true), ''),
+    nullif(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> name, '')
+  )
+$$;
+
+-- Whose transaction it is. With a user: the role, the issuer, and the user, which is one within its issuer. Without one:
+-- the role alone where row level security does not bind it, since nothing is hidden from it; else nobody in particular,
+-- apart from others by the rest of the token, of which what changes with each one is left out.
 create or replace function supabase_pool.caller()
 returns text
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select current_user || ':' || coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub', '')
+  select case
+    when supabase_pool.claim('sub') is not null
+      then jsonb_build_array('user', current_user, supabase_pool.claim('iss'), supabase_pool.claim('sub'))::text
+    when (select r.rolbypassrls or r.rolsuper from pg_catalog.pg_roles r where r.rolname = current_user)
+      then current_user || ':'
+    else jsonb_build_array('nobody', current_user, encode(sha256(convert_to(
+      (coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb, '{}') - '{exp,iat,nbf,jti}'::text[])::text, 'UTF8'
+    )), 'hex'))::text
+  end
+$$;
+
+-- Whether a caller is nobody in particular: somebody else may be the same caller.
+create or replace function supabase_pool.is_nobody(caller text)
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$select starts_with(caller, '["nobody"')$$;
+
+-- As whom version 1 recorded the caller, whose records are honoured; null where that one could be somebody else. No
+-- record of this version is under such a name but those of the roles that are named as before.
+create or replace function supabase_pool.caller_of_version_1()
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when not supabase_pool.is_nobody(supabase_pool.caller()) or current_user = 'anon'
+      then current_user || ':' || coalesce(supabase_pool.claim('sub'), '')
+  end
 $$;
 
 -- A result that is null was too large to be kept.
@@ -82,6 +158,9 @@ create table if not exists supabase_pool.transactions (
 
 create index if not exists transactions_created_at on supabase_pool.transactions (created_at);
 
+-- By which the keys that a caller has settled are counted.
+create index if not exists transactions_settled on supabase_pool.transactions (caller, created_at) where fingerprint = 'settled';
+
 alter table supabase_pool.transactions enable row level security;
 
 do $do$
@@ -94,6 +173,13 @@ begin
     create policy "own transactions" on supabase_pool.transactions
       using (caller = (select supabase_pool.caller()))
       with check (caller = (select supabase_pool.caller()));
+  end if;
+  if not exists (
+    select from pg_catalog.pg_policy p
+    where p.polrelid = 'supabase_pool.transactions'::pg_catalog.regclass and p.polname = 'transactions of version 1'
+  ) then
+    create policy "transactions of version 1" on supabase_pool.transactions for select
+      using (caller = (select supabase_pool.caller_of_version_1()));
   end if;
 end
 $do$;
@@ -617,6 +703,96 @@ begin
 end
 $$;
 
+-- ---------------------------------------------------------------------------------------------------- columns
+
+-- The names that a filter has of columns.
+create or replace function supabase_pool.filter_columns(node jsonb)
+returns setof text
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  part jsonb;
+begin
+  if node ? 'not' then
+    return query select supabase_pool.filter_columns(node -> 'not');
+  elsif node ? 'or' or node ? 'and' then
+    for part in select * from jsonb_array_elements(coalesce(node -> 'or', node -> 'and')) loop
+      return query select supabase_pool.filter_columns(part);
+    end loop;
+  else
+    return next node ->> 'column';
+  end if;
+end
+$$;
+
+-- The schemas in which PostgreSQL looks for a function under that search path; its own schema is not among them.
+create or replace function supabase_pool.schemas_of(path text)
+returns name[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Of this call alone: the function has a setting of its own, which ends with it.
+  perform set_config('search_path', path, true);
+  return array_remove(pg_catalog.current_schemas(false), 'pg_catalog');
+end
+$$;
+
+-- PostgREST's computed column: a function that takes a row of the relation and gives one value. All that could be meant
+-- have to be such, since PostgreSQL chooses.
+create or replace function supabase_pool.is_computed(relation oid, col text, path text)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(bool_and(p.prokind = 'f' and not p.proretset), false)
+  from pg_catalog.pg_proc p
+  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  join pg_catalog.pg_class c on c.reltype = p.proargtypes[0]
+  where c.oid = relation and p.proname::text = col and p.pronargs >= 1 and p.pronargs - p.pronargdefaults <= 1
+    and n.nspname = any (supabase_pool.schemas_of(path))
+$$;
+
+-- t.name is the function name(t) where t has no such column, and every aggregate can be called so: one row with all rows
+-- in it, past the limit of rows. So what a step names is a column, or it is refused.
+create or replace function supabase_pool.check_columns(step jsonb, path text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  relation oid;
+  col text;
+begin
+  if step ->> 'op' = 'rpc' then
+    return;
+  end if;
+  select c.oid into relation from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where n.nspname::text = step ->> 'schema' and c.relname::text = step ->> 'table';
+  for col in
+    select item ->> 1 from jsonb_array_elements(case when jsonb_typeof(step -> 'returning') = 'array' then step -> 'returning' end) as item
+    union select name from jsonb_array_elements_text(step -> 'keep') as name
+    union select term ->> 'column' from jsonb_array_elements(step -> 'order') as term
+    union select supabase_pool.filter_columns(step -> 'filter') where step ? 'filter'
+  loop
+    if not exists (
+      select from pg_catalog.pg_attribute a
+      where a.attrelid = relation and a.attname::text = col and a.attnum > 0 and not a.attisdropped
+    ) and not supabase_pool.is_computed(relation, col, path) then
+      raise exception 'column %.%.% does not exist', quote_ident(step ->> 'schema'), quote_ident(step ->> 'table'),
+        coalesce(quote_ident(col), 'null') using errcode = '42703',
+        hint = 'A computed column is a function of the table''s row, and gives one value. Aggregates and other functions are called in a function of your own.';
+    end if;
+  end loop;
+end
+$$;
+
 -- ---------------------------------------------------------------------------------------------------- steps
 
 -- The statement of a step: rows of (visible, kept), or nothing where nothing is asked for. payload, its parameter $1, has
@@ -713,6 +889,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   select case step ->> 'op'
     when 'select' then true
+    -- It changes nothing, and asks for no more than the right to read.
+    when 'update' then jsonb_array_length(step -> 'columns') = 0
     when 'rpc' then coalesce((
       select bool_and(p.provolatile <> 'v')
       from pg_catalog.pg_proc p
@@ -738,7 +916,7 @@ begin
     'role', 'request.jwt.claims', 'request.headers', 'request.cookies', 'request.method', 'request.path', 'row_security',
     'TimeZone',
     -- Those of old, which Supabase's auth.uid(), auth.role() and auth.email() look at first.
-    'request.jwt.claim.sub', 'request.jwt.claim.role', 'request.jwt.claim.email', 'request.jwt.claim'
+    'request.jwt.claim.sub', 'request.jwt.claim.iss', 'request.jwt.claim.role', 'request.jwt.claim.email', 'request.jwt.claim'
   ] loop
     found := found || jsonb_build_object(name, coalesce(current_setting(name, true), ''));
   end loop;
@@ -821,7 +999,8 @@ begin
 end
 $$;
 
--- Runs one step and gives {"visible": rows, or one, "kept": the first row's columns that later steps refer to}.
+-- Runs one step and gives {"visible": rows, or one, "kept": the first row's columns that later steps refer to, "counted":
+-- rows given back that count for all steps together}.
 create or replace function supabase_pool.run_step(step jsonb, kept jsonb, path text)
 returns jsonb
 language plpgsql
@@ -838,6 +1017,7 @@ declare
   ran record;
 begin
   perform supabase_pool.check_exposed(step);
+  perform supabase_pool.check_columns(step, supabase_pool.path_of(step ->> 'schema', path));
   sql := supabase_pool.step_sql(step, payload, kept);
   if op = 'rpc' then
     select p.* into called from pg_catalog.pg_proc p where p.oid = supabase_pool.chosen_function(step, payload -> 0);
@@ -847,7 +1027,7 @@ begin
     op in ('select', 'rpc') or step ? 'returning' or step ? 'keep', most
   );
   if op = 'rpc' and not called.proretset then
-    return jsonb_build_object('visible', ran.visible -> 0);
+    return jsonb_build_object('visible', ran.visible -> 0, 'counted', 1);
   end if;
   if ran.affected > (step ->> 'maxAffected')::bigint then
     raise exception '% rows would be affected, more than %', ran.affected, step ->> 'maxAffected' using errcode = '21000';
@@ -861,11 +1041,25 @@ begin
     raise exception 'the step gives back more than % rows', most using errcode = '54000',
       hint = 'Narrow it, page with limit and offset, or select nothing of a write. supabase_pool.max_rows() has the limit: replace it to allow more.';
   end if;
-  return jsonb_build_object('visible', case when step ? 'single' then ran.visible -> 0 else ran.visible end, 'kept', ran.first);
+  return jsonb_build_object(
+    'visible', case when step ? 'single' then ran.visible -> 0 else ran.visible end,
+    'kept', ran.first,
+    'counted', case when op in ('insert', 'upsert') then 0 else jsonb_array_length(ran.visible) end
+  );
 end
 $$;
 
 -- ---------------------------------------------------------------------------------------------------- the transaction
+
+-- A key as it is recorded: a long one takes no more room than its digest.
+create or replace function supabase_pool.stored_key(key text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case when octet_length(key) <= 64 then key else 'sha256:' || encode(sha256(convert_to(key, 'UTF8')), 'hex') end
+$$;
 
 -- What is recorded under a key, as the answer to a second arrival; null where there is no record. print is the digest of
 -- the steps.
@@ -907,14 +1101,27 @@ declare
   request jsonb := supabase_pool.settings();
   step jsonb;
   at_step integer := -1;
+  most_steps integer := supabase_pool.max_steps();
+  most_rows bigint := supabase_pool.max_total_rows();
+  given bigint := 0;
   outcome jsonb;
   results jsonb[] := '{}';
   kept jsonb := '{}';
   state text; reason text; more text; advice text;
 begin
+  if jsonb_array_length(steps) > most_steps then
+    at_step := most_steps;
+    raise exception 'there are % steps, more than %', jsonb_array_length(steps), most_steps using errcode = '54000',
+      hint = 'Give many rows to one step, or send several transactions. supabase_pool.max_steps() has the limit: replace it to allow more.';
+  end if;
   for step in select * from jsonb_array_elements(steps) loop
     at_step := at_step + 1;
     outcome := supabase_pool.run_step(step, kept, path);
+    given := given + (outcome ->> 'counted')::bigint;
+    if given > most_rows then
+      raise exception 'the steps up to this one give back % rows, more than %', given, most_rows using errcode = '54000',
+        hint = 'Narrow them, send several transactions, or select nothing of a write. supabase_pool.max_total_rows() has the limit: replace it to allow more.';
+    end if;
     results := array_append(results, outcome -> 'visible');
     if step ? 'keep' then
       kept := kept || jsonb_build_object(at_step::text, outcome -> 'kept');
@@ -946,14 +1153,19 @@ as $$
 declare
   me text := supabase_pool.caller();
   print text := encode(sha256(convert_to(steps::text, 'UTF8')), 'hex');
-  -- Whoever is anonymous and sends the same key may be somebody else: there the steps are a part of the key.
-  my_key text := case when me = 'anon:' then idempotency_key || ':' || print else idempotency_key end;
+  -- Whoever is nobody in particular and sends the same key may be somebody else: there the steps are a part of the key.
+  whole_key text := case when supabase_pool.is_nobody(me) then idempotency_key || ':' || print else idempotency_key end;
+  my_key text := supabase_pool.stored_key(whole_key);
   writes boolean;
   earlier jsonb;
   results jsonb;
 begin
   if length(idempotency_key) between 1 and 255 is not true then
     raise exception 'an idempotency key has 1 to 255 characters' using errcode = '22023';
+  end if;
+  earlier := supabase_pool.replayed(supabase_pool.caller_of_version_1(), whole_key, print);
+  if earlier is not null then
+    return earlier;
   end if;
   writes := exists (select from jsonb_array_elements(steps) as step where not supabase_pool.only_reads(step));
   if writes then
@@ -977,6 +1189,29 @@ begin
 end
 $$;
 
+-- Supabase's default privileges give anon what is made anew in public. So what is not there is made here first, to be
+-- replaced below, and anon loses it at once; what is there keeps what a project has granted.
+do $do$
+begin
+  if pg_catalog.to_regprocedure('public.supabase_pool_transaction(text, jsonb)') is null then
+    create function public.supabase_pool_transaction(idempotency_key text, steps jsonb)
+    returns jsonb
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+    as $$begin raise exception 'the migration of effect-supabase-pool was interrupted: apply it again'; end$$;
+    revoke all on function public.supabase_pool_transaction(text, jsonb) from public, anon;
+  end if;
+  if pg_catalog.to_regprocedure('public.supabase_pool_transaction_settle(text)') is null then
+    create function public.supabase_pool_transaction_settle(idempotency_key text)
+    returns jsonb
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+    as $$begin raise exception 'the migration of effect-supabase-pool was interrupted: apply it again'; end$$;
+    revoke all on function public.supabase_pool_transaction_settle(text) from public, anon;
+  end if;
+end
+$do$;
+
 -- Executes the steps in order, all or none, and once for each key of a caller: a second arrival, also one at the same
 -- time, gets the first one's result. Records are kept for a day. Without a search path of its own: it hands on the one
 -- that the request has, which the steps are to find.
@@ -991,6 +1226,29 @@ begin
 end
 $$;
 
+-- Whoever may write nothing could fill the table of records with keys that nobody used.
+create or replace function supabase_pool.check_may_settle(me text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  most integer := supabase_pool.max_settled();
+begin
+  if most is null or (select r.rolbypassrls or r.rolsuper from pg_catalog.pg_roles r where r.rolname = current_user) then
+    return;
+  end if;
+  if (
+    select count(*) from supabase_pool.transactions t
+    where t.caller = me and t.fingerprint = 'settled' and t.created_at > now() - interval '1 day'
+  ) >= most then
+    raise exception 'within a day % keys without a transaction were settled, and no more may be', most using errcode = '54000',
+      hint = 'Send the transaction again under its key. supabase_pool.max_settled() has the limit: replace it to allow more.';
+  end if;
+end
+$$;
+
 -- What became of a transaction whose answer was lost. The answer is final: a transaction that has not been executed by
 -- now never will be, since its key is taken. One that is under way is waited for.
 create or replace function public.supabase_pool_transaction_settle(idempotency_key text)
@@ -1002,22 +1260,30 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   me text := supabase_pool.caller();
-  earlier supabase_pool.transactions;
+  my_key text := supabase_pool.stored_key(idempotency_key);
+  print text;
 begin
   if length(idempotency_key) between 1 and 255 is not true then
     raise exception 'an idempotency key has 1 to 255 characters' using errcode = '22023';
   end if;
-  if me = 'anon:' then
-    raise exception 'an anonymous transaction has no owner who could ask' using errcode = '42501';
+  if supabase_pool.is_nobody(me) then
+    raise exception 'an anonymous transaction has no owner who could ask' using errcode = '42501',
+      hint = 'Sign in: a token with a user in it (sub) has transactions of its own.';
   end if;
-  insert into supabase_pool.transactions (caller, key, fingerprint) values (me, idempotency_key, 'settled')
+  select t.fingerprint into print from supabase_pool.transactions t
+    where (t.caller = me and t.key = my_key) or (t.caller = supabase_pool.caller_of_version_1() and t.key = idempotency_key);
+  if found then
+    return jsonb_build_object('executed', print <> 'settled');
+  end if;
+  perform supabase_pool.check_may_settle(me);
+  insert into supabase_pool.transactions (caller, key, fingerprint) values (me, my_key, 'settled')
     on conflict (caller, key) do nothing;
   if found then
     perform supabase_pool.sweep();
     return jsonb_build_object('executed', false);
   end if;
-  select * into earlier from supabase_pool.transactions t where t.caller = me and t.key = idempotency_key;
-  return jsonb_build_object('executed', earlier.fingerprint <> 'settled');
+  select t.fingerprint into print from supabase_pool.transactions t where t.caller = me and t.key = my_key;
+  return jsonb_build_object('executed', print <> 'settled');
 end
 $$;
 

@@ -47,6 +47,10 @@ const projectRoles = `
 export interface Caller {
   readonly role: string
   readonly sub?: string
+  /** What else its token has. */
+  readonly claims?: Readonly<Record<string, unknown>>
+  /** What else its request finds set. */
+  readonly settings?: Readonly<Record<string, string>>
   /** As a request finds it: the schema that it asks for, and the extra ones. */
   readonly path?: string
 }
@@ -130,7 +134,7 @@ export class Scratch {
     statements: ReadonlyArray<Statement>,
     options: { readonly keep?: boolean; readonly left?: string }
   ): Promise<Outcome<{ readonly rows: ReadonlyArray<Rows>; readonly left: Rows }>> {
-    const claims = { role: caller.role, ...(caller.sub === undefined ? {} : { sub: caller.sub }) }
+    const claims = { role: caller.role, ...(caller.sub === undefined ? {} : { sub: caller.sub }), ...caller.claims }
     const rows: Array<Rows> = []
     let left: Rows = []
     try {
@@ -141,6 +145,9 @@ export class Scratch {
             "select set_config('search_path', $1, true), set_config('role', $2, true), set_config('request.jwt.claims', $3, true)",
             [caller.path ?? '"public", "extensions"', caller.role, JSON.stringify(claims)]
           )
+          for (const [name, value] of Object.entries(caller.settings ?? {})) {
+            await sql.unsafe("select set_config($1, $2, true)", [name, value])
+          }
           if (readOnly) await sql.unsafe("set local transaction_read_only = on")
           rows.push([...(await sql.unsafe(statement, [...parameters]))])
           await sql.unsafe("release savepoint request")

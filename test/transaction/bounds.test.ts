@@ -99,6 +99,146 @@ describePostgres("a transaction's bounds", () => {
       })
     )
 
+    it.scoped("ten times the cap are given by all steps together, and what goes above is refused by its step", () =>
+      Effect.gen(function* () {
+        const database = yield* onTables
+        const wide = { ...select, limit: 1000 }
+        const added = (from: number): Step => ({
+          ...insert(from),
+          rows: Array.from({ length: 1200 }, (_, index) => ({ id: from + index }))
+        })
+        const all = [
+          ...Array<Step>(9).fill(wide),
+          added(10_000),
+          { ...wide, limit: 999 },
+          call("nothing"),
+          added(20_000)
+        ]
+        assert.lengthOf(resultsOf(yield* Effect.promise(() => database.transact(user, all))), 13)
+        const writes: Step = {
+          op: "update",
+          schema: "public",
+          table: "lines",
+          columns: ["body"],
+          rows: [{ body: "x" }]
+        }
+        const limited = { and: [{ column: "id", op: "lte", value: { v: "1000" } }] }
+        for (const last of [
+          { ...select, limit: 1 },
+          call("many", { n: 1 }),
+          call("nothing"),
+          { ...writes, filter: limited, returning: "*" as const }
+        ]) {
+          const outcome = yield* Effect.promise(() =>
+            database.transact(service, [insert(1), ...Array<Step>(10).fill(wide), writes, last])
+          )
+          if (!("refused" in outcome)) return assert.fail("it was executed")
+          assert.deepStrictEqual(
+            [codeOf(outcome.refused), JSON.parse(outcome.refused.detail).supabase_pool_step],
+            ["54000", 12]
+          )
+          assert.match(outcome.refused.message, /^the steps up to this one give back 1[01]\d{3} rows, more than 10000$/)
+          assert.include(outcome.refused.hint, "supabase_pool.max_total_rows()")
+        }
+        assert.strictEqual(yield* Effect.promise(() => countOf(database, "public.few where id = 1")), 0)
+        assert.strictEqual(yield* Effect.promise(() => countOf(database, "public.lines where body = 'x'")), 0)
+      })
+    )
+
+    it.scoped("a thousand steps are executed, and of one more none", () =>
+      Effect.gen(function* () {
+        const database = yield* onTables
+        const steps = Array.from({ length: 1001 }, (_, index) => insert(index))
+        const outcome = yield* Effect.promise(() => database.transact(user, steps))
+        if (!("refused" in outcome)) return assert.fail("it was executed")
+        assert.deepStrictEqual(
+          [codeOf(outcome.refused), JSON.parse(outcome.refused.detail).supabase_pool_step, outcome.refused.message],
+          ["54000", 1000, "there are 1001 steps, more than 1000"]
+        )
+        assert.include(outcome.refused.hint, "supabase_pool.max_steps()")
+        assert.strictEqual(yield* Effect.promise(() => countOf(database, "public.few")), 0)
+        assert.strictEqual(yield* Effect.promise(() => countOf(database, records)), 0)
+        assert.lengthOf(resultsOf(yield* Effect.promise(() => database.transact(user, steps.slice(1)))), 1000)
+      })
+    )
+
+    it.scoped(
+      "steps, all rows and settled keys are bounded as the project replaces it, also after the migration came again",
+      () =>
+        Effect.gen(function* () {
+          const migration = yield* migrationUnderTest
+          const database = yield* onTables
+          const replaced = (steps: string, rows: string, keys: string) =>
+            database.run(`
+            create or replace function supabase_pool.max_steps() returns integer language sql as 'select ${steps}';
+            create or replace function supabase_pool.max_total_rows() returns bigint language sql as 'select ${rows}';
+            create or replace function supabase_pool.max_settled() returns integer language sql as 'select ${keys}';
+            ${migration}
+          `)
+          const asked = Effect.gen(function* () {
+            const one = { ...select, limit: 1 }
+            const outcomes = [
+              yield* Effect.promise(() => database.transact(user, [one, one, one])),
+              yield* Effect.promise(() => database.transact(user, [one, { ...select, limit: 2 }])),
+              yield* Effect.promise(() => database.settle(user, randomUUID()))
+            ]
+            return outcomes.map(refusedWith)
+          })
+          yield* Effect.promise(() => replaced("2", "2", "0"))
+          assert.deepStrictEqual(yield* asked, ["54000", "54000", "54000"])
+          yield* Effect.promise(() => replaced("null::integer", "null::bigint", "null::integer"))
+          assert.deepStrictEqual(yield* asked, ["none", "none", "none"])
+        })
+    )
+
+    it.scoped("who may write nothing leaves no record by changing nothing", () =>
+      Effect.gen(function* () {
+        const database = yield* onTables
+        yield* Effect.promise(() => database.run("revoke insert, update, delete on public.lines from authenticated"))
+        const nothing: Step = {
+          op: "update",
+          schema: "public",
+          table: "lines",
+          columns: [],
+          rows: [{}],
+          returning: "*"
+        }
+        assert.deepStrictEqual(resultsOf(yield* Effect.promise(() => database.transact(user, [nothing]))), [[]])
+        assert.strictEqual(yield* Effect.promise(() => countOf(database, records)), 0)
+      })
+    )
+
+    it.scoped("a user settles a hundred keys that nobody used, then no more within a day, and any that were used", () =>
+      Effect.gen(function* () {
+        const database = yield* onTables
+        const used = "used".repeat(61)
+        resultsOf(yield* Effect.promise(() => database.transact(user, [insert(1)], { key: used })))
+        const key = (n: number) => `${"k".repeat(240)}${n}`
+        const settled = (n: number, caller = user) => Effect.promise(() => database.settle(caller, key(n)))
+        for (let n = 0; n < 100; n++) assert.strictEqual(refusedWith(yield* settled(n)), "none")
+        const outcome = yield* settled(100)
+        if (!("refused" in outcome)) return assert.fail("it was settled")
+        assert.strictEqual(outcome.refused.code, "54000")
+        assert.strictEqual(
+          outcome.refused.message,
+          "within a day 100 keys without a transaction were settled, and no more may be"
+        )
+        assert.include(outcome.refused.hint, "supabase_pool.max_settled()")
+        // What was said stays so, and others are not held up.
+        assert.deepStrictEqual(yield* settled(99), { gave: [{ answer: '{"executed": false}' }] })
+        assert.deepStrictEqual(yield* Effect.promise(() => database.settle(user, used)), {
+          gave: [{ answer: '{"executed": true}' }]
+        })
+        assert.strictEqual(refusedWith(yield* settled(100, { ...user, sub: user.sub.replace(/1$/, "2") })), "none")
+        for (let n = 0; n < 110; n++)
+          assert.strictEqual(refusedWith(yield* settled(n, { ...service, sub: "" })), "none")
+        yield* Effect.promise(() => database.run(`update ${records} set created_at = created_at - interval '25 hours'`))
+        assert.strictEqual(refusedWith(yield* settled(101)), "none")
+        const [longest] = yield* Effect.promise(() => database.run(`select max(length(key)) as n from ${records}`))
+        assert.strictEqual(longest?.["n"], 71)
+      })
+    )
+
     it.scoped("the cap is the project's where it replaces one function, also after the migration came again", () =>
       Effect.gen(function* () {
         const migration = yield* migrationUnderTest

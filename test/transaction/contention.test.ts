@@ -12,6 +12,7 @@ import { allMigrations } from "../support/migrations.js"
 import { describePostgres } from "../support/postgres.js"
 
 const tables = `
+  create or replace function supabase_pool.max_steps() returns integer language sql as 'select 10000';
   create table public.accounts (id text primary key, balance int not null);
   create table public.journal (line text primary key);
   insert into public.accounts
@@ -139,7 +140,7 @@ describePostgres("transactions that get in each other's way", () => {
       })
     )
 
-    it.effect("10,000 steps are one transaction: all are executed", () =>
+    it.effect("10,000 steps are one transaction where the project allows as many: all are executed", () =>
       Effect.gen(function* () {
         const steps = Array.from(
           { length: 10_000 },

@@ -42,6 +42,20 @@ const project = `
   grant select (id, owner, body), insert (id, owner, body), update (body, twice), delete on public.mine to authenticated;
 `
 
+const named = `
+  create table public.docs (id int primary key, body text);
+  insert into public.docs values (1, 'one'), (2, 'two');
+  create view public.shown_docs as select * from public.docs;
+  grant all on public.docs, public.shown_docs to authenticated;
+  create function public.loud(public.docs) returns text language sql stable as 'select upper($1.body)';
+  create function public.loud(public.shown_docs) returns text language sql stable as 'select upper($1.body)';
+  create function public.added(int, public.docs) returns int language sql immutable as 'select $1 + $2.id';
+  create aggregate public.sum_of(public.docs) (sfunc = public.added, stype = int, initcond = '0');
+  create function public.rows_of(public.docs) returns setof public.docs language sql stable as 'select * from public.docs';
+  create function public.any_row(anyelement) returns text language sql stable as 'select ''any''';
+  create function api.elsewhere(public.docs) returns text language sql stable as 'select ''else''';
+`
+
 const user: Caller = { role: "authenticated", sub: ann }
 
 const table = (step: Partial<Step> & { readonly op: Step["op"] }): Step => ({
@@ -141,6 +155,66 @@ describePostgres("a step", () => {
         })
       )
     }
+
+    it.scoped("that names a function where a column stands is refused, wherever it does", () =>
+      Effect.gen(function* () {
+        const database = yield* inProject
+        yield* Effect.promise(() => database.run(named))
+        const functions =
+          "json_agg jsonb_agg array_agg count record_out pg_typeof pg_column_size row_to_json sum_of rows_of elsewhere any_row"
+        for (const name of functions.split(" ")) {
+          const plain = table({ op: "select", table: "docs", returning: [["id", "id"]] })
+          const condition = { column: name, op: "is", value: { v: "not_null" } }
+          const filters = [{ and: [condition] }, { and: [{ or: [{ not: condition }] }] }]
+          const steps: ReadonlyArray<Step> = [
+            { ...plain, returning: [["a", name]] },
+            { ...plain, keep: ["id", name] },
+            ...filters.map((filter) => ({ ...plain, filter })),
+            { ...plain, filter: { and: [{ column: name, path: [["->>", "id"]], op: "eq", value: { v: "1" } }] } },
+            { ...plain, order: [{ column: name, descending: false }] },
+            table({ op: "delete", table: "docs", filter: { and: [condition] } }),
+            table({ op: "update", table: "docs", columns: ["body"], rows: [{ body: "x" }], returning: [["a", name]] }),
+            table({ op: "insert", table: "docs", columns: ["id"], rows: [{ id: 9 }], returning: [["a", name]] })
+          ]
+          for (const step of steps) {
+            const outcome = yield* Effect.promise(() => database.transact(user, [step]))
+            assert.strictEqual(said(outcome), "42703", JSON.stringify(step))
+            assert.include("refused" in outcome ? outcome.refused.message : "", `public.docs.${name}`)
+          }
+        }
+      })
+    )
+
+    it.scoped("that names a computed column, of the table or a view, has it, as the API gives it", () =>
+      Effect.gen(function* () {
+        const database = yield* inProject
+        yield* Effect.promise(() =>
+          database.run(`${named}
+            create function extensions.count(public.docs) returns int language sql stable as 'select 7'`)
+        )
+        const computed = { and: [{ column: "loud", op: "eq", value: { v: "TWO" } }] }
+        const steps = ["docs", "shown_docs"].map((name) =>
+          table({
+            op: "select",
+            table: name,
+            filter: computed,
+            order: [{ column: "loud", descending: true }],
+            returning: [
+              ["said", "loud"],
+              ["id", "id"]
+            ],
+            keep: ["loud"]
+          })
+        )
+        // One of the name of an aggregate, in a schema of the search path.
+        const counted = table({ op: "select", table: "docs", limit: 1, returning: [["n", "count"]] })
+        const path = '"public", "extensions"'
+        assert.deepStrictEqual(
+          said(yield* Effect.promise(() => database.transact({ ...user, path }, [...steps, counted]))),
+          [[{ said: "TWO", id: 2 }], [{ said: "TWO", id: 2 }], [{ n: 7 }]]
+        )
+      })
+    )
 
     it.scoped("that reads is read-only, as a GET is, and the next one may write again", () =>
       Effect.gen(function* () {

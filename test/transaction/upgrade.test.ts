@@ -85,7 +85,7 @@ describePostgres("a project with an earlier version of the transaction function"
               (select count(*)::int from pg_policy where polrelid = 'supabase_pool.transactions'::regclass) as policies
           `)
         )
-        assert.deepStrictEqual(found, { version: expectedVersion, is_clean: true, policies: 1 })
+        assert.deepStrictEqual(found, { version: expectedVersion, is_clean: true, policies: 2 })
       })
     )
 
@@ -148,6 +148,59 @@ describePostgres("a project with an earlier version of the transaction function"
         )
         yield* upgraded(database)
         assert.isTrue("gave" in (yield* asked()))
+      })
+    )
+
+    it.scoped(
+      "gives anon nothing that is made anew, whatever version is said to be there, and leaves it what it has",
+      () =>
+        Effect.gen(function* () {
+          const database = yield* scratch([yield* newMigration, tables])
+          const { settle, transaction } = {
+            transaction: "public.supabase_pool_transaction(text, jsonb)",
+            settle: "public.supabase_pool_transaction_settle(text)"
+          }
+          const held = (name: string) =>
+            database.run(`
+            select r.role from unnest('{anon,authenticated,service_role}'::text[]) as r(role)
+            where has_function_privilege(r.role, '${name}', 'execute') order by 1
+          `)
+          const signedIn = [{ role: "authenticated" }, { role: "service_role" }]
+          const everybody = [{ role: "anon" }, ...signedIn]
+          yield* Effect.promise(() =>
+            database.run(`drop function ${transaction}; grant execute on function ${settle} to anon`)
+          )
+          yield* upgraded(database)
+          assert.deepStrictEqual(yield* Effect.promise(() => held(transaction)), signedIn)
+          assert.deepStrictEqual(yield* Effect.promise(() => held(settle)), everybody)
+          yield* Effect.promise(() =>
+            database.run(`drop function ${settle}; grant execute on function ${transaction} to anon`)
+          )
+          yield* upgraded(database)
+          assert.deepStrictEqual(yield* Effect.promise(() => held(transaction)), everybody)
+          assert.deepStrictEqual(yield* Effect.promise(() => held(settle)), signedIn)
+          assert.isTrue("gave" in (yield* Effect.promise(() => database.transact(ann, [note("again")]))))
+        })
+    )
+
+    it.scoped("honours them for users whose tokens name an issuer, as those of Supabase do", () =>
+      Effect.gen(function* () {
+        const iss = { claims: { iss: "https://project.supabase.co/auth/v1" } }
+        const { database } = yield* before
+        yield* upgraded(database)
+        const was = yield* Effect.promise(() => database.run(states))
+        const again = yield* Effect.promise(() =>
+          database.transact({ ...ann, ...iss }, [note("ann")], { key: "first" })
+        )
+        assert.deepInclude(said(again), { replayed: true })
+        assert.strictEqual(
+          said(yield* Effect.promise(() => database.transact({ ...ann, ...iss }, [note("x")], { key: "never" }))),
+          "57014"
+        )
+        assert.deepStrictEqual(said(yield* Effect.promise(() => database.settle({ ...bob, ...iss }, "first"))), [
+          { answer: '{"executed": true}' }
+        ])
+        assert.deepStrictEqual(yield* Effect.promise(() => database.run(states)), was)
       })
     )
 
