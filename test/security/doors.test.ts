@@ -4,7 +4,7 @@ import { connect } from "node:net"
 import { HttpLayerRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, FastCheck as fc, Layer } from "effect"
+import { Effect, Fiber, FastCheck as fc, Layer, Option, TestClock } from "effect"
 import * as Config from "../../src/Config.js"
 import * as Db from "../../src/Db.js"
 import * as Health from "../../src/Health.js"
@@ -32,21 +32,23 @@ interface Question {
   readonly method?: string
   readonly from?: string
   readonly headers?: Record<string, string>
+  /** What Node's server would have of the request. */
+  readonly node?: { readonly httpVersion: string }
 }
 
 /** Asks the app itself, so that a request can come from anywhere. */
 const asking = Effect.map(
   Http.app,
   (app) =>
-    ({ from = "192.0.2.1", headers = {}, method = "GET", path }: Question) =>
+    ({ from = "192.0.2.1", headers = {}, method = "GET", node, path }: Question) =>
       Effect.map(
         Effect.scoped(
           Effect.provideService(
             app,
             HttpServerRequest.HttpServerRequest,
-            HttpServerRequest.fromWeb(new Request(`http://localhost${path}`, { method, headers })).modify({
-              remoteAddress: from
-            })
+            HttpServerRequest.fromWeb(
+              Object.assign(new Request(`http://localhost${path}`, { method, headers }), node)
+            ).modify({ remoteAddress: from })
           )
         ),
         (response) => HttpServerResponse.toWeb(response)
@@ -66,7 +68,10 @@ const routes: ReadonlyArray<Question> = [
   { path: `${admin}/metrics?window=year`, method: "HEAD" },
   { path: `${admin}/events` },
   { path: `${admin}/events?history=perhaps` },
-  { path: `${admin}/events?history=perhaps`, headers: { "last-event-id": "x" } }
+  { path: `${admin}/events?history=perhaps`, headers: { "last-event-id": "x" } },
+  ...["reset-pool", "metrics", "events"].flatMap((name) =>
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].map((method) => ({ path: `${admin}/${name}`, method }))
+  )
 ]
 
 describe("an admin route", () => {
@@ -83,13 +88,18 @@ describe("an admin route", () => {
       }
       const bad = yield* ask({ path: `${admin}/metrics?window=year`, headers: bearer(token) })
       expect(bad.status).toBe(400)
+      const otherwise = yield* ask({ path: `${admin}/reset-pool`, method: "PUT", headers: bearer(token) })
+      expect([otherwise.status, otherwise.headers.get("allow")]).toEqual([405, "POST"])
     }).pipe(Effect.provide(services()))
   )
 
   it.scoped("is not there without a token in the configuration, whatever is asked", () =>
     Effect.gen(function* () {
       const ask = yield* asking
-      for (const route of routes) expect((yield* ask(route)).status).toBe(404)
+      for (const route of routes) {
+        const answer = yield* ask(route)
+        expect([answer.status, answer.headers.get("allow")]).toEqual([404, null])
+      }
     }).pipe(Effect.provide(services({})))
   )
 
@@ -113,6 +123,8 @@ describe("who guesses at the admin token", () => {
   const statusOf = (ask: Effect.Effect.Success<typeof asking>, from: string, headers = {}) =>
     Effect.map(ask({ path, from, headers: { ...headers, ...bearer(token) } }), ({ status }) => status)
 
+  const loopback = ["127.0.0.1", "::1", "::ffff:127.0.0.1", "127.8.8.8"]
+
   it.scoped("from elsewhere does not lock out the administrator of the machine, by a proxy on it neither", () =>
     Effect.gen(function* () {
       const ask = yield* asking
@@ -120,13 +132,69 @@ describe("who guesses at the admin token", () => {
       const byProxy = { "x-forwarded-for": "192.0.2.200" }
       yield* guess(ask, "127.0.0.1", 10, byProxy)
       expect(yield* statusOf(ask, "127.0.0.1", byProxy)).toBe(429)
-      for (const here of ["127.0.0.1", "::1", "::ffff:127.0.0.1", "127.8.8.8"]) {
-        expect(yield* statusOf(ask, here)).toBe(200)
-      }
-      // From the machine itself it is the same as from anywhere.
-      yield* guess(ask, "::1", 10)
-      expect(yield* statusOf(ask, "127.0.0.1")).toBe(429)
+      for (const here of loopback) expect(yield* statusOf(ask, here)).toBe(200)
     }).pipe(Effect.provide(services()))
+  )
+
+  for (const name of [
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-server",
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "fastly-client-ip",
+    "cf-ray",
+    "cf-connecting-ip"
+  ]) {
+    it.scoped(`is known to come by a proxy of the machine by ${name}`, () =>
+      Effect.gen(function* () {
+        const ask = yield* asking
+        yield* guess(ask, "127.0.0.1", 10, { [name]: "x" })
+        expect(yield* statusOf(ask, "127.0.0.1", { [name]: "y" })).toBe(429)
+      }).pipe(Effect.provide(services()))
+    )
+  }
+
+  it.scoped("is known to come by nginx as it is without any setting, since that speaks HTTP/1.0", () =>
+    Effect.gen(function* () {
+      const ask = yield* asking
+      const question = (given: string, httpVersion: string) =>
+        ask({ path, from: "127.0.0.1", headers: bearer(given), node: { httpVersion } })
+      yield* Effect.repeatN(question("wrong", "1.0"), 9)
+      expect((yield* question(token, "1.0")).status).toBe(429)
+      expect((yield* question(token, "1.1")).status).toBe(200)
+    }).pipe(Effect.provide(services()))
+  )
+
+  it.scoped(
+    "by a proxy that leaves no trace locks nobody out of the machine, but all wait a second, right or wrong",
+    () =>
+      Effect.gen(function* () {
+        const ask = yield* asking
+        yield* guess(ask, "127.0.0.1", 10)
+        for (const [given, status] of [
+          [token, 200],
+          ["wrong", 401],
+          [token, 200]
+        ] as const) {
+          for (const from of loopback) {
+            const asked = yield* Effect.fork(ask({ path, from, headers: bearer(given) }))
+            yield* TestClock.adjust("999 millis")
+            expect(yield* Fiber.poll(asked)).toEqual(Option.none())
+            yield* TestClock.adjust("1 millis")
+            expect((yield* Fiber.join(asked)).status).toBe(status)
+          }
+        }
+        // From elsewhere nobody waits for it, and once the wrong ones are forgiven nobody does.
+        expect(yield* statusOf(ask, "192.0.2.1")).toBe(200)
+        yield* TestClock.adjust("10 minutes")
+        for (const from of loopback) expect(yield* statusOf(ask, from)).toBe(200)
+      }).pipe(Effect.provide(services()))
   )
 
   it.scoped("has ten tries for all addresses of an IPv6 network, and for an IPv4 address however it is written", () =>
@@ -301,20 +369,25 @@ describe("a server on loopback", () => {
     )
   )
 
+  /** Writes a request as it stands, and gives what comes back. */
+  const saying = Effect.map(HttpServer.HttpServer, ({ address }) => {
+    const port = address._tag === "TcpAddress" ? address.port : 0
+    const say = (request: string) =>
+      Effect.async<string>((resume) => {
+        let text = ""
+        connect(port, "127.0.0.1")
+          .on("data", (data) => {
+            text += data
+          })
+          .on("close", () => resume(Effect.succeed(text)))
+          .end(request)
+      })
+    return { port, say }
+  })
+
   it.scopedLive("says so over its socket with 421, and what to do", () =>
     Effect.gen(function* () {
-      const { address } = yield* HttpServer.HttpServer
-      const port = address._tag === "TcpAddress" ? address.port : 0
-      const say = (request: string) =>
-        Effect.async<string>((resume) => {
-          let text = ""
-          connect(port, "127.0.0.1")
-            .on("data", (data) => {
-              text += data
-            })
-            .on("close", () => resume(Effect.succeed(text)))
-            .end(request)
-        })
+      const { port, say } = yield* saying
       const live = "/api/health/live"
       for (const head of [
         `GET ${live} HTTP/1.1\r\nHost: rebound.example`,
@@ -329,5 +402,35 @@ describe("a server on loopback", () => {
         / 200 /
       )
     }).pipe(Effect.provide(served))
+  )
+
+  const twoNames = Effect.gen(function* () {
+    const { say } = yield* saying
+    for (const second of ["Host: localhost", "hOST: localhost", "Host: other.example", "Host:"]) {
+      const head = `GET /api/health/live HTTP/1.1\r\nHost: localhost\r\n${second}`
+      const answered = yield* say(`${head}\r\nConnection: close\r\n\r\n`)
+      expect(answered).toMatch(/^HTTP\/1\.1 400 /)
+      expect(answered).toContain("several Host headers")
+    }
+  })
+
+  it.scopedLive("refuses a request with two Host headers, of which another may have looked at the other one", () =>
+    Effect.provide(twoNames, served)
+  )
+
+  it.scopedLive("refuses them where every name is answered to, too", () =>
+    Effect.provide(
+      twoNames,
+      Layer.provideMerge(Http.layer, services({ adminToken: token, allowedHosts: ["*"] })).pipe(
+        Layer.provideMerge(NodeHttpServer.layer(() => Http.graceful(createServer()), { port: 0, host: "0.0.0.0" }))
+      )
+    )
+  )
+
+  it.effect("takes several Host headers that are joined by commas for what they are", () =>
+    Effect.gen(function* () {
+      expect(yield* answer("0.0.0.0", {}, "localhost, localhost")).toBe(false)
+      expect(yield* answer("127.0.0.1", { allowedHosts: ["*"] }, "localhost, evil.com")).toBe(false)
+    })
   )
 })
