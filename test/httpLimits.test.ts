@@ -78,7 +78,7 @@ describe("guessing at the admin token", () => {
       shows(context, {
         kind: "promise",
         section: "Security",
-        what: "ten wrong admin tokens from an address, then 429 with `Retry-After`, for the right one too"
+        what: "ten wrong admin tokens from an address elsewhere, then 429 with `Retry-After`, for the right one too"
       })
     }).pipe(Effect.provide(served()))
   )
