@@ -26,6 +26,7 @@ import * as Failed from "./internal/http/failed.js"
 import * as Graceful from "./internal/http/graceful.js"
 import * as HealthRoutes from "./internal/http/health.js"
 import * as Hosts from "./internal/http/hosts.js"
+import { Guesses } from "./internal/http/limits.js"
 import * as Page from "./internal/http/page.js"
 import { Readiness } from "./internal/http/readiness.js"
 import { pathOf, problem } from "./internal/http/responses.js"
@@ -60,14 +61,20 @@ const unmatched = (url: string): HttpServerResponse.HttpServerResponse => {
   return problem(405, `This route answers ${allow}.`, { allow })
 }
 
+/** Which methods an admin route knows is told to who may ask it, and to nobody else. */
+const refused = (url: string) => {
+  const response = Effect.succeed(unmatched(url))
+  return pathOf(url).startsWith("/api/admin/") ? Admin.asAdmin(response) : response
+}
+
 /** Requests are routine, and so is what they ask for: they are in the log at debug level only. */
-const answering = (app: HttpApp.Default): HttpApp.Default =>
+const answering = <R>(app: HttpApp.Default<never, R>): HttpApp.Default<never, R | ServerConfig | Guesses> =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, url }) =>
     app.pipe(
       Effect.catchAllCause((cause) => {
         const ended = Cause.squash(cause)
         if (HttpServerResponse.isServerResponse(ended)) return Effect.succeed(ended)
-        return ended instanceof HttpServerError.RouteNotFound ? Effect.succeed(unmatched(url)) : Effect.failCause(cause)
+        return ended instanceof HttpServerError.RouteNotFound ? refused(url) : Effect.failCause(cause)
       }),
       Effect.tap(({ status }) => Effect.logDebug(`${method} ${pathOf(url)} ${status}`))
     )
@@ -117,20 +124,20 @@ export const app: Effect.Effect<
   never,
   Services | HttpRouter.HttpRouter.DefaultServices | Scope.Scope
 > = Effect.gen(function* () {
-  const services = yield* Effect.context<HttpRouter.HttpRouter.DefaultServices>()
+  const services = yield* Effect.context<HttpRouter.HttpRouter.DefaultServices | ServerConfig>()
+  const guesses = yield* Layer.build(Guesses.layerDefault)
   const api = yield* Layer.build(
     pages.pipe(
       Layer.provideMerge(HttpApiBuilder.api(Api)),
       Layer.provide(Layer.mergeAll(HealthRoutes.handlers, HealthRoutes.prometheus, Admin.handlers)),
+      Layer.provide(Layer.succeedContext(guesses)),
       Layer.provideMerge(HttpApiBuilder.Router.Live),
       Layer.provideMerge(HttpApiBuilder.Middleware.layer)
     )
   )
   const whole = withDocsPolicy(yield* Effect.provide(HttpApiBuilder.httpApp, api))
-  return answering(
-    Effect.mapInputContext(whole, (request: Context.Context<HttpServerRequest.HttpServerRequest>) =>
-      Context.merge(services, request)
-    )
+  return Effect.mapInputContext(answering(whole), (request: Context.Context<HttpServerRequest.HttpServerRequest>) =>
+    Context.mergeAll(services, guesses, request)
   )
 })
 

@@ -2,14 +2,14 @@
  * Something to do for who has just started it: a search in the embedded marketplace, and a leak to order, so that the
  * dashboard has something to show. Served only where the database is the embedded one.
  */
-import { type HttpApp, HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { type HttpApp, HttpRouter, HttpServerRequest } from "@effect/platform"
 import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { PoolConfig, type ServerConfig } from "../Config.js"
 import * as Db from "../Db.js"
 import * as Pool from "../Pool.js"
 import { asAdmin } from "./http/admin.js"
 import { Guesses } from "./http/limits.js"
-import { noStore, problem } from "./http/responses.js"
+import { json, problem } from "./http/responses.js"
 import { period } from "./words.js"
 
 const Search = Schema.Struct({ query: Schema.optionalWith(Schema.String, { default: () => "laptop" }) })
@@ -25,7 +25,7 @@ const search = HttpServerRequest.schemaSearchParams(Search).pipe(
         .limit(10)
     )
   ),
-  Effect.map((products) => HttpServerResponse.unsafeJson(products, { headers: noStore })),
+  Effect.map((products) => json(products)),
   Effect.catchAll(({ message }) => Effect.succeed(problem(503, message)))
 )
 
@@ -39,10 +39,7 @@ const forget = (scope: Scope.Scope) =>
       "demo: a forgotten connection"
     )
     yield* Effect.forkIn(Effect.ignore(holding), scope)
-    return HttpServerResponse.unsafeJson(
-      { leaked: 1, reclaimedAfter: period(leakDetectionTimeout) },
-      { headers: noStore }
-    )
+    return json({ leaked: 1, reclaimedAfter: period(leakDetectionTimeout) })
   })
 
 type Services = Db.ReadDb | Pool.ReadPool | PoolConfig | ServerConfig

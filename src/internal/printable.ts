@@ -16,8 +16,11 @@ export const printable = (text: string): string => text.replace(orders, instead)
 export const printableLines = (text: string): string =>
   text.replace(orders, (order) => (order === "\n" || order === "\t" ? order : instead))
 
-/** A colour of ours: the only order that we give in a line. */
-export const colour = /(\u001B\[[\d;]*m)/
+/**
+ * A colour of ours, of the log's or of the parser's help: the only order that is given in a line. None hides what stands
+ * behind it, as 8 does, or a colour on itself.
+ */
+export const colour = /(\u001B\[(?:[0-4]|3[1-467]|9[06])(?:;(?:[0-4]|3[1-467]|9[06]))*m)/
 
 /** The same for lines that we have coloured. */
 export const printableColoured = (text: string): string =>

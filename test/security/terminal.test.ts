@@ -1,6 +1,8 @@
 /** What others named gives no orders to a terminal: not the screen of top, not a line of a command, not the log. */
+import { FileSystem, HttpServerResponse } from "@effect/platform"
+import { NodeFileSystem } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Console, Duration, Effect, FastCheck as fc } from "effect"
+import { Cause, Console, Duration, Effect, Exit, FastCheck as fc, Scope } from "effect"
 import {
   DecodeError,
   QueryError,
@@ -9,12 +11,14 @@ import {
   RowNotFound,
   TransactionFailed
 } from "../../src/Errors.js"
+import * as AuditFile from "../../src/internal/audit/file.js"
 import { bad, line as findingLine } from "../../src/internal/cli/findings.js"
 import { plainUnless } from "../../src/internal/cli/plainConsole.js"
 import { frame, line } from "../../src/internal/cli/top/frame.js"
 import { Told } from "../../src/internal/feed/client.js"
 import { empty, next } from "../../src/internal/feed/view.js"
-import { printableJson } from "../../src/internal/printable.js"
+import { json } from "../../src/internal/http/responses.js"
+import { printableColoured, printableJson } from "../../src/internal/printable.js"
 import { lastWords, logging } from "../../src/internal/terminal.js"
 import { sample } from "../support/samples.js"
 
@@ -59,8 +63,9 @@ const name = fc
   })
   .map((parts) => `name${parts.join("")}`)
 
-/** A colour; none of ours hides what stands behind it. */
-const ours = new RegExp(`${"\u001B"}\\[\\d*m`, "g")
+/** The colours of ours, of the log's and of the parser's help; none hides what stands behind it. */
+const colours = [0, 1, 2, 3, 4, 31, 32, 33, 34, 36, 37, 90, 96]
+const ours = new RegExp(`${"\u001B"}\\[(?:${colours.join("|")})(?:;(?:${colours.join("|")}))*m`, "g")
 const hiding = "\u001B[8m"
 
 describe("a terminal", () => {
@@ -154,11 +159,60 @@ describe("a terminal", () => {
         })
         const text = await Effect.runPromise(writtenBy(program, isTTY))
         expect(text).toContain("name")
-        const colours = isTTY ? ours : /$^/g
-        expect(ordersIn(text.replace(colours, ""), ["\n", "\t"])).toEqual([])
+        expect(ordersIn(isTTY ? text.replace(ours, "") : text, ["\n", "\t"])).toEqual([])
       }),
       { numRuns: 50 }
     ))
+
+  it("gets the colours that we use in a line, and no other: none that hides, blinks or turns what stands there", () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(fc.nat(110), fc.constantFrom(...colours)), { maxLength: 3 }), (codes) => {
+        const order = `\u001B[${codes.join(";")}m`
+        const isOurs = codes.length > 0 && codes.every((code) => colours.includes(code))
+        expect(printableColoured(`a${order}b`)).toBe(isOurs ? `a${order}b` : `a\uFFFD${order.slice(1)}b`)
+      }),
+      { numRuns: 1_000 }
+    )
+  })
+
+  it.scopedLive("that follows the audit file gets no order from a name in it, and the line means the same", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const path = `${yield* fs.makeTempDirectoryScoped()}/audit.jsonl`
+      const names = attacks.map((attack) => `name${attack}`)
+      const closing = yield* Scope.make()
+      const add = yield* Scope.extend(AuditFile.open({ path, maxBytes: 1_000_000, keep: 1 }), closing)
+      for (const it of names) {
+        add({
+          type: "leaked",
+          pool: "read",
+          connectionId: it,
+          at: 0,
+          holder: it,
+          held: 1,
+          waited: 0,
+          age: 1,
+          reason: it
+        })
+      }
+      yield* Scope.close(closing, Exit.void)
+      const text = yield* fs.readFileString(path)
+      expect(ordersIn(text, ["\n"])).toEqual([])
+      const lines = text.trimEnd().split("\n")
+      expect(lines.map((line): unknown => JSON.parse(line).holder)).toEqual(names)
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.effect("that is shown an answer of the server gets no order from it", () =>
+    Effect.gen(function* () {
+      for (const attack of attacks) {
+        const body = { name: attack, [attack]: "x" }
+        const text = yield* Effect.promise(() => HttpServerResponse.toWeb(json(body)).text())
+        expect(ordersIn(text)).toEqual([])
+        expect(JSON.parse(text)).toEqual(body)
+      }
+    })
+  )
 
   it("gets JSON that means the same", () => {
     fc.assert(

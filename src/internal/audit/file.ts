@@ -3,6 +3,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import { Cause, DateTime, Effect, Fiber, Schedule, type Scope } from "effect"
 import type { ConnectionEvent } from "../../Audit.js"
 import { inBackground } from "../asyncContext.js"
+import { printableJson } from "../printable.js"
 import { sentence } from "../words.js"
 
 export interface Options {
@@ -21,10 +22,10 @@ const batch = 1_000
 
 const time = (at: number): string => DateTime.formatIso(DateTime.unsafeMake(at))
 
-/** What is 0 or empty is left out. */
+/** What is 0 or empty is left out. Who follows the file on a terminal gets no orders from a name in it. */
 const lineOf = ({ at, pool, type, ...rest }: ConnectionEvent): string => {
   const known = Object.entries(rest).filter(([, value]) => value !== "" && value !== 0)
-  return JSON.stringify({ time: time(at), type, pool, ...Object.fromEntries(known) })
+  return printableJson(JSON.stringify({ time: time(at), type, pool, ...Object.fromEntries(known) }))
 }
 
 class AuditFile {

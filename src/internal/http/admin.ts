@@ -12,7 +12,8 @@ import { heartbeat } from "../feed/sse.js"
 import { Admission, Api } from "./api.js"
 import * as Hub from "./hub.js"
 import * as Limits from "./limits.js"
-import { noStore, problem } from "./responses.js"
+import { hangUpOn } from "./nodeRequest.js"
+import { json, noStore, problem } from "./responses.js"
 
 const missing = "The admin token is missing. Send it as `Authorization: Bearer <token>`."
 
@@ -37,13 +38,14 @@ const refusal: Effect.Effect<Option.Option<HttpServerResponse.HttpServerResponse
     const { headers } = yield* HttpServerRequest.HttpServerRequest
     const given = /^Bearer +(\S+)$/i.exec(headers["authorization"] ?? "")?.[1]
     if (given === undefined) return Option.some(unauthorized(missing, "Bearer"))
+    yield* Limits.slowedDown
     if (AdminToken.matches(adminToken.value, given)) return Option.none()
     yield* Limits.guessedWrong
     return Option.some(unauthorized(wrong, 'Bearer error="invalid_token"'))
   }
 )
 
-/** For a route outside of the definition. */
+/** For what is answered outside of the definition. */
 export const asAdmin = <E, R>(
   admitted: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | Asked> =>
@@ -65,11 +67,10 @@ const reset = Effect.gen(function* () {
   const reports = yield* Effect.forEach(pools, (pool) => pool.reset)
   const count = reports.reduce((sum, { closed, deferred }) => sum + closed + deferred, 0)
   yield* Effect.logInfo("pools reset by an administrator").pipe(Effect.annotateLogs({ connections: count }))
-  return HttpServerResponse.unsafeJson({ reset: count }, { headers: noStore })
+  return json({ reset: count })
 })
 
-const queries = (window: Metrics.Window) =>
-  Effect.map(Metrics.queryMetrics(window), (report) => HttpServerResponse.unsafeJson(report, { headers: noStore }))
+const queries = (window: Metrics.Window) => Effect.map(Metrics.queryMetrics(window), (report) => json(report))
 
 class Events extends Context.Tag("effect-supabase-pool/internal/Events")<Events, Hub.Hub>() {
   static readonly layer = Layer.scoped(
@@ -87,15 +88,6 @@ class Events extends Context.Tag("effect-supabase-pool/internal/Events")<Events,
 }
 
 const heartbeats = Stream.as(Stream.fromSchedule(Schedule.spaced("15 seconds")), heartbeat)
-
-const isObject = (u: unknown): u is object => typeof u === "object" && u !== null
-
-/** Of the request that Node's server has, by its shape. */
-const hangUpOn = ({ source }: HttpServerRequest.HttpServerRequest): Effect.Effect<void> =>
-  Effect.sync(() => {
-    const socket = isObject(source) && "socket" in source ? source.socket : undefined
-    if (isObject(socket) && "destroy" in socket && typeof socket.destroy === "function") socket.destroy()
-  })
 
 const crowded = problem(
   503,

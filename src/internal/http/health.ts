@@ -7,7 +7,7 @@ import { healthJson } from "../healthJson.js"
 import { Api, type ReadinessJson } from "./api.js"
 import { limited } from "./limits.js"
 import { Readiness } from "./readiness.js"
-import { noStore } from "./responses.js"
+import { json, noStore } from "./responses.js"
 
 const statusOf = (report: Health.HealthReport): number => (report.status === "unhealthy" ? 503 : 200)
 
@@ -23,7 +23,7 @@ const database = Effect.gen(function* () {
   const health = yield* Health.Health
   const previous = yield* health.last
   const report = yield* health.check
-  return HttpServerResponse.unsafeJson(healthJson(report, previous), {
+  return json(healthJson(report, previous), {
     status: statusOf(report),
     headers: headersOf(report)
   })
@@ -41,9 +41,9 @@ const readiness = Effect.gen(function* () {
 })
 
 export const readinessResponse = (status: typeof ReadinessJson.Type.status): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.unsafeJson({ status }, { status: status === "ready" ? 200 : 503, headers: noStore })
+  json({ status }, { status: status === "ready" ? 200 : 503 })
 
-export const live = HttpServerResponse.unsafeJson({ status: "alive" }, { headers: noStore })
+export const live = json({ status: "alive" })
 
 export const handlers = HttpApiBuilder.group(Api, "health", (group) =>
   group

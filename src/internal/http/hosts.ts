@@ -8,6 +8,7 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Effect } from "effect"
 import { isLoopback } from "./addresses.js"
 import { answersTo, type Names, nameOf } from "./hostNames.js"
+import { hasSeveralHosts } from "./nodeRequest.js"
 import { problem } from "./responses.js"
 
 const misdirected = problem(
@@ -15,22 +16,27 @@ const misdirected = problem(
   "This server does not answer to that name. Ask for localhost or 127.0.0.1, or allow the name in DB_POOL_ALLOWED_HOSTS (a reverse proxy passes on the name that it was asked for)."
 )
 
+/** Of two names a proxy may have looked at one and this server at the other (RFC 9112 §3.2). */
+const ambiguous = problem(400, "The request has several Host headers. Send one.")
+
 /** What stands in the request line is what counts then (RFC 9112 §3.2.2). */
 const authorityOf = (url: string): string | undefined => /^[a-z][a-z\d+.-]*:\/\/([^/?#]*)/i.exec(url)?.[1]
 
 /**
  * On loopback only loopback's names, `HOST` and those that are allowed; elsewhere every name, unless some are allowed: then
- * those, and addresses.
+ * those, and addresses. Two names at once nowhere.
  */
 export const guarded =
   (address: HttpServer.Address | undefined, names: Names) =>
   <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R> => {
-    if (address?._tag !== "TcpAddress") return app
-    const onLoopback = isLoopback(address.hostname)
-    if (!onLoopback && names.allowedHosts.length === 0) return app
-    return Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers, originalUrl }) => {
-      const target = authorityOf(originalUrl)
-      const asked = target === undefined ? [headers["host"]] : [headers["host"], target]
-      return asked.every((host) => answersTo(nameOf(host), names, onLoopback)) ? app : Effect.succeed(misdirected)
+    const onLoopback = address?._tag === "TcpAddress" && isLoopback(address.hostname)
+    const byName = address?._tag === "TcpAddress" && (onLoopback || names.allowedHosts.length > 0)
+    return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+      if (hasSeveralHosts(request)) return Effect.succeed(ambiguous)
+      const target = authorityOf(request.originalUrl)
+      const host = request.headers["host"]
+      const asked = target === undefined ? [host] : [host, target]
+      const isOurs = !byName || asked.every((each) => answersTo(nameOf(each), names, onLoopback))
+      return isOurs ? app : Effect.succeed(misdirected)
     })
   }

@@ -10,6 +10,7 @@ import { forkBackground } from "../asyncContext.js"
 import { History } from "../feed/history.js"
 import { encode } from "../feed/sse.js"
 import * as Wire from "../feed/wire.js"
+import { printableJson } from "../printable.js"
 import * as Sampling from "./sampling.js"
 
 const interval = "1 second"
@@ -50,11 +51,17 @@ export interface Hub {
   readonly follow: (following: Following) => Effect.Effect<Option.Option<Stream.Stream<Text>>, never, Scope.Scope>
 }
 
+/** For curl on a terminal, too. */
+const encoder = <A, I>(schema: Schema.Schema<A, I>): ((value: A) => string) => {
+  const encode = Schema.encodeSync(Schema.parseJson(schema))
+  return (value) => printableJson(encode(value))
+}
+
 const toJson = {
-  sample: Schema.encodeSync(Schema.parseJson(Wire.Sample)),
-  connection: Schema.encodeSync(Schema.parseJson(Wire.Happened)),
-  alert: Schema.encodeSync(Schema.parseJson(Wire.AlertTold)),
-  hello: Schema.encodeSync(Schema.parseJson(Wire.Hello))
+  sample: encoder(Wire.Sample),
+  connection: encoder(Wire.Happened),
+  alert: encoder(Wire.AlertTold),
+  hello: encoder(Wire.Hello)
 }
 
 export const make = (sources: Sampling.Sources): Effect.Effect<Hub, never, Scope.Scope> =>

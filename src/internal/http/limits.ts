@@ -5,6 +5,7 @@ import { Context, Duration, Effect, Layer, Option } from "effect"
 import * as RateLimit from "../../RateLimit.js"
 import * as MemoryStore from "../rateLimit/memoryStore.js"
 import { clientOf, isLoopback } from "./addresses.js"
+import { isHttp10 } from "./nodeRequest.js"
 import { problem, retryAfter } from "./responses.js"
 
 const tooMany = (error: string, wait: Duration.Duration): HttpServerResponse.HttpServerResponse =>
@@ -38,22 +39,24 @@ const together = { tries: 100, forgiveness: Duration.millis(600) }
 
 interface Guesser {
   readonly key: string
-  /** The administrator at the machine itself must not be locked out by who guesses from elsewhere. */
+  /** At the machine itself: never locked out, since a proxy that leaves no trace looks the same as its administrator. */
   readonly here: boolean
 }
 
 /** What a proxy adds, and who asks by way of it cannot take away. */
-const traces = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"]
+const traces = /^(?:x-forwarded-.*|forwarded|via|x-real-ip|cf-.*|true-client-ip|x-client-ip|fastly-client-ip)$/
+
+/** Nginx speaks HTTP/1.0 to a server, and adds nothing, unless it is told to; no browser and no curl does. */
+const isByProxy = (request: HttpServerRequest.HttpServerRequest): boolean =>
+  isHttp10(request) || Object.keys(request.headers).some((name) => traces.test(name))
 
 const guesser: Effect.Effect<Guesser, never, HttpServerRequest.HttpServerRequest> = Effect.map(
   HttpServerRequest.HttpServerRequest,
-  ({ headers, remoteAddress }) => {
-    const address = Option.getOrElse(remoteAddress, () => "unknown")
+  (request) => {
+    const address = Option.getOrElse(request.remoteAddress, () => "unknown")
     if (!isLoopback(address)) return { key: `from ${clientOf(address)}`, here: false }
     // Whom a proxy of this machine speaks for may be anybody.
-    return traces.some((name) => name in headers)
-      ? { key: "by a proxy", here: false }
-      : { key: "this machine", here: true }
+    return isByProxy(request) ? { key: "by a proxy", here: false } : { key: "this machine", here: true }
   }
 )
 
@@ -68,11 +71,10 @@ export class Guesses extends Context.Tag("effect-supabase-pool/internal/Guesses"
   )
 }
 
-/** How long a guesser has to wait, in ms; 0 for not at all. Counts `tokens` more before it looks. */
-const count = (tokens: number): Effect.Effect<number, never, Guesses | HttpServerRequest.HttpServerRequest> =>
+/** How long this guesser has guessed too often, in ms; 0 for not at all. Counts `tokens` more before it looks. */
+const count = ({ here, key }: Guesser, tokens: number): Effect.Effect<number, never, Guesses> =>
   Effect.gen(function* () {
     const guesses = yield* Guesses
-    const { here, key } = yield* guesser
     const wait = (name: string, { forgiveness, tries }: typeof each): Effect.Effect<number> =>
       guesses.fixedWindow({ key: name, tokens, refillRate: forgiveness, limit: undefined }).pipe(
         Effect.orDie,
@@ -86,10 +88,22 @@ export const tooManyGuesses: Effect.Effect<
   Option.Option<HttpServerResponse.HttpServerResponse>,
   never,
   Guesses | HttpServerRequest.HttpServerRequest
-> = Effect.map(count(0), (millis) =>
-  millis === 0 ? Option.none() : Option.some(tooMany("Too many wrong admin tokens.", Duration.millis(millis)))
+> = Effect.gen(function* () {
+  const who = yield* guesser
+  const millis = who.here ? 0 : yield* count(who, 0)
+  return millis === 0 ? Option.none() : Option.some(tooMany("Too many wrong admin tokens.", Duration.millis(millis)))
+})
+
+const slowness = Duration.seconds(1)
+
+/** For the machine itself, once it has guessed too often: also for a right token, or what is answered at once would tell it. */
+export const slowedDown: Effect.Effect<void, never, Guesses | HttpServerRequest.HttpServerRequest> = Effect.gen(
+  function* () {
+    const who = yield* guesser
+    if (who.here && (yield* count(who, 0)) > 0) yield* Effect.sleep(slowness)
+  }
 )
 
 export const guessedWrong: Effect.Effect<void, never, Guesses | HttpServerRequest.HttpServerRequest> = Effect.asVoid(
-  count(1)
+  Effect.flatMap(guesser, (who) => count(who, 1))
 )
