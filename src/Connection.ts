@@ -111,6 +111,7 @@ export class PooledConnection implements Connection, Resource {
   readonly ping: Effect.Effect<void, unknown> = Effect.suspend(() => this.transport.ping)
 
   lend(): void {
+    this.onTaken = undefined
     this.transport.lend()
   }
 
@@ -134,6 +135,16 @@ export class PooledConnection implements Connection, Resource {
         new ConnectionFailed({ pool: this.mode, origin, failure: "returned", code: "STILL_IN_USE", sent, method })
     )
     return false
+  }
+
+  /** Told once, where the borrower may wait for something that is no request. */
+  onTaken: ((error: DbError) => void) | undefined = undefined
+
+  tell(reason: Reason): void {
+    const { onTaken } = this
+    this.onTaken = undefined
+    const { requests, writes } = this.transport.tenure
+    onTaken?.(reason(requests > 0, writes > 0 ? "POST" : "GET"))
   }
 
   abort(reason: Reason): void {

@@ -42,6 +42,11 @@ const uses: Readonly<Record<string, Use>> = {
     const pool = getConnectionPool()
     pool.releaseConnection(await pool.getConnection("read"))
   },
+  "db.transaction": ({ db }) => db.transaction([(client) => client.from("products").select("id")]).catch(() => {}),
+  getMetrics: async ({ executeWithPool, getConnectionPool }) => {
+    await executeWithPool((client) => client.from("products").select("id"))
+    getConnectionPool().getMetrics()
+  },
   checkDatabaseHealth: ({ checkDatabaseHealth }) => checkDatabaseHealth()
 }
 

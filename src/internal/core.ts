@@ -347,8 +347,10 @@ export class Core<R extends Resource> {
     yield* Effect.timeoutOption(Effect.interruptible(this.drained), this.options.shutdownTimeout)
     for (const lease of this.leases.values()) {
       if (lease.state !== "busy") continue
-      lease.resource.abort((sent, method) => this.closed(sent, method))
+      const reason = (sent: boolean, method: string): PoolClosed => this.closed(sent, method)
+      lease.resource.abort(reason)
       this.takeAway(lease, "closed")
+      lease.resource.tell?.(reason)
     }
     this.phase = "closed"
     yield* this.empty

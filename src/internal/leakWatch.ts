@@ -26,10 +26,11 @@ export const reclaim = <R extends Resource>(pool: Watched<R>, lease: Lease<R>): 
     const { mode } = pool.options
     lease.reclaimed = true
     pool.ledger.record("leaked", lease, pool.now())
-    resource.abort(
-      (sent, method) => new ConnectionReclaimed({ pool: mode, connectionId: resource.id, held, sent, method })
-    )
+    const reason = (sent: boolean, method: string) =>
+      new ConnectionReclaimed({ pool: mode, connectionId: resource.id, held, sent, method })
+    resource.abort(reason)
     pool.takeAway(lease, "reclaimed")
+    resource.tell?.(reason)
     return Effect.logWarning(
       `connection leak: ${resource.id} was held for ${period(held)} and has been reclaimed`
     ).pipe(

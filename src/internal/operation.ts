@@ -140,7 +140,16 @@ export class Operation<A, E, R>
     const lease = this.core.takeIdle(this.caller)
     if (lease === undefined) return false
     const connection = this.connect(lease)
-    ask(connection.client, connection, (exit) => left(this.giveBack(lease, exit)))
+    let isOver = false
+    const over = (rest: () => Effect.Effect<A, E | DbError, R>): void => {
+      if (isOver) return
+      isOver = true
+      connection.onTaken = undefined
+      left(rest())
+    }
+    // What is asked may never end; the connection does.
+    connection.onTaken = (error) => over(() => this.ended(Exit.fail(error)))
+    ask(connection.client, connection, (exit) => over(() => this.giveBack(lease, exit)))
     return true
   }
 

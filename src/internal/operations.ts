@@ -77,7 +77,11 @@ class Runner implements Surroundings {
     fork: (effect: Effect.Effect<A, E | DbError>) => void,
     settle: (exit: Exit.Exit<A, E | DbError>) => void
   ): void {
-    const body: Body<A, E, never> = (client, connection) => Effect.async((resume) => ask(client, connection, resume))
+    const body: Body<A, E | DbError, never> = (client, connection) =>
+      Effect.async<A, E | DbError>((resume) => {
+        connection.onTaken = (error) => resume(Effect.fail(error))
+        ask(client, connection, resume)
+      })
     const left = (rest: Effect.Effect<A, E | DbError>): void =>
       isDone(rest) ? settle(rest) : fork(Effect.uninterruptible(rest))
     const operation = new Operation(this, body, options, undefined, Effect.interruptible)

@@ -5,6 +5,7 @@ import type { TransactionResults } from "../../Db.js"
 import type { Mode } from "../../Errors.js"
 import type { TransactionOptions } from "../../Transaction.js"
 import type { Outcome } from "../answer.js"
+import { outside } from "../asyncContext.js"
 import { type ExecuteOptions, execute, type Operation } from "./execute.js"
 import type { Host } from "./host.js"
 import { type MarketplaceMembers, marketplaceOn } from "./marketplace.js"
@@ -92,7 +93,7 @@ export interface Members {
 const transactOn =
   (host: Host): Transact =>
   (steps, options) =>
-    host.run(({ db }) => db.transaction(steps, options))
+    host.runOutside(({ db }) => db.transaction(steps, options))
 
 const queryMetrics =
   (host: Host): DatabaseConnectionService["getQueryMetrics"] =>
@@ -100,7 +101,7 @@ const queryMetrics =
     const { current } = host
     return current === undefined
       ? noQueries(window)
-      : queryMetricsOf(current.sync(current.metrics.queryMetrics(window)))
+      : outside(() => queryMetricsOf(current.sync(current.metrics.queryMetrics(window))))
   }
 
 /** Makes functions only; nothing is started. */

@@ -63,7 +63,7 @@ export class SupabaseConnectionPool {
   /** The state of both pools together, now. Opens nothing: before the first use, and after a shutdown, all is zero. */
   readonly getMetrics = (): PoolStatus => {
     const { current } = this.#host
-    return current === undefined ? notStarted : statusOf(figuresOf(current))
+    return current === undefined ? notStarted : outside(() => statusOf(figuresOf(current)))
   }
 
   /**

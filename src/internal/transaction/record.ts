@@ -2,9 +2,10 @@
  * Runs the callers' functions against a client that sends nothing, and keeps what it would have sent.
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Effect, Redacted } from "effect"
+import { Effect, FiberRef, Redacted } from "effect"
 import { TransactionFailed } from "../../Errors.js"
 import type { Outcome } from "../answer.js"
+import { caller } from "../asyncContext.js"
 import * as PooledClient from "../pooledClient.js"
 import { compile, type Recorded } from "./compile.js"
 import { type Step, Unsupported } from "./step.js"
@@ -92,10 +93,13 @@ const failed = (step: number, what: string): TransactionFailed =>
   })
 
 const one = (recorder: Recorder, step: StepFunction, index: number): Effect.Effect<Step, TransactionFailed> =>
-  Effect.tryPromise({
-    try: async () => compile(await recorder.record(step)),
-    catch: (thrown) => failed(index, thrown instanceof Unsupported ? thrown.what : `this step: ${String(thrown)}`)
-  })
+  Effect.flatMap(FiberRef.get(caller), (context) =>
+    Effect.tryPromise({
+      try: async () =>
+        compile(await (context === undefined ? recorder.record(step) : context.run(() => recorder.record(step)))),
+      catch: (thrown) => failed(index, thrown instanceof Unsupported ? thrown.what : `this step: ${String(thrown)}`)
+    })
+  )
 
 /** Every step must come before those that refer to it, and must be able to tell a column. */
 const withKept = (steps: ReadonlyArray<Step>): Effect.Effect<ReadonlyArray<Step>, TransactionFailed> =>
