@@ -1,6 +1,6 @@
 /** Servers that close connections: with each answer, after it without a word, and when they were idle. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Logger, TestClock } from "effect"
+import { Effect, Layer, Logger, TestClock } from "effect"
 import * as Db from "../../src/Db.js"
 import { checkout, type FakeWorld, make, settle } from "../support/fakeResource.js"
 import { type Answer, json, layer, serve, type TestServer } from "../support/httpServer.js"
@@ -27,7 +27,7 @@ const loops = (how: (server: () => TestServer) => Answer) =>
         concurrency: "unbounded",
         discard: true
       })
-      yield* many.pipe(Effect.provide(layer(server.url, { maxConnections: 40, maxRetries: 3 })), Effect.provide(logger))
+      yield* Effect.provide(many, Layer.provideMerge(layer(server.url, { maxConnections: 40, maxRetries: 3 }), logger))
       return { server, said: said.filter((line) => line.includes("closes each connection")) }
     })
   )

@@ -147,7 +147,13 @@ const operations: Readonly<Record<string, Given>> = {
         notes(c)
           .update({ body: "b", done: true })
           .in("n", [n, n + 2])
+          .select("n, body, done"),
+      // An update gives its rows in no order.
+      (c) =>
+        notes(c)
           .select("n, body, done")
+          .in("n", [n, n + 2])
+          .order("n")
     ],
     gives: (n) => [
       { n, body: "b", done: true },
