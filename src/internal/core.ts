@@ -5,9 +5,9 @@
  * who gets which, the opener opens what is missing. Everything here that changes state is synchronous, so that no
  * interruption can come between two changes; what waits or does I/O is an Effect around it.
  */
-import { Cause, Clock, Duration, Effect, Exit, FiberSet, Pool, Scope } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, FiberSet, Pool, Runtime, Scope } from "effect"
 import { type AcquireError, AcquireTimeout, PoolClosed, PoolOverloaded } from "../Errors.js"
-import { inBackground } from "./asyncContext.js"
+import { inBackground, inNone } from "./asyncContext.js"
 import { Bag } from "./bag.js"
 import type { CoreOptions, End, Services } from "./coreOptions.js"
 import * as Deadlines from "./deadlines.js"
@@ -396,7 +396,9 @@ export class Core<R extends Resource> {
         timeToLiveStrategy: "creation"
       })
       // Its fibers inherit from here whether they may be interrupted, and closing waits for them.
-      core.opener.items = yield* Effect.interruptible(items)
+      // And whose context they are in: what shrinks the pool would stay in that of who built it.
+      const runtime = yield* Effect.runtime<Scope.Scope>()
+      core.opener.items = inNone(() => Runtime.runSync(runtime)(Effect.interruptible(items)))
       yield* keep(core)
       // The last to be added is the first to run: in a scope that closes Effect's `Pool` makes nothing any more, and whoever
       // asked it would wait.

@@ -3,6 +3,8 @@ import { AsyncLocalStorage } from "node:async_hooks"
 import channel from "node:diagnostics_channel"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, ManagedRuntime, Schema, Stream } from "effect"
 import * as Config from "../../src/Config.js"
@@ -379,6 +381,26 @@ describe("what the pool does for itself belongs to no request", () => {
       const runtime = ManagedRuntime.make(checked(often))
       const seen = await backgroundOf(() => runtime.runPromise(rows(() => {})))
       expect(seen).toEqual({ sockets: [undefined], pings: [undefined] })
+      await runtime.dispose()
+    })
+  )
+
+  it.live("nor does it keep what that one held", () =>
+    Effect.promise(async () => {
+      setFlagsFromString("--expose-gc")
+      const collect: unknown = runInNewContext("gc")
+      const runtime = ManagedRuntime.make(checked())
+      const held = new AsyncLocalStorage<object>()
+      const built = await (async () => {
+        const store = {}
+        await held.run(store, () => runtime.runPromise(Effect.sleep(1)))
+        return new WeakRef(store)
+      })()
+      for (let turn = 0; turn < 50 && built.deref() !== undefined; turn += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 10))
+        if (typeof collect === "function") collect()
+      }
+      expect(built.deref()).toBeUndefined()
       await runtime.dispose()
     })
   )
