@@ -27,7 +27,6 @@ const says = {
 const complaints = (output: string): string =>
   output
     .split("\n")
-    .filter((line) => /warn/i.test(line) || line.includes("effect-supabase-pool/"))
     .filter((line) => line.includes("effect-supabase-pool/"))
     .join("\n")
 

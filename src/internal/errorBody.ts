@@ -56,8 +56,8 @@ interface Words {
 }
 
 /**
- * By a code that is PostgREST's alone, or in the four words of its errors, all of which are always there. Where the status is one of a gateway that gave
- * up, words alone do not prove that a code which is none of PostgreSQL's was raised in SQL.
+ * By a code that is PostgREST's alone, or in the four words of its errors, all of which are always there. Where the status is
+ * one of a gateway that gave up, words alone do not prove that a code which is none of PostgreSQL's was raised in SQL.
  */
 const isOfPostgrest = (u: unknown, status: number): boolean => {
   if (typeof u !== "object" || u === null) return false

@@ -2,6 +2,7 @@
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Duration } from "effect"
 import type { DbError, QueryError } from "../../Errors.js"
+import { looksOfDatabase } from "../errorCodes.js"
 import { problem, retryAfter } from "./responses.js"
 
 interface Verdict {
@@ -50,7 +51,7 @@ const ofTheQuestion: Readonly<Record<number, string>> = {
 
 /** Raised in SQL: `PTxyz` and `PGRST` name the status (PostgREST's docs, "Raise errors with HTTP status codes"). */
 const isRaised = ({ answeredBy, code }: QueryError): boolean =>
-  /^PT\d{3}$/.test(code) || (answeredBy === "PostgREST" && code !== "" && !/^(PGRST\w{3}|[0-9A-Z]{5})$/.test(code))
+  /^PT\d{3}$/.test(code) || (answeredBy === "PostgREST" && code !== "" && !looksOfDatabase(code))
 
 const refused = (error: QueryError): Verdict => {
   const { code, status } = error
