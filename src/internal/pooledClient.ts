@@ -4,6 +4,7 @@ import { QueryError } from "../Errors.js"
 import { unsaid } from "./builderFields.js"
 import { invalidRequest } from "./invalidRequest.js"
 import { type PlainHeaders, plainHeaders, userAgent } from "./plainRequest.js"
+import { withArguments } from "./rpcArguments.js"
 import { withoutSecrets } from "./words.js"
 
 type Fetch = typeof globalThis.fetch
@@ -62,6 +63,10 @@ class PooledClient extends SupabaseClient {
     // Newer versions make the client of another schema from these, and not from `fetch`.
     Reflect.set(this.rest, "baseFetch", this.rest.fetch)
     Reflect.set(this.rest, "wrapFetch", undefined)
+    withArguments(this.rest, (refused) => {
+      refuse(refused)
+      return Promise.reject(refused)
+    })
     const secrets = [Redacted.value(key), Redacted.value(token)].filter((secret) => secret.length >= shortest)
     carried.set(this, secrets)
     carried.set(this.rest.fetch, secrets)
