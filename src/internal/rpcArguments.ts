@@ -63,7 +63,7 @@ const one = (name: string, value: unknown): string | QueryError => {
 }
 
 /** The text of each argument, or why one has none. Those that are undefined are left out, as supabase-js does. */
-export const queryOf = (args: Arguments): Record<string, string> | QueryError => {
+const queryOf = (args: Arguments): Record<string, string> | QueryError => {
   const query: Record<string, string> = {}
   for (const [name, value] of Object.entries(args)) {
     if (value === undefined) continue

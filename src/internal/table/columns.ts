@@ -4,6 +4,7 @@ import { DecodeError, QueryError } from "../../Errors.js"
 import { invalidRequest } from "../invalidRequest.js"
 import { unsendable } from "../jsonable.js"
 import { withoutSecrets } from "../words.js"
+import { zonelessIn } from "./zoneless.js"
 
 /**
  * A schema whose columns can be told apart: `Schema.Struct` or `Schema.Class`.
@@ -92,6 +93,7 @@ export class Columns {
   readonly searched: ReadonlyArray<string>
   private readonly all: ReadonlyMap<string, Column>
   private readonly generated: ReadonlySet<string>
+  private readonly zoneless: ReturnType<typeof zonelessIn>
   private readonly decode: (u: unknown) => Effect.Effect<unknown, ParseResult.ParseError>
 
   constructor(table: string, schema: TableSchema, options: ColumnsOptions) {
@@ -99,6 +101,7 @@ export class Columns {
     this.all = new Map(Object.entries(schema.fields).map(([name, field]) => [name, columnOf(name, field)]))
     this.generated = new Set(options.generated)
     this.decode = Schema.decodeUnknown(schema)
+    this.zoneless = zonelessIn(schema)
     this.key = this.known(options.key, "key")
     for (const name of options.generated) this.known(name, "generated")
     this.searched = options.search.map((name) => this.known(name, "search").column)
@@ -196,10 +199,16 @@ export class Columns {
   }
 
   decodeRow(row: unknown, stage: Stage): Effect.Effect<unknown, DecodeError> {
+    const found = this.zoneless?.(row)
+    if (found !== undefined) return this.refuse(stage, found.path, found.issue, this.idOf(row))
     return Effect.catchAll(this.decode(row), (error) => {
       const { issue, path } = wordsOf(error)
-      return this.refuse(stage, path, issue, isValues(row) ? withoutSecrets(String(row[this.key.column] ?? "")) : "")
+      return this.refuse(stage, path, issue, this.idOf(row))
     })
+  }
+
+  private idOf(row: unknown): string {
+    return isValues(row) ? withoutSecrets(String(row[this.key.column] ?? "")) : ""
   }
 
   decodeRows(rows: unknown, stage: Stage): Effect.Effect<ReadonlyArray<unknown>, DecodeError> {
