@@ -33,6 +33,21 @@ const requireBuiltins: Plugin = {
   }
 }
 
+/**
+ * Free names that become Node's own as they were at import: a spec's fake timers (`vi.useFakeTimers`) would otherwise
+ * keep a request from being sent.
+ */
+const timers = [
+  "setTimeout",
+  "clearTimeout",
+  "setInterval",
+  "clearInterval",
+  "setImmediate",
+  "clearImmediate",
+  "queueMicrotask"
+]
+const realName = (timer: string): string => `real_${timer}`
+
 const { outputFiles } = await build({
   stdin: { contents: 'export { default as Client } from "undici/lib/dispatcher/client.js"', resolveDir: process.cwd() },
   bundle: true,
@@ -40,6 +55,7 @@ const { outputFiles } = await build({
   platform: "node",
   target: "node20.19",
   write: false,
+  define: Object.fromEntries(timers.map((timer) => [timer, realName(timer)])),
   plugins: [requireBuiltins]
 })
 const bundled = outputFiles[0]?.text ?? ""
@@ -48,6 +64,7 @@ if (left !== null) throw new Error(`${file} still has ${left[0]}, which has to b
 
 const head = `/*! undici ${version}, MIT, see LICENSE beside this file. Made by scripts/bundleUndici.ts. */\n`
 const imports = [...builtins].sort().map((name) => `import ${nameOf(name)} from "${name}"\n`)
+const real = timers.map((timer) => `const ${realName(timer)} = globalThis.${timer}\n`)
 await mkdir(folder, { recursive: true })
-await writeFile(file, head + imports.join("") + bundled)
+await writeFile(file, head + imports.join("") + real.join("") + bundled)
 await copyFile("node_modules/undici/LICENSE", `${folder}/LICENSE`)

@@ -10,6 +10,7 @@
  */
 import { AsyncResource } from "node:async_hooks"
 import { Context, Effect, type Fiber, FiberRef, type Scope, Tracer } from "effect"
+import { realTime } from "./timers.js"
 
 const name = "effect-supabase-pool"
 
@@ -59,7 +60,7 @@ export const caller: FiberRef.FiberRef<AsyncContext | undefined> = FiberRef.unsa
 /** Not at once: a fiber that is told at once goes on where it is. */
 const enter = (within: (f: () => void) => void): Effect.Effect<void> =>
   Effect.async((resume) => {
-    within(() => queueMicrotask(() => resume(Effect.void)))
+    within(() => realTime.queueMicrotask(() => resume(Effect.void)))
   })
 
 /** Whoever ends `effect`, what follows it runs in the context in which it began. */

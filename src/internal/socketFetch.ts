@@ -19,6 +19,7 @@ import { headerOf, type RawHeaders } from "./leanResponse.js"
 import { openSocket, type Target } from "./openSocket.js"
 import { type PlainHeaders, userAgent } from "./plainRequest.js"
 import { Tenure } from "./tenure.js"
+import { realTime } from "./timers.js"
 import { withOneTrace } from "./traceHeader.js"
 import type { Reason } from "./transport.js"
 import { isGivenUp, Turn } from "./turn.js"
@@ -82,7 +83,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
     this.#client = new Client(this.origin, {
       pipelining: 1,
       // Not synchronously: undici is inside its resume loop here, and would not write the request that waits.
-      connect: (_, callback) => queueMicrotask(() => this.handOver(callback)),
+      connect: (_, callback) => realTime.queueMicrotask(() => this.handOver(callback)),
       keepAliveTimeout: dayMillis,
       keepAliveMaxTimeout: dayMillis,
       keepAliveTimeoutThreshold: Duration.toMillis(keepAliveMargin),

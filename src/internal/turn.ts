@@ -4,9 +4,7 @@
  */
 
 import { AsyncContext } from "./asyncContext.js"
-
-/** Taken now: a program's fake timers must not hold up its requests. */
-const afterChecks = globalThis.setImmediate
+import { realTime } from "./timers.js"
 
 let waiting: Array<() => void> = []
 
@@ -19,7 +17,7 @@ const goOn = (): void => {
 /** One `setImmediate` for all sockets that were answered in the same turn of the event loop: each costs as much as a waiter. */
 const afterReading = (send: () => void): void => {
   const context = new AsyncContext()
-  if (waiting.push(() => context.run(send)) === 1) afterChecks(goOn)
+  if (waiting.push(() => context.run(send)) === 1) realTime.setImmediate(goOn)
 }
 
 /** "I have stopped waiting": RFC 9110 §15.5.9, and what gateways say when time ran out (524 is Cloudflare's). */

@@ -1,20 +1,21 @@
 import { Clock, Duration, Effect } from "effect"
 import { outside } from "../asyncContext.js"
 import { longestTimer } from "../time.js"
+import { realTime } from "../timers.js"
 
 const scheduler: Clock.ClockScheduler = {
   unsafeSchedule: (task, duration) => {
     const millis = Duration.toMillis(duration)
     if (millis > longestTimer) return () => false
     let fired = false
-    // biome-ignore lint/style/noRestrictedGlobals: this is the clock itself, made because Effect's own keeps Node alive
-    const timer = setTimeout(() => {
+    // This is the clock itself, made because Effect's own keeps Node alive.
+    const timer = realTime.setTimeout(() => {
       fired = true
       task()
     }, millis)
     timer.unref()
     return () => {
-      clearTimeout(timer)
+      realTime.clearTimeout(timer)
       return !fired
     }
   }
@@ -28,15 +29,13 @@ const believed = 1_000
  * is set now and then, so it is compared once a second.
  */
 class TimeOfDay {
-  private readonly clock: Clock.Clock = Clock.make()
   private until = Number.NEGATIVE_INFINITY
   private distance = 0
 
   now(): number {
-    // biome-ignore lint/style/noRestrictedGlobals: this is the clock itself
-    const steady = performance.now()
+    const steady = realTime.steadyNow()
     if (steady >= this.until) {
-      this.distance = outside(() => this.clock.unsafeCurrentTimeMillis()) - steady
+      this.distance = outside(realTime.dateNow) - steady
       this.until = steady + believed
     }
     return Math.floor(this.distance + steady)

@@ -1,5 +1,6 @@
 import { inNone } from "../asyncContext.js"
 import { longestTimer } from "../time.js"
+import { realTime } from "../timers.js"
 
 /**
  * Keeps Node alive exactly while somebody waits for a promise of ours.
@@ -14,8 +15,8 @@ export class KeepAlive {
   hold(): void {
     this.pending += 1
     if (this.pending > 1) return
-    // biome-ignore lint/style/noRestrictedGlobals: nothing is timed; it is the handle that Node counts
-    this.timer ??= inNone(() => setInterval(() => {}, longestTimer))
+    // Nothing is timed; it is the handle that Node counts.
+    this.timer ??= inNone(() => realTime.setInterval(() => {}, longestTimer))
     this.timer.ref()
   }
 

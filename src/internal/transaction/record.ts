@@ -6,6 +6,7 @@ import { Effect, FiberRef, Redacted } from "effect"
 import { TransactionFailed } from "../../Errors.js"
 import type { Outcome } from "../answer.js"
 import { caller } from "../asyncContext.js"
+import { LeanResponse } from "../leanResponse.js"
 import * as PooledClient from "../pooledClient.js"
 import { compile, type Recorded } from "./compile.js"
 import { type Step, Unsupported } from "./step.js"
@@ -19,6 +20,7 @@ interface Kept {
   readonly abortable: boolean
 }
 
+const nothing = Buffer.from("[]")
 const nobody = Redacted.make("nobody")
 
 /** Where nothing is sent. */
@@ -34,7 +36,8 @@ class Recorder {
       headers: new Headers(init?.headers),
       abortable: (init?.signal ?? null) !== null
     })
-    return Promise.resolve(new Response("[]", { status: 200 }))
+    // Node's own Response reads by way of `queueMicrotask`, which Jest's fake timers replace.
+    return Promise.resolve(new LeanResponse(nowhere, 200, "OK", [], nothing))
   })
 
   async record(step: StepFunction): Promise<Recorded> {
