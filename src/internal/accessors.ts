@@ -2,8 +2,9 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Option, Redacted, Stream } from "effect"
 import type { DbError } from "../Errors.js"
-import type { Outcome, Response } from "./answer.js"
+import type { Response } from "./answer.js"
 import {
+  type AnyStep,
   Db,
   type Failure,
   type Needs,
@@ -134,7 +135,7 @@ export function rpc(
  * @since 0.1.0
  * @category accessors
  */
-export const transaction = <const Steps extends ReadonlyArray<(client: SupabaseClient) => PromiseLike<Outcome>>>(
+export const transaction = <const Steps extends ReadonlyArray<AnyStep>>(
   steps: Steps,
   options?: TransactionOptions
 ): Effect.Effect<TransactionResults<Steps>, DbError, Db> =>

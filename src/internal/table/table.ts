@@ -6,6 +6,7 @@ import { asMade } from "../identity.js"
 import { Columns, type TableSchema } from "./columns.js"
 import type { CountOptions, ListOptions } from "./query.js"
 import { Rows } from "./rows.js"
+import { Steps, type TableSteps } from "./steps.js"
 import { type UpdateOptions, Writes } from "./writes.js"
 
 type Fields<S extends TableSchema> = Schema.Struct.Type<S["fields"]>
@@ -72,7 +73,7 @@ export interface UpsertOptions<Row> extends UpdateOptions {
  * @since 0.1.0
  * @category models
  */
-export interface Table<Row, New, Changes, Id, Needs> {
+export interface Table<Row, New, Changes, Id, Needs> extends TableSteps<Row, New, Changes, Id> {
   readonly name: string
   /**
    * The row with this key, or `RowNotFound`. Calls at the same time, from whatever fibers, share a request; each user of
@@ -133,7 +134,8 @@ interface AnyTableOptions {
  *
  * The schema is a `Schema.Struct` or `Schema.Class` whose encoded side is what PostgREST gives; its columns are selected
  * and no others. Reading uses the read pool and needs `ReadDb` (`Db` with `as: "service"`), writing the write pool and
- * `Db`. A mistake in the options (a column that the schema lacks) throws at once.
+ * `Db`. A mistake in the options (a column that the schema lacks) throws at once. Each operation is a step of
+ * `Db.transaction` too: `updateStep` and its like.
  *
  * @example
  * import { Db } from "effect-supabase-pool"
@@ -171,6 +173,7 @@ export function table(
 ): unknown {
   const rows = new Rows(new Columns(name, schema, { cast, generated, key, search }), as)
   const writes = new Writes(rows)
+  const steps = new Steps(rows)
   const made: AnyTable = {
     name,
     get: (id) => asMade(rows.get(id)),
@@ -182,7 +185,14 @@ export function table(
     createMany: (many) => asMade(writes.createMany(many)),
     update: (id, changes, options) => asMade(writes.update(id, changes, options)),
     upsert: (row, options) => asMade(writes.upsert(row, options)),
-    remove: (id) => asMade(writes.remove(id))
+    remove: (id) => asMade(writes.remove(id)),
+    getStep: (id, options) => steps.get(id, options),
+    listStep: (options) => steps.list(options),
+    createStep: (row) => steps.create(row),
+    createManyStep: (many) => steps.createMany(many),
+    updateStep: (id, changes, options) => steps.update(id, changes, options),
+    upsertStep: (row, options) => steps.upsert(row, options),
+    removeStep: (id, options) => steps.remove(id, options)
   }
   return made
 }
