@@ -243,7 +243,7 @@ const queryErrorFields = {
  * PostgREST, PostgreSQL or a gateway before them answered with an error.
  *
  * `reason` and `details` are PostgreSQL's own words, which may have values of rows in them (`Key (email)=(…) already
- * exists`): read them where you need them. `message`, JSON, and whoever prints the error have none.
+ * exists`): read them where you need them. `message`, JSON, and whoever prints or copies the error have none.
  *
  * `code` is PostgREST's (`PGRST…`) or the SQLSTATE; empty when the answer came from a gateway. Where no answer came,
  * `status` is 0 and the code is ours: `ABORTED` and `ABORTED_UNSENT` (the caller's `AbortSignal`, after or before the

@@ -6,6 +6,7 @@ import { ask, askFor, type Outcome, type Response } from "./answer.js"
 import { limitTo } from "./maxAffected.js"
 import type { Body } from "./operation.js"
 import type { Operations } from "./operations.js"
+import { ofTransaction } from "./spans.js"
 import type { TransactionOptions } from "./transaction/options.js"
 import type { Step } from "./transaction/planned.js"
 import type { TransactionStep } from "./transaction/record.js"
@@ -235,7 +236,7 @@ export class Service implements ReaderWriter {
     options?: TransactionOptions
   ): Effect.Effect<TransactionResults<Steps>, DbError>
   transaction(steps: ReadonlyArray<TransactionStep>, options?: TransactionOptions): Effect.Effect<unknown, DbError> {
-    return runTransaction(steps, options?.idempotencyKey, (query, failed) =>
+    const sent = runTransaction(steps, options?.idempotencyKey, (query, failed) =>
       this.operations.run(
         (client, connection) =>
           Effect.tapError(ask(query(client), connection.transport, this.operations.now), (error) =>
@@ -244,6 +245,7 @@ export class Service implements ReaderWriter {
         { mode: "write", idempotent: true }
       )
     )
+    return ofTransaction(steps.length, sent)
   }
 
   private dataOf(f: AnyQuery, maxAffected?: number): Body<unknown, unknown, unknown> {

@@ -3,6 +3,7 @@ import type { Effect, Schema, Types } from "effect"
 import type { DbError } from "../../Errors.js"
 import type * as Database from "../database.js"
 import { asMade } from "../identity.js"
+import { ofTable } from "../spans.js"
 import { Columns, type TableSchema } from "./columns.js"
 import type { CountOptions, ListOptions } from "./query.js"
 import { Rows } from "./rows.js"
@@ -176,16 +177,16 @@ export function table(
   const steps = new Steps(rows)
   const made: AnyTable = {
     name,
-    get: (id) => asMade(rows.get(id)),
-    getMany: (ids) => asMade(rows.getMany(ids)),
-    list: (options = {}) => asMade(rows.list(options)),
-    search: (options) => asMade(rows.list(options)),
-    count: (options = {}) => asMade(rows.count(options)),
-    create: (row) => asMade(writes.create(row)),
-    createMany: (many) => asMade(writes.createMany(many)),
-    update: (id, changes, options) => asMade(writes.update(id, changes, options)),
-    upsert: (row, options) => asMade(writes.upsert(row, options)),
-    remove: (id) => asMade(writes.remove(id)),
+    get: (id) => asMade(ofTable("SELECT", name, rows.get(id))),
+    getMany: (ids) => asMade(ofTable("SELECT", name, rows.getMany(ids))),
+    list: (options = {}) => asMade(ofTable("SELECT", name, rows.list(options))),
+    search: (options) => asMade(ofTable("SELECT", name, rows.list(options))),
+    count: (options = {}) => asMade(ofTable("SELECT", name, rows.count(options))),
+    create: (row) => asMade(ofTable("INSERT", name, writes.create(row))),
+    createMany: (many) => asMade(ofTable("INSERT", name, writes.createMany(many))),
+    update: (id, changes, options) => asMade(ofTable("UPDATE", name, writes.update(id, changes, options))),
+    upsert: (row, options) => asMade(ofTable("UPSERT", name, writes.upsert(row, options))),
+    remove: (id) => asMade(ofTable("DELETE", name, writes.remove(id))),
     getStep: (id, options) => steps.get(id, options),
     listStep: (options) => steps.list(options),
     createStep: (row) => steps.create(row),

@@ -4,8 +4,7 @@ import type { DecodeError } from "../../Errors.js"
 import * as Reference from "./reference.js"
 import type { Filter, Value } from "./step.js"
 
-/** @internal */
-export const GuardTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Guard")
+const GuardTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Guard")
 
 /**
  * What has to hold of a column: `atLeast(2)`. A column without a value holds to none but `not`.

@@ -2,8 +2,7 @@
 import type { BigDecimal, Types } from "effect"
 import type { Ref } from "./reference.js"
 
-/** @internal */
-export const IncrementTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Increment")
+const IncrementTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Increment")
 
 /**
  * A change of a column that counts from what the column has when it is changed: `stock = stock - 2`.

@@ -5,8 +5,7 @@ import type { Expected } from "./guards.js"
 import type { StepFunction } from "./record.js"
 import type { Step as Sent } from "./step.js"
 
-/** @internal */
-export const StepTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Step")
+const StepTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Step")
 
 /**
  * A step of a transaction which a table made: `products.updateStep(…)`. It gives an `A`; `Row` has the columns that later

@@ -14,8 +14,7 @@ const pattern = new RegExp(`^supabase_pool_ref_${secret}_(-?\\d+)_([0-9a-f]*)$`)
 export const make = (step: number, column: string): string =>
   `supabase_pool_ref_${secret}_${step}_${Buffer.from(column, "utf8").toString("hex")}`
 
-/** @internal */
-export const RefTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Ref")
+const RefTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Ref")
 
 /**
  * What a column of an earlier step's row will hold, wherever a value of its type is expected.
