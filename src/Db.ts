@@ -33,6 +33,7 @@ export {
   write
 } from "./internal/accessors.js"
 export {
+  type AnyStep,
   Db,
   type Failure,
   type Needs,
@@ -44,6 +45,7 @@ export {
   type ResponseOptions,
   type Result,
   type RpcOptions,
+  type StepResult,
   type Success,
   type TransactionResults,
   type WriteOptions
@@ -51,6 +53,7 @@ export {
 export { type Ranged, type Row, type ServiceStreamOptions, type StreamOptions, stream } from "./internal/stream.js"
 export type { TableSchema } from "./internal/table/columns.js"
 export type { CountOptions, ListOptions, OrderBy, TableQuery, Where } from "./internal/table/query.js"
+export type { Expect, GuardOptions, LockOptions, StepChanges, StepRow, TableSteps } from "./internal/table/steps.js"
 export {
   type Insert,
   type Table,

@@ -1,9 +1,11 @@
 /** A table as its schema describes it: names of columns, values on their way out, rows on their way in. */
-import { Effect, ParseResult, Schema } from "effect"
+import { Effect, ParseResult, Schema, type SchemaAST } from "effect"
 import { DecodeError, QueryError } from "../../Errors.js"
 import { invalidRequest } from "../invalidRequest.js"
 import { unsendable } from "../jsonable.js"
+import * as Reference from "../transaction/reference.js"
 import { withoutSecrets } from "../words.js"
+import { withoutBounds } from "./unbounded.js"
 import { zonelessIn } from "./zoneless.js"
 
 /**
@@ -27,12 +29,18 @@ export interface Column {
   /** In the database. */
   readonly column: string
   readonly encode: (values: Values) => Effect.Effect<Values, ParseResult.ParseError>
+  /** The same without what the schema asks of values beside their type. */
+  readonly encodeUnbounded: Column["encode"]
 }
 
 export const isValues = (u: unknown): u is Values => typeof u === "object" && u !== null && !Array.isArray(u)
 
 const isScalar = (u: unknown): u is Scalar =>
   u === null || !["object", "function", "symbol", "undefined"].includes(typeof u)
+
+/** What the database counts with: text too, where a number cannot hold it. */
+const isNumeric = (u: unknown): boolean =>
+  typeof u === "number" || typeof u === "bigint" || (typeof u === "string" && /^[+-]?\d+(\.\d+)?$/.test(u))
 
 /** Words for whoever reads a list: PostgREST's names in double quotes may hold anything. */
 export const quoted = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`
@@ -56,14 +64,24 @@ const encodedNames = (schema: Schema.Schema.AnyNoContext): ReadonlyArray<string>
   return ast._tag === "TypeLiteral" ? ast.propertySignatures.map(({ name }) => String(name)) : []
 }
 
+type Encode = (values: unknown) => Effect.Effect<Values, ParseResult.ParseError>
+
+const encoderOf = (ast: SchemaAST.AST): Encode => Schema.encodeUnknown(Schema.make<Values, Values>(ast))
+
 const columnOf = (name: string, field: Schema.Struct.Field): Column => {
   const alone = Schema.Struct({ [name]: field })
   const { ast } = Schema.encodedSchema(alone)
   const [signature] = ast._tag === "TypeLiteral" ? ast.propertySignatures : []
-  const encode: (u: unknown) => Effect.Effect<Values, ParseResult.ParseError> = Schema.encodeUnknown(
-    Schema.make<Values, Values>(alone.ast)
-  )
-  return { name, column: String(signature?.name ?? name), encode }
+  let unbounded: Encode | undefined
+  return {
+    name,
+    column: String(signature?.name ?? name),
+    encode: encoderOf(alone.ast),
+    encodeUnbounded: (values) => {
+      unbounded ??= encoderOf(withoutBounds(alone.ast))
+      return unbounded(values)
+    }
+  }
 }
 
 /** The first of what is wrong, and where. */
@@ -121,7 +139,7 @@ export class Columns {
       .join(",")
   }
 
-  private known(name: string, option: string): Column {
+  known(name: string, option: string): Column {
     const column = this.all.get(name)
     if (column !== undefined) return column
     if (Array.isArray(name)) {
@@ -165,31 +183,59 @@ export class Columns {
   private encodeColumns(
     values: unknown,
     columns: (values: Values) => ReadonlyArray<Column>,
-    id: string
+    id: string,
+    inTransaction: boolean
   ): Effect.Effect<Values, DecodeError> {
     if (!isValues(values)) return this.refuse("encode", "", "the row is not an object", id)
     const stranger = Object.keys(values).find((name) => !this.all.has(name))
     if (stranger !== undefined) return this.refuse("encode", stranger, this.unknown(stranger), id)
     return Effect.map(
-      Effect.forEach(columns(values), (column) =>
-        this.encodeOne(column, given(values, column.name) ? { [column.name]: values[column.name] } : {}, "encode", id)
-      ),
+      Effect.forEach(columns(values), (column) => {
+        const value = values[column.name]
+        const referred = inTransaction ? Reference.textOf(value) : undefined
+        if (referred !== undefined) return Effect.succeed({ [column.column]: referred })
+        return this.encodeOne(column, value === undefined ? {} : { [column.name]: value }, "encode", id)
+      }),
       (parts) => Object.assign({}, ...parts)
     )
   }
 
-  encodeInsert(row: unknown): Effect.Effect<Values, DecodeError> {
+  /** In a transaction a value may be a reference to another step's, which no schema knows. */
+  encodeInsert(row: unknown, inTransaction = false): Effect.Effect<Values, DecodeError> {
     const columns = (values: Values) =>
       [...this.all.values()].filter(({ name }) => given(values, name) || !this.generated.has(name))
-    return this.encodeColumns(row, columns, isValues(row) ? String(row[this.key.name] ?? "") : "")
+    const id = isValues(row) ? String(row[this.key.name] ?? "") : ""
+    return this.encodeColumns(row, columns, id, inTransaction)
   }
 
-  encodeChanges(changes: unknown, id: string): Effect.Effect<Values, DecodeError> {
-    return this.encodeColumns(changes, (values) => [...this.all.values()].filter(({ name }) => given(values, name)), id)
+  encodeChanges(changes: unknown, id: string, inTransaction = false): Effect.Effect<Values, DecodeError> {
+    const columns = (values: Values) => [...this.all.values()].filter(({ name }) => given(values, name))
+    return this.encodeColumns(changes, columns, id, inTransaction)
+  }
+
+  /** How much a column is to count: as the column's values are, but within none of their bounds. */
+  encodeAmount(
+    name: string,
+    amount: unknown,
+    id: string
+  ): Effect.Effect<{ readonly column: string; readonly amount: unknown }, DecodeError> {
+    const column = this.all.get(name)
+    if (column === undefined) return this.refuse("encode", name, this.unknown(name), id)
+    const referred = Reference.textOf(amount)
+    if (referred !== undefined) return Effect.succeed({ column: column.column, amount: referred })
+    const unbounded = { ...column, encode: column.encodeUnbounded }
+    return Effect.flatMap(this.encodeOne(unbounded, { [name]: amount }, "encode", id), (encoded) => {
+      const value = encoded[column.column]
+      return isNumeric(value)
+        ? Effect.succeed({ column: column.column, amount: value })
+        : this.refuse("encode", name, "only numbers are counted", id)
+    })
   }
 
   /** One value of a column, for a filter. */
-  encodeScalar(column: Column, value: unknown): Effect.Effect<Scalar, DecodeError> {
+  encodeScalar(column: Column, value: unknown, inTransaction = false): Effect.Effect<Scalar, DecodeError> {
+    const referred = inTransaction ? Reference.textOf(value) : undefined
+    if (referred !== undefined) return Effect.succeed(referred)
     return Effect.flatMap(this.encodeOne(column, { [column.name]: value }, "filter", ""), (encoded) => {
       const scalar = encoded[column.column]
       return isScalar(scalar)
