@@ -14,6 +14,7 @@ import { endingOf } from "./internal/errorCodes.js"
 import { executed, mayHaveExecuted, sentOr } from "./internal/errorMeaning.js"
 import { printable } from "./internal/printable.js"
 import { byProxy } from "./internal/proxyWords.js"
+import { tlsRemedy } from "./internal/tlsWords.js"
 import { clause, count, period, sentence } from "./internal/words.js"
 
 /**
@@ -130,7 +131,7 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
     if (this.proxy !== undefined) return byProxy(this, this.proxy, failures, remedies)
     return (
       `Connection failed: ${failures[this.failure]} ${this.origin}${this.code === "" ? "" : ` (${this.code})`}. ` +
-      `${sentOr(this)} ${remedies[this.failure]}`
+      `${sentOr(this)} ${(this.failure === "tls" ? tlsRemedy(this.code) : undefined) ?? remedies[this.failure]}`
     )
   }
   get isTransient(): boolean {

@@ -14,6 +14,7 @@ import { target } from "./openSocket.js"
 import { proxyTo } from "./proxy.js"
 import { SocketFetch } from "./socketFetch.js"
 import type { MakeTransport } from "./transport.js"
+import { secureContext } from "./trust.js"
 
 export type PoolCore = Core<Connection.PooledConnection>
 
@@ -33,9 +34,14 @@ export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<
 export type Carrier = (mode: Mode, url: URL, options: PoolOptions) => Effect.Effect<MakeTransport, never, Scope.Scope>
 
 /** Real sockets: the only carrier outside of specs. */
-const sockets: Carrier = (mode, url, { compression, maxAnswer, proxy, requestTimeout }) =>
-  Effect.zipWith(Deadlines.make(requestTimeout), proxyTo(url, proxy), (deadlines, way) => {
-    const to = target(mode, url, way)
+const sockets: Carrier = (mode, url, options) =>
+  Effect.gen(function* () {
+    const { compression, maxAnswer, requestTimeout } = options
+    const deadlines = yield* Deadlines.make(requestTimeout)
+    const to = target(mode, url, {
+      proxy: yield* proxyTo(url, options.proxy),
+      secureContext: yield* secureContext(options)
+    })
     return (onClose) => new SocketFetch({ target: to, requestTimeout, maxAnswer, compression, deadlines, onClose })
   })
 

@@ -3,6 +3,7 @@ import * as Tls from "node:tls"
 import { Duration, Effect, Exit } from "effect"
 import { ConnectionFailed, type Mode } from "../Errors.js"
 import type { HttpProxy } from "./config/proxyAddress.js"
+import { isAlert } from "./tlsWords.js"
 import { NoWay, tunnel } from "./tunnel.js"
 
 /** Where the sockets of a pool go. TLS sessions are shared, so that only the first handshake is a full one. */
@@ -11,13 +12,20 @@ export interface Target {
   readonly url: URL
   /** What leads there; a text where that was to be one and is none: the variable that holds it. */
   readonly proxy: HttpProxy | string | undefined
+  /** Whom TLS trusts, and what it shows of itself; none: what Node does without being told. */
+  readonly secureContext: Tls.SecureContext | undefined
   session: Buffer | undefined
 }
 
-export const target = (mode: Mode, url: URL, proxy?: HttpProxy | string): Target => ({
+export const target = (
+  mode: Mode,
+  url: URL,
+  { proxy, secureContext }: Partial<Pick<Target, "proxy" | "secureContext">> = {}
+): Target => ({
   mode,
   url,
   proxy,
+  secureContext,
   session: undefined
 })
 
@@ -38,7 +46,9 @@ const failureOf = (code: string, secure: boolean): ConnectionFailed["failure"] =
   return secure && !/^E[A-Z]+$/.test(code) ? "tls" : "unreachable"
 }
 
-const codeOf = (error: Error & { readonly code?: unknown; readonly errors?: ReadonlyArray<unknown> }): string => {
+export const codeOf = (
+  error: Error & { readonly code?: unknown; readonly errors?: ReadonlyArray<unknown> }
+): string => {
   if (typeof error.code === "string") return error.code
   const first = error.errors?.[0]
   return first instanceof Error ? codeOf(first) : error.name
@@ -48,8 +58,8 @@ const withoutBrackets = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "
 
 const isSecure = (url: URL): boolean => url.protocol === "https:"
 
-/** What the socket's error says, while it still is an object. `secure`: whether TLS was spoken when it came. */
-const failed =
+/** What the socket's error says, in the words of the pool. `secure`: whether TLS was spoken when it came. */
+export const failed =
   (to: Target, secure: boolean) =>
   (error: Error): ConnectionFailed => {
     const code = codeOf(error)
@@ -76,17 +86,27 @@ const nameOf = (url: URL): { readonly servername?: string } => {
   return Net.isIP(hostname) === 0 ? { servername: hostname } : {}
 }
 
+/** TLS with whom the address names. With a socket given, the certificate is compared with `host` and nothing else. */
+const spoken = (
+  url: URL,
+  { secureContext }: Target,
+  more: Pick<Tls.ConnectionOptions, "socket" | "session" | "ALPNProtocols">
+): Tls.TLSSocket =>
+  Tls.connect({
+    ...(more.socket === undefined ? { port: Number(url.port || 443), autoSelectFamilyAttemptTimeout } : {}),
+    host: withoutBrackets(url),
+    ...nameOf(url),
+    ...(secureContext === undefined ? {} : { secureContext }),
+    ...more
+  })
+
 /** TLS with the server, on a socket of its own or on one that leads through a proxy. */
 const secured = (to: Target, socket: Net.Socket | undefined): Net.Socket => {
   const offered = to.session
-  const port = Number(to.url.port || 443)
-  const secure = Tls.connect({
-    ...(socket === undefined ? { host: withoutBrackets(to.url), port, autoSelectFamilyAttemptTimeout } : { socket }),
-    // With a socket given, the certificate is compared with this and nothing else.
-    ...(socket === undefined ? {} : { host: withoutBrackets(to.url) }),
-    ALPNProtocols: ["http/1.1"],
-    ...nameOf(to.url),
-    ...(offered === undefined ? {} : { session: offered })
+  const secure = spoken(to.url, to, {
+    ...(socket === undefined ? {} : { socket }),
+    ...(offered === undefined ? {} : { session: offered }),
+    ALPNProtocols: ["http/1.1"]
   })
   const forget = (): void => {
     if (to.session === offered) to.session = undefined
@@ -140,17 +160,16 @@ const directly = (to: Target): Effect.Effect<Net.Socket, ConnectionFailed> =>
       : established(plain(to.url), "connect", failed(to, false))
   )
 
-const toProxy = ({ url }: HttpProxy): Net.Socket =>
-  isSecure(url)
-    ? Tls.connect({ host: withoutBrackets(url), port: Number(url.port || 443), ...nameOf(url) })
-    : plain(url)
+const toProxy = (to: Target, { url }: HttpProxy): Net.Socket => (isSecure(url) ? spoken(url, to, {}) : plain(url))
 
 const through = (to: Target, proxy: HttpProxy): Effect.Effect<Net.Socket, ConnectionFailed> =>
   Effect.suspend(() => {
-    const raw = toProxy(proxy)
+    const raw = toProxy(to, proxy)
     const failure = failed(to, false)
     const unreached = (error: Error) => failure(refused(error))
-    const asked = Effect.timeoutFail(Effect.mapError(tunnel(raw, to.url, proxy), failure), {
+    // An `https` proxy of TLS 1.3 may refuse us only now.
+    const unasked = (error: Error) => (isAlert(codeOf(error)) ? unreached(error) : failure(error))
+    const asked = Effect.timeoutFail(Effect.mapError(tunnel(raw, to.url, proxy), unasked), {
       duration: proxyPatience,
       onTimeout: () => failure(new NoWay("PROXY_SILENT"))
     })

@@ -308,7 +308,7 @@ export class Opener<R extends Resource> {
 
   /** Nothing when the pool itself ended the attempt, or a faster one did. */
   private errorOf(exit: Exit.Exit<R, ConnectionFailed | Overtaken>): ConnectionFailed | undefined {
-    if (Exit.isSuccess(exit)) return this.failure("closed", "ECONNRESET")
+    if (Exit.isSuccess(exit)) return exit.value.refused ?? this.failure("closed", "ECONNRESET")
     const failure = Cause.failureOrCause(exit.cause)
     if (failure._tag === "Left") return failure.left._tag === "Overtaken" ? undefined : failure.left
     if (Cause.isInterruptedOnly(exit.cause)) return undefined
@@ -345,7 +345,7 @@ export class Opener<R extends Resource> {
       Effect.tap(this.item(scope), (resource) =>
         Effect.zipRight(
           resource.open,
-          Effect.mapError(resource.ping, () => this.failure("closed", "NO_ANSWER"))
+          Effect.mapError(resource.ping, () => resource.refused ?? this.failure("closed", "NO_ANSWER"))
         )
       )
     )

@@ -81,7 +81,7 @@ describe("a proxy", () => {
       )
       expect(error).toMatchObject({ _tag: "ConnectionFailed", failure: "tls", mayHaveExecuted: false })
       expect(error.message).toContain(`by way of the proxy http://${address}`)
-      expect(error.message).toContain("NODE_EXTRA_CA_CERTS")
+      expect(error.message).toContain("give its CA in DB_POOL_CA")
       expect(seen[0]?.to).toBe("db.invalid:443")
     })
   )
@@ -121,7 +121,9 @@ describe("a proxy", () => {
     Effect.scoped(
       Effect.gen(function* () {
         const { address } = yield* proxyOf(0, "silence")
-        const error = yield* failureOf(openSocket(target("read", new URL("https://db.invalid"), parseProxy(address))))
+        const error = yield* failureOf(
+          openSocket(target("read", new URL("https://db.invalid"), { proxy: parseProxy(address) }))
+        )
         expect(error).toMatchObject({ failure: "proxy", code: "PROXY_SILENT", mayHaveExecuted: false })
         expect(error.message).toContain(
           `nobody answers on the way to https://db.invalid by way of the proxy http://${address}`
