@@ -11,7 +11,7 @@ const proxyFailures: Readonly<Record<string, string>> = {
   PROXY_INVALID: "no address of a proxy leads to"
 }
 
-const whichProxy = "Check DB_POOL_PROXY, HTTPS_PROXY and HTTP_PROXY; DB_POOL_PROXY=none goes without."
+export const whichProxy = "Check DB_POOL_PROXY, HTTPS_PROXY and HTTP_PROXY; DB_POOL_PROXY=none goes without."
 
 const proxyRemedies: Readonly<Record<string, string>> = {
   PROXY_407: "Give the login in the address: http://user:password@host:port.",
@@ -20,6 +20,9 @@ const proxyRemedies: Readonly<Record<string, string>> = {
   PROXY_503: "The proxy does not reach it: check SUPABASE_URL, then ask who runs the proxy.",
   PROXY_504: "The proxy does not reach it: check SUPABASE_URL, then ask who runs the proxy."
 }
+
+export const where = (origin: string, proxy: string | undefined): string =>
+  proxy === undefined ? origin : `${origin} by way of the proxy ${proxy}`
 
 interface Failed<F extends string> {
   readonly code: string
@@ -41,9 +44,10 @@ export const byProxy = <F extends string>(
   const tls = tlsRemedy(ofProxy ? code.slice("PROXY_".length) : code)
   const ownTls = tls === undefined ? "no way leads to" : "no trusted TLS connection to the proxy itself, on the way to"
   const what = ofProxy ? (proxyFailures[code] ?? ownTls) : failures[failure]
-  const remedy = ofProxy ? (proxyRemedies[code] ?? tls ?? whichProxy) : (tls ?? remedies[failure])
+  const known = proxyRemedies[code] ?? tls
+  const remedy = known ?? (ofProxy || code === "CONNECT_TIMEOUT" ? whichProxy : remedies[failure])
   return (
-    `Connection failed: ${what} ${origin} by way of the proxy ${proxy}${code === "" ? "" : ` (${code})`}. ` +
+    `Connection failed: ${what} ${where(origin, proxy)}${code === "" ? "" : ` (${code})`}. ` +
     `${sentOr(error)} ${remedy}`
   )
 }
