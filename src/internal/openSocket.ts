@@ -3,6 +3,7 @@ import * as Tls from "node:tls"
 import { Duration, Effect, Exit } from "effect"
 import { ConnectionFailed, type Mode } from "../Errors.js"
 import type { HttpProxy } from "./config/proxyAddress.js"
+import { addressesOf, firstOf } from "./happyEyeballs.js"
 import { isAlert } from "./tlsWords.js"
 import { NoWay, tunnel } from "./tunnel.js"
 
@@ -28,9 +29,6 @@ export const target = (
   secureContext,
   session: undefined
 })
-
-/** Node tries one address after the other and gives each 250 ms, which a server across the world takes to answer. */
-const autoSelectFamilyAttemptTimeout = 700
 
 /** A proxy that is connected says in this time whether there is a way. */
 const proxyPatience = Duration.seconds(5)
@@ -75,36 +73,30 @@ export const failed =
     })
   }
 
-const plain = (url: URL): Net.Socket => {
-  const port = Number(url.port || (isSecure(url) ? 443 : 80))
-  const host = withoutBrackets(url)
-  return Net.connect({ host, port, noDelay: true, keepAlive: true, autoSelectFamilyAttemptTimeout })
-}
-
 const nameOf = (url: URL): { readonly servername?: string } => {
   const hostname = withoutBrackets(url)
   return Net.isIP(hostname) === 0 ? { servername: hostname } : {}
 }
 
-/** TLS with whom the address names. With a socket given, the certificate is compared with `host` and nothing else. */
+/** TLS with whom the address names, on a socket that leads there: `host` is what the certificate is compared with. */
 const spoken = (
   url: URL,
+  socket: Net.Socket,
   { secureContext }: Target,
-  more: Pick<Tls.ConnectionOptions, "socket" | "session" | "ALPNProtocols">
+  more: Pick<Tls.ConnectionOptions, "session" | "ALPNProtocols">
 ): Tls.TLSSocket =>
   Tls.connect({
-    ...(more.socket === undefined ? { port: Number(url.port || 443), autoSelectFamilyAttemptTimeout } : {}),
+    socket,
     host: withoutBrackets(url),
     ...nameOf(url),
     ...(secureContext === undefined ? {} : { secureContext }),
     ...more
   })
 
-/** TLS with the server, on a socket of its own or on one that leads through a proxy. */
-const secured = (to: Target, socket: Net.Socket | undefined): Net.Socket => {
+/** TLS with the server, on a socket that leads there, through a proxy or not. */
+const secured = (to: Target, socket: Net.Socket): Net.Socket => {
   const offered = to.session
-  const secure = spoken(to.url, to, {
-    ...(socket === undefined ? {} : { socket }),
+  const secure = spoken(to.url, socket, to, {
     ...(offered === undefined ? {} : { session: offered }),
     ALPNProtocols: ["http/1.1"]
   })
@@ -153,46 +145,73 @@ const established = (
     })
   })
 
-const directly = (to: Target): Effect.Effect<Net.Socket, ConnectionFailed> =>
-  Effect.suspend(() =>
-    isSecure(to.url)
-      ? established(secured(to, undefined), "secureConnect", failed(to, true))
-      : established(plain(to.url), "connect", failed(to, false))
+/** Every socket of an attempt, so that none outlives it, wherever it is interrupted. */
+type Begun = Set<Net.Socket>
+
+const destroyAll = (begun: Begun, except?: Net.Socket): void => {
+  for (const socket of begun) if (socket !== except) socket.destroy()
+}
+
+/** TCP with whom the address names, at whichever of its addresses answers first. */
+const connected = (
+  url: URL,
+  begun: Begun,
+  failure: (error: Error) => ConnectionFailed
+): Effect.Effect<Net.Socket, ConnectionFailed> => {
+  const port = Number(url.port || (isSecure(url) ? 443 : 80))
+  const attempt = (host: string): Effect.Effect<Net.Socket, ConnectionFailed> =>
+    Effect.suspend(() => {
+      const socket = Net.connect({ host, port, noDelay: true, keepAlive: true })
+      begun.add(socket)
+      return established(socket, "connect", failure)
+    })
+  return Effect.mapError(addressesOf(withoutBrackets(url)), failure).pipe(
+    Effect.flatMap((addresses) => firstOf(addresses.map(attempt))),
+    // Two may have connected in the same moment.
+    Effect.tap((socket) => Effect.sync(() => destroyAll(begun, socket)))
+  )
+}
+
+const directly = (to: Target, begun: Begun): Effect.Effect<Net.Socket, ConnectionFailed> =>
+  Effect.flatMap(connected(to.url, begun, failed(to, false)), (socket) =>
+    isSecure(to.url) ? established(secured(to, socket), "secureConnect", failed(to, true)) : Effect.succeed(socket)
   )
 
-const toProxy = (to: Target, { url }: HttpProxy): Net.Socket => (isSecure(url) ? spoken(url, to, {}) : plain(url))
-
-const through = (to: Target, proxy: HttpProxy): Effect.Effect<Net.Socket, ConnectionFailed> =>
-  Effect.suspend(() => {
-    const raw = toProxy(to, proxy)
-    const failure = failed(to, false)
-    const unreached = (error: Error) => failure(refused(error))
-    // An `https` proxy of TLS 1.3 may refuse us only now.
-    const unasked = (error: Error) => (isAlert(codeOf(error)) ? unreached(error) : failure(error))
-    const asked = Effect.timeoutFail(Effect.mapError(tunnel(raw, to.url, proxy), unasked), {
+const through = (to: Target, proxy: HttpProxy, begun: Begun): Effect.Effect<Net.Socket, ConnectionFailed> => {
+  const failure = failed(to, false)
+  const unreached = (error: Error) => failure(refused(error))
+  // An `https` proxy of TLS 1.3 may refuse us only when it is asked.
+  const unasked = (error: Error) => (isAlert(codeOf(error)) ? unreached(error) : failure(error))
+  return Effect.gen(function* () {
+    const tcp = yield* connected(proxy.url, begun, unreached)
+    const raw = isSecure(proxy.url)
+      ? yield* established(spoken(proxy.url, tcp, to, {}), "secureConnect", unreached)
+      : tcp
+    yield* Effect.timeoutFail(Effect.mapError(tunnel(raw, to.url, proxy), unasked), {
       duration: proxyPatience,
       onTimeout: () => failure(new NoWay("PROXY_SILENT"))
     })
-    return established(raw, isSecure(proxy.url) ? "secureConnect" : "connect", unreached).pipe(
-      Effect.zipRight(asked),
-      Effect.flatMap(() =>
-        isSecure(to.url)
-          ? established(secured(to, raw), "secureConnect", failed(to, true))
-          : Effect.sync(() => raw.resume())
-      ),
-      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => raw.destroy())))
-    )
+    return isSecure(to.url) ? yield* established(secured(to, raw), "secureConnect", failed(to, true)) : raw.resume()
   })
+}
 
 /** That the proxy cannot be reached is another thing than that the server cannot. */
 const refused = (error: Error): NoWay => new NoWay(`PROXY_${codeOf(error)}`)
 
-/** Opens one socket. Interruption destroys it at once. */
-export const openSocket = (to: Target): Effect.Effect<Net.Socket, ConnectionFailed> => {
-  const { proxy } = to
-  if (typeof proxy === "object") return through(to, proxy)
-  return proxy === undefined ? directly(to) : Effect.suspend(() => Effect.fail(invalid(to, proxy)))
-}
+/**
+ * Opens one socket and hands it over. Interruption destroys it at once, also one that is connected and that nobody has
+ * taken yet.
+ */
+export const openSocket = <A>(to: Target, take: (socket: Net.Socket) => A): Effect.Effect<A, ConnectionFailed> =>
+  Effect.suspend(() => {
+    const begun: Begun = new Set()
+    const { proxy } = to
+    if (typeof proxy === "string") return Effect.fail(invalid(to, proxy))
+    const opening = proxy === undefined ? directly(to, begun) : through(to, proxy, begun)
+    return Effect.onExit(Effect.map(opening, take), (exit) =>
+      Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => destroyAll(begun))
+    )
+  })
 
 const invalid = ({ mode, url }: Target, variable: string): ConnectionFailed =>
   new ConnectionFailed({

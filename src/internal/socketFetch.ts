@@ -136,7 +136,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
 
   /** Opens the socket; once in a life. */
   readonly open: Effect.Effect<void, ConnectionFailed> = Effect.suspend(() =>
-    Effect.map(openSocket(this.options.target), (socket) => {
+    openSocket(this.options.target, (socket) => {
       this.#socket = socket
       socket.unref()
       socket.once("error", this.onError)

@@ -125,7 +125,7 @@ describe("a proxy", () => {
       Effect.gen(function* () {
         const { address } = yield* proxyOf(0, "silence")
         const error = yield* failureOf(
-          openSocket(target("read", new URL("https://db.invalid"), { proxy: parseProxy(address) }))
+          openSocket(target("read", new URL("https://db.invalid"), { proxy: parseProxy(address) }), String)
         )
         expect(error).toMatchObject({ failure: "proxy", code: "PROXY_SILENT", mayHaveExecuted: false })
         expect(error.message).toContain(

@@ -77,7 +77,7 @@ const make = (common: string, signer: Signer | undefined, { days = 30, hosts = [
   const base64 = seq(toSign, withSha256, bits(signature)).toString("base64")
   return {
     common,
-    cert: `-----BEGIN CERTIFICATE-----\n${base64.replace(/.{64}/g, "$&\n")}\n-----END CERTIFICATE-----\n`,
+    cert: `-----BEGIN CERTIFICATE-----\n${base64.match(/.{1,64}/g)?.join("\n")}\n-----END CERTIFICATE-----\n`,
     key: privateKey.export({ type: "pkcs8", format: "pem" }).toString()
   }
 }

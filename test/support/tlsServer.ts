@@ -19,9 +19,8 @@ const closing = (server: Net.Server, sockets: ReadonlySet<Net.Socket>): Effect.E
   })
 
 const collect = (server: Net.Server, sockets: Set<Net.Socket>): void => {
-  for (const event of ["connection", "secureConnection"]) {
-    server.on(event, (socket: Net.Socket) => sockets.add(socket.on("error", () => {})))
-  }
+  server.on("connection", (socket: Net.Socket) => sockets.add(socket.on("error", () => {})))
+  server.on("secureConnection", (socket: Net.Socket) => socket.on("error", () => {}))
   server.on("tlsClientError", () => {})
 }
 
