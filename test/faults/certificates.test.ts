@@ -42,7 +42,7 @@ const withOptions = (url: string, options: PoolOptionsInput) => layer(url, { con
 const told = (url: string, options: PoolOptionsInput) =>
   failureOf(Effect.provide(insert, withOptions(url, options))).pipe(Logger.withMinimumLogLevel(LogLevel.None))
 
-eachShows("What a network does")
+eachShows("Ways out")
 
 describe("a CA of one's own", () => {
   it.scoped("a server whose CA is given is trusted", () =>

@@ -12,12 +12,12 @@ import { openSocket, target } from "../../src/internal/openSocket.js"
 import { secureContext } from "../../src/internal/trust.js"
 import { authority } from "../support/certificates.js"
 import { failureOf, Happenings, json, layer, listen, serve } from "../support/httpServer.js"
-import { eachShows } from "../support/reliability.js"
+import { eachShows, withSuite } from "../support/reliability.js"
 import { closedPort } from "../support/tcpProxy.js"
 
 const read = Db.read((client) => client.from("a").select("*"))
 
-eachShows("What a network does")
+eachShows("Ways out", withSuite)
 
 /** An address that answers after so long (ms); never, where it is no number. */
 const away = (name: string, millis: number | undefined, log: Array<string> = []): Effect.Effect<string, string> =>

@@ -5,7 +5,7 @@ import { Effect, FastCheck, Fiber, TestClock } from "effect"
 import type { PoolOptionsInput } from "../../src/Config.js"
 import * as Db from "../../src/Db.js"
 import { failureOf, Happenings, layer, listen } from "../support/httpServer.js"
-import { eachShows } from "../support/reliability.js"
+import { eachShows, withSuite } from "../support/reliability.js"
 
 const read = Db.read((client) => client.from("a").select("*"))
 const insert = Db.write((client) => client.from("a").insert({ id: 1 }).select("*"))
@@ -63,7 +63,7 @@ const against = <A, E>(
 ): Effect.Effect<A, E> =>
   Effect.scoped(Effect.flatMap(server, (one) => Effect.provide(test(one), layer(one.url, options))))
 
-eachShows("Answers")
+eachShows("Answers", withSuite)
 
 describe("an informational answer", () => {
   for (const [name, before] of Object.entries({ 100: proceed, 102: processing, 103: hints })) {

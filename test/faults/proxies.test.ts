@@ -11,6 +11,7 @@ import { parseProxy } from "../../src/internal/config/proxyAddress.js"
 import { openSocket, target } from "../../src/internal/openSocket.js"
 import { isExempt, isLoopback, proxyTo } from "../../src/internal/proxy.js"
 import { failureOf, Happenings, json, layer, listen, serve } from "../support/httpServer.js"
+import { eachShows, withSuite } from "../support/reliability.js"
 import { secret } from "../support/secrets.js"
 import { closedPort } from "../support/tcpProxy.js"
 
@@ -55,6 +56,8 @@ const proxyOf = (leadsTo: number, says?: string, before = "") =>
 const tls = (name: string) => readFileSync(new URL(`../support/tls/${name}.pem`, import.meta.url))
 
 describe("a proxy", () => {
+  eachShows("Ways out", withSuite)
+
   it.scoped("leads to a server whose name only it knows, and alone is told the login", () =>
     Effect.gen(function* () {
       const server = yield* serve((response) => json(response, [{ id: 1 }]))
