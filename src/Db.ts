@@ -177,7 +177,7 @@ export const layerTest = <R = never>(
         Effect.map(Effect.runtime<R>(), (runtime) =>
           Cores.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) => {
             const options = { mode, origin, handler, runtime, requestTimeout, maxAnswer }
-            return Effect.succeed(() => new HandlerTransport.HandlerTransport(options))
+            return Effect.succeed({ makeTransport: () => new HandlerTransport.HandlerTransport(options) })
           })
         )
       )

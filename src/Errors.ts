@@ -13,8 +13,9 @@ import { Duration, Schema } from "effect"
 import { endingOf } from "./internal/errorCodes.js"
 import { executed, mayHaveExecuted, sentOr } from "./internal/errorMeaning.js"
 import { printable } from "./internal/printable.js"
-import { byProxy } from "./internal/proxyWords.js"
+import { byProxy, where, whichProxy } from "./internal/proxyWords.js"
 import { printsDetails, unprinted, withoutValues } from "./internal/rowValues.js"
+import { tlsRemedy } from "./internal/tlsWords.js"
 import { GuardFailed, TransactionFailed } from "./internal/transactionErrors.js"
 import { clause, count, period, sentence } from "./internal/words.js"
 
@@ -49,16 +50,25 @@ export class AcquireTimeout extends Schema.TaggedError<AcquireTimeout>()("Acquir
   active: Schema.Int,
   max: Schema.Int,
   pending: Schema.Int,
-  longestHeld: Schema.DurationFromMillis
+  longestHeld: Schema.DurationFromMillis,
+  /** None was lent, and one was being opened: to where, and by way of which proxy, without its login. */
+  connectingTo: Schema.optional(Schema.UndefinedOr(Schema.String)),
+  proxy: Schema.optional(Schema.UndefinedOr(Schema.String))
 }) {
   override get message(): string {
-    const held =
-      this.active > 0 ? ` or look for a leak: one connection has been held for ${period(this.longestHeld)}` : ""
+    const busy = `${this.active} of ${this.max} busy, ${this.pending} waiting`
+    const opening =
+      this.connectingTo === undefined ? "" : `; still connecting to ${where(this.connectingTo, this.proxy)}`
     return (
-      `Connection timeout: waited ${period(this.waited)} for a ${this.pool} connection ` +
-      `(${this.active} of ${this.max} busy, ${this.pending} waiting). Nothing was sent. ` +
-      `Raise DB_POOL_MAX_CONNECTIONS${held}.`
+      `Connection timeout: waited ${period(this.waited)} for a ${this.pool} connection (${busy}${opening}). ` +
+      `Nothing was sent. ${this.remedy}`
     )
+  }
+  private get remedy(): string {
+    if (this.connectingTo !== undefined) return this.proxy === undefined ? remedies.timeout : whichProxy
+    if (this.active === 0) return "Raise DB_POOL_MAX_CONNECTIONS."
+    const held = period(this.longestHeld)
+    return `Raise DB_POOL_MAX_CONNECTIONS or look for a leak: one connection has been held for ${held}.`
   }
   get isTransient(): boolean {
     return true
@@ -134,7 +144,7 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
     if (this.proxy !== undefined) return byProxy(this, this.proxy, failures, remedies)
     return (
       `Connection failed: ${failures[this.failure]} ${this.origin}${this.code === "" ? "" : ` (${this.code})`}. ` +
-      `${sentOr(this)} ${remedies[this.failure]}`
+      `${sentOr(this)} ${(this.failure === "tls" ? tlsRemedy(this.code) : undefined) ?? remedies[this.failure]}`
     )
   }
   get isTransient(): boolean {

@@ -82,6 +82,19 @@ describe("the words", () => {
         "Raise DB_POOL_MAX_CONNECTIONS or look for a leak: one connection has been held for 58 s."
     ],
     [
+      new Db.AcquireTimeout({
+        pool: "write",
+        waited: Duration.seconds(2),
+        active: 0,
+        max: 10,
+        pending: 1,
+        longestHeld: Duration.zero,
+        connectingTo: "https://a.supabase.co"
+      }),
+      "Connection timeout: waited 2 s for a write connection (0 of 10 busy, 1 waiting; still connecting to " +
+        "https://a.supabase.co). Nothing was sent. Check the network and firewalls between here and SUPABASE_URL."
+    ],
+    [
       new Db.ConnectionFailed({
         pool: "read",
         origin: "http://a:1",
