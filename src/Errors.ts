@@ -14,7 +14,7 @@ import { endingOf } from "./internal/errorCodes.js"
 import { executed, mayHaveExecuted, sentOr } from "./internal/errorMeaning.js"
 import { printable } from "./internal/printable.js"
 import { byProxy, where, whichProxy } from "./internal/proxyWords.js"
-import { printsDetails, unprinted, withoutValues } from "./internal/rowValues.js"
+import { printsDetails, type Unprinted, unprinted, withoutValues } from "./internal/rowValues.js"
 import { tlsRemedy } from "./internal/tlsWords.js"
 import { GuardFailed, TransactionFailed } from "./internal/transactionErrors.js"
 import { clause, count, period, sentence } from "./internal/words.js"
@@ -234,21 +234,6 @@ export class ConnectionReclaimed extends Schema.TaggedError<ConnectionReclaimed>
   }
 }
 
-const queryErrorFields = {
-  code: Schema.String,
-  reason: Schema.String,
-  details: Schema.String,
-  hint: Schema.String,
-  status: Schema.Int,
-  retryAfter: Schema.optional(Schema.DurationFromMillis),
-  method: Method,
-  /**
-   * Who said so, where the answer shows it: a gateway's word proves nothing about the database, and a function that set the
-   * status itself (`response.status`) was committed.
-   */
-  answeredBy: Schema.optional(Schema.UndefinedOr(Schema.Literal("PostgREST", "gateway", "function")))
-}
-
 /**
  * PostgREST, PostgreSQL or a gateway before them answered with an error.
  *
@@ -266,13 +251,23 @@ const queryErrorFields = {
  * @since 0.1.0
  * @category errors
  */
-export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", queryErrorFields) {
-  constructor(fields: Schema.Struct.Constructor<typeof queryErrorFields>, options?: Schema.MakeOptions) {
-    super(fields, options)
-    unprinted(this, ["reason", "details"])
-  }
+export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
+  code: Schema.String,
+  reason: Schema.String,
+  details: Schema.String,
+  hint: Schema.String,
+  status: Schema.Int,
+  retryAfter: Schema.optional(Schema.DurationFromMillis),
+  method: Method,
+  /**
+   * Who said so, where the answer shows it: a gateway's word proves nothing about the database, and a function that set the
+   * status itself (`response.status`) was committed.
+   */
+  answeredBy: Schema.optional(Schema.UndefinedOr(Schema.Literal("PostgREST", "gateway", "function")))
+}) {
+  readonly #unprinted: Unprinted = unprinted(this, ["reason", "details"])
   override toJSON(): object {
-    return { ...this, message: this.message }
+    return this.#unprinted.rest(this, this.message)
   }
   override get message(): string {
     const source = [this.code, this.status === 0 ? "" : `HTTP ${this.status}`].filter((word) => word !== "").join(", ")

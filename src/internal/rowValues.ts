@@ -16,7 +16,13 @@ const sqlstate = /^[0-9A-Z]{5}$/
 /** PostgREST's own say how many rows there are, and what is ambiguous; PostgreSQL's, which values. */
 export const printsDetails = (code: string): boolean => !sqlstate.test(code)
 
-/** A field as it was, for who asks for it by name: whoever prints the error, or logs it as JSON, does not see it. */
-export const unprinted = (error: object, fields: ReadonlyArray<string>): void => {
+/** What is left of an error for whoever prints it. */
+export interface Unprinted {
+  readonly rest: (error: object, message: string) => object
+}
+
+/** Fields as they were, for who asks for them by name: whoever prints the error, or logs it as JSON, does not see them. */
+export const unprinted = (error: object, fields: ReadonlyArray<string>): Unprinted => {
   for (const field of fields) Object.defineProperty(error, field, { enumerable: false })
+  return { rest: (printed, message) => ({ ...printed, message }) }
 }

@@ -2,18 +2,8 @@
 import { Schema } from "effect"
 import { endingOf } from "./errorCodes.js"
 import { printable } from "./printable.js"
-import { unprinted, withoutValues } from "./rowValues.js"
+import { type Unprinted, unprinted, withoutValues } from "./rowValues.js"
 import { clause } from "./words.js"
-
-const transactionFailedFields = {
-  step: Schema.Int,
-  operation: Schema.String,
-  code: Schema.String,
-  reason: Schema.String,
-  hint: Schema.String,
-  executed: Schema.optionalWith(Schema.Boolean, { default: () => false }),
-  details: Schema.optionalWith(Schema.String, { default: () => "" })
-}
 
 /**
  * A transaction was rolled back, or could not be built; `step` counts from 0, and is -1 when no single step failed.
@@ -26,16 +16,18 @@ const transactionFailedFields = {
  * @since 0.1.0
  * @category errors
  */
-export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()(
-  "TransactionFailed",
-  transactionFailedFields
-) {
-  constructor(fields: Schema.Struct.Constructor<typeof transactionFailedFields>, options?: Schema.MakeOptions) {
-    super(fields, options)
-    unprinted(this, ["reason", "details"])
-  }
+export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()("TransactionFailed", {
+  step: Schema.Int,
+  operation: Schema.String,
+  code: Schema.String,
+  reason: Schema.String,
+  hint: Schema.String,
+  executed: Schema.optionalWith(Schema.Boolean, { default: () => false }),
+  details: Schema.optionalWith(Schema.String, { default: () => "" })
+}) {
+  readonly #unprinted: Unprinted = unprinted(this, ["reason", "details"])
   override toJSON(): object {
-    return { ...this, message: this.message }
+    return this.#unprinted.rest(this, this.message)
   }
   override get message(): string {
     const where = this.step < 0 ? "" : ` at step ${this.step}${this.operation === "" ? "" : ` (${this.operation})`}`

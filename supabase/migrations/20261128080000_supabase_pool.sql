@@ -424,7 +424,7 @@ as $$
   select string_agg(prefix || format('%I', name), ', ') from jsonb_array_elements_text(names) as name
 $$;
 
--- '::type', or nothing where no cast is asked for. The type is looked up, and its name comes from the catalogue: one of
+-- '::type'. The type is looked up, and its name comes from the catalogue: one of
 -- PostgreSQL's own, or of the schema that is named with it.
 create or replace function supabase_pool.cast_sql(type_name text)
 returns text
@@ -435,9 +435,6 @@ as $$
 declare
   found_type text;
 begin
-  if type_name is null then
-    return '';
-  end if;
   select format('::%I.%I', n.nspname, y.typname) into found_type
   from pg_catalog.pg_type y
   join pg_catalog.pg_namespace n on n.oid = y.typnamespace
@@ -461,7 +458,9 @@ as $$
   select case
     when jsonb_array_length(columns) = 0 then '''{}''::pg_catalog.jsonb'
     else format('(select pg_catalog.to_jsonb(o.*) from (select %s) as o)', (
-      select string_agg(format('t.%I%s as %I', item ->> 1, supabase_pool.cast_sql(item ->> 2), item ->> 0), ', ')
+      select string_agg(
+        format('t.%I%s as %I', item ->> 1, case when item ->> 2 is not null then supabase_pool.cast_sql(item ->> 2) end, item ->> 0), ', '
+      )
       from jsonb_array_elements(columns) as item
     ))
   end
@@ -631,7 +630,7 @@ as $$
   end || supabase_pool.conflict_sql(step, relation)
 $$;
 
--- What an update makes of a column: the value given, or the column's own and that.
+-- A change that counts from what the column has.
 create or replace function supabase_pool.change_sql(col text, how text)
 returns text
 language plpgsql
@@ -639,15 +638,13 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  case coalesce(how, 'set')
-    when 'set' then
-      return format('%1$I = r.%1$I', col);
+  case how
     when 'add' then
       return format('%1$I = t.%1$I operator(pg_catalog.+) r.%1$I', col);
     when 'subtract' then
       return format('%1$I = t.%1$I operator(pg_catalog.-) r.%1$I', col);
     else
-      raise exception 'unknown change %', quote_literal(how) using errcode = '22023';
+      raise exception 'unknown change %', coalesce(quote_literal(how), 'null') using errcode = '22023';
   end case;
 end
 $$;
@@ -664,7 +661,9 @@ as $$
     'update %s as t set %s from pg_catalog.jsonb_to_record($1 operator(pg_catalog.->) 0) as r(%s)%s',
     relation,
     (
-      select string_agg(supabase_pool.change_sql(name, step -> 'by' ->> name), ', ')
+      select string_agg(
+        case when step -> 'by' ? name then supabase_pool.change_sql(name, step -> 'by' ->> name) else format('%1$I = r.%1$I', name) end, ', '
+      )
       from jsonb_array_elements_text(step -> 'columns') as name
     ),
     supabase_pool.typed_sql(relation::regclass, step -> 'columns'),
@@ -832,8 +831,8 @@ begin
     select item ->> 1 from jsonb_array_elements(case when jsonb_typeof(step -> 'returning') = 'array' then step -> 'returning' end) as item
     union select name from jsonb_array_elements_text(step -> 'keep') as name
     union select term ->> 'column' from jsonb_array_elements(step -> 'order') as term
-    union select supabase_pool.filter_columns(step -> 'filter') where step ? 'filter'
-    union select supabase_pool.filter_columns(guard) from jsonb_array_elements(step -> 'expect') as guard
+    union select supabase_pool.filter_columns(case when step ? 'expect' then supabase_pool.wanted(step) else step -> 'filter' end)
+      where step ? 'filter' or step ? 'expect'
   loop
     if not exists (
       select from pg_catalog.pg_attribute a
@@ -887,17 +886,14 @@ begin
 end
 $$;
 
--- The rows of a step, as its filter says, and what is expected of them.
+-- A filter: the rows of a step that are as it expects.
 create or replace function supabase_pool.wanted(step jsonb)
 returns jsonb
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when step ? 'expect' then jsonb_build_object('and', coalesce(step -> 'filter' -> 'and', '[]') || (step -> 'expect'))
-    else coalesce(step -> 'filter', '{"and": []}')
-  end
+  select jsonb_build_object('and', coalesce(step -> 'filter' -> 'and', '[]') || (step -> 'expect'))
 $$;
 
 -- The statement of a step: rows of (visible, kept), or nothing where nothing is asked for. payload, its parameter $1, has
@@ -914,7 +910,9 @@ declare
   op text := step ->> 'op';
   output text := supabase_pool.output_sql(step -> 'returning', step -> 'keep');
   given_back text := case when step ? 'returning' or step ? 'keep' then ' returning ' || output else '' end;
-  condition text := supabase_pool.where_sql(supabase_pool.wanted(step), kept);
+  condition text := supabase_pool.where_sql(
+    case when step ? 'expect' then supabase_pool.wanted(step) else coalesce(step -> 'filter', '{"and": []}') end, kept
+  );
 begin
   case op
     when 'select' then
@@ -1014,19 +1012,23 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  name text;
-  found jsonb := '{}';
 begin
-  foreach name in array array[
-    'role', 'request.jwt.claims', 'request.headers', 'request.cookies', 'request.method', 'request.path', 'row_security',
-    'TimeZone',
+  return jsonb_build_object(
+    'role', coalesce(current_setting('role', true), ''),
+    'request.jwt.claims', coalesce(current_setting('request.jwt.claims', true), ''),
+    'request.headers', coalesce(current_setting('request.headers', true), ''),
+    'request.cookies', coalesce(current_setting('request.cookies', true), ''),
+    'request.method', coalesce(current_setting('request.method', true), ''),
+    'request.path', coalesce(current_setting('request.path', true), ''),
+    'row_security', coalesce(current_setting('row_security', true), ''),
+    'TimeZone', coalesce(current_setting('TimeZone', true), ''),
     -- Those of old, which Supabase's auth.uid(), auth.role() and auth.email() look at first.
-    'request.jwt.claim.sub', 'request.jwt.claim.iss', 'request.jwt.claim.role', 'request.jwt.claim.email', 'request.jwt.claim'
-  ] loop
-    found := found || jsonb_build_object(name, coalesce(current_setting(name, true), ''));
-  end loop;
-  return found;
+    'request.jwt.claim.sub', coalesce(current_setting('request.jwt.claim.sub', true), ''),
+    'request.jwt.claim.iss', coalesce(current_setting('request.jwt.claim.iss', true), ''),
+    'request.jwt.claim.role', coalesce(current_setting('request.jwt.claim.role', true), ''),
+    'request.jwt.claim.email', coalesce(current_setting('request.jwt.claim.email', true), ''),
+    'request.jwt.claim', coalesce(current_setting('request.jwt.claim', true), '')
+  );
 end
 $$;
 
@@ -1153,6 +1155,7 @@ as $$
 declare
   payload jsonb := supabase_pool.rows_of(step, kept);
   op text := step ->> 'op';
+  path_here text := supabase_pool.path_of(step ->> 'schema', path);
   -- Those that add rows give back what they were given.
   most bigint := case when op in ('insert', 'upsert') then null else supabase_pool.max_rows() end;
   sql text;
@@ -1160,7 +1163,7 @@ declare
   ran record;
 begin
   perform supabase_pool.check_exposed(step);
-  perform supabase_pool.check_columns(step, supabase_pool.path_of(step ->> 'schema', path));
+  perform supabase_pool.check_columns(step, path_here);
   sql := supabase_pool.step_sql(step, payload, kept);
   if op = 'rpc' then
     select p.* into called from pg_catalog.pg_proc p where p.oid = supabase_pool.chosen_function(step, payload -> 0);
@@ -1169,12 +1172,11 @@ begin
   -- not be written is none, as without guards.
   for attempt in 1 .. 3 loop
     select * into ran from supabase_pool.executed(
-      sql, payload, supabase_pool.path_of(step ->> 'schema', path),
-      (op = 'select' and not step ? 'lock') or coalesce(called.provolatile <> 'v', false),
+      sql, payload, path_here, (op = 'select' and not step ? 'lock') or coalesce(called.provolatile <> 'v', false),
       op in ('select', 'rpc') or step ? 'returning' or step ? 'keep', most
     );
     exit when ran.affected > 0 or not step ? 'expect';
-    perform supabase_pool.check_expected(step, kept, supabase_pool.path_of(step ->> 'schema', path));
+    perform supabase_pool.check_expected(step, kept, path_here);
   end loop;
   if op = 'rpc' and not called.proretset then
     return jsonb_build_object('visible', ran.visible -> 0, 'counted', 1);

@@ -71,7 +71,8 @@ describe("a reference", () => {
     // @ts-expect-error may be null
     products.updateStep(id, { stock: Transaction.ref(product, "rating") })
     // @ts-expect-error outside of a transaction there is nothing to refer to
-    orders.create({ product: Transaction.ref(product, "id"), at: new Date(0) })
+    const outside = orders.create({ product: Transaction.ref(product, "id"), at: new Date(0) })
+    expectTypeOf(outside).not.toBeAny()
   })
 })
 
@@ -96,7 +97,8 @@ describe("counting", () => {
     // @ts-expect-error there is nothing yet
     orders.createStep({ id: Transaction.increment(1), product: id, at: new Date(0) })
     // @ts-expect-error only in a transaction
-    products.update(id, { stock: Transaction.increment(1) })
+    const outside = products.update(id, { stock: Transaction.increment(1) })
+    expectTypeOf(outside).not.toBeAny()
   })
 })
 
