@@ -12,8 +12,14 @@ import { precise } from "./time.js"
 /** It is looked at so often (ms), however little there is to do. */
 const beat = 500
 
-/** Who was not looked at for so long (ms) stood still: an event loop that is only busy comes round sooner. */
+/**
+ * Who was not looked at for so long (ms) stood still: an event loop that is only busy comes round sooner. A beat of it counts
+ * as lived, so that time goes on also where each turn takes as long.
+ */
 const standstill = 1_000
+
+/** Who was woken by a standstill, and would be due, has so much time (ms) for what has come. */
+const grace = 100
 
 export class AwakeClock implements Clock.Clock {
   readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
@@ -34,7 +40,7 @@ export class AwakeClock implements Clock.Clock {
 
   private lookAt(now: number): number {
     const since = now - this.seen
-    if (since >= standstill) this.lost += since
+    if (since >= standstill) this.lost += since - beat
     this.seen = now
     return this.lost
   }
@@ -61,7 +67,7 @@ export class AwakeClock implements Clock.Clock {
       const before = this.look()
       const until = precise(this) + Duration.toMillis(duration)
       return Effect.flatMap(this.clock.sleep(duration), () =>
-        this.look() === before ? Effect.void : this.sleep(Duration.millis(Math.max(1, until - precise(this))))
+        this.look() === before ? Effect.void : this.sleep(Duration.millis(Math.max(grace, until - precise(this))))
       )
     })
   }
