@@ -4,6 +4,9 @@ import { Duration, Effect, Fiber, FastCheck as fc, TestClock } from "effect"
 import * as Db from "../src/Db.js"
 import { Absence, isAway } from "../src/internal/absence.js"
 import { page, postgrestError, rows, type Scripted } from "./support/postgrest.js"
+import { eachShows, withSuite } from "./support/reliability.js"
+
+eachShows("What retries cost", withSuite)
 
 const read = Db.read((client) => client.from("notes").select("id"))
 

@@ -13,10 +13,13 @@ import * as Pool from "../src/Pool.js"
 import { checkout, type FakeOptions, type FakePool, FakeWorld, make, outcome, settle } from "./support/fakeResource.js"
 import { json, serve } from "./support/httpServer.js"
 import { program } from "./support/program.js"
+import { eachShows, withSuite } from "./support/reliability.js"
 import { VirtualClock } from "./support/virtualClock.js"
 
 /** Longer than any limit here. */
 const night = 8 * 3_600_000
+
+eachShows("A process that stood still", withSuite)
 
 /** In virtual time, in a pool whose limits are by the time that was lived. */
 const inPool = <A>(
@@ -52,23 +55,25 @@ describe("a pool whose process stood still", () => {
     )
   )
 
-  // The second is an operation's second attempt, which has a part of the time.
-  it.live.each([undefined, 900])("turns nobody away who waited meanwhile (a limit of %s ms of its own)", (limit) =>
-    inPool({ max: 1 }, ({ core }, clock) =>
-      Effect.gen(function* () {
-        const lease = yield* checkout(core)
-        const waiting = yield* Effect.fork(checkout(core, limit))
-        const late = yield* Effect.fork(Effect.asVoid(checkout(core, limit)))
-        yield* clock.adjust(300)
-        yield* clock.standStill(night)
-        expect([waiting.unsafePoll(), core.ledger.timeouts]).toEqual([null, 0])
-        yield* core.giveBack(lease)
-        expect(yield* Fiber.join(waiting)).toBe(lease)
-        yield* clock.adjust(1_100)
-        expect(outcome(late.unsafePoll() ?? Exit.void)).toBe("AcquireTimeout")
-      })
+  const waiters = { "in its first attempt": undefined, "in a later attempt, with what is left of its time": 900 }
+
+  for (const [which, limit] of Object.entries(waiters))
+    it.live(`turns nobody away who waited meanwhile ${which}`, () =>
+      inPool({ max: 1 }, ({ core }, clock) =>
+        Effect.gen(function* () {
+          const lease = yield* checkout(core)
+          const waiting = yield* Effect.fork(checkout(core, limit))
+          const late = yield* Effect.fork(Effect.asVoid(checkout(core, limit)))
+          yield* clock.adjust(300)
+          yield* clock.standStill(night)
+          expect([waiting.unsafePoll(), core.ledger.timeouts]).toEqual([null, 0])
+          yield* core.giveBack(lease)
+          expect(yield* Fiber.join(waiting)).toBe(lease)
+          yield* clock.adjust(1_100)
+          expect(outcome(late.unsafePoll() ?? Exit.void)).toBe("AcquireTimeout")
+        })
+      )
     )
-  )
 
   it.live("goes on with the attempts to connect that it had begun, and takes the database for well", () => {
     const world = new FakeWorld()
