@@ -257,7 +257,7 @@ describe("a process that is stopped for longer than its limits", () => {
       const server = yield* serve((response, { url }) => {
         if (!url.includes("/slow")) return json(response, [])
         answers.push(() => json(response, []))
-        if (answers.length === 2) Effect.runSync(Deferred.succeed(asked, undefined))
+        if (answers.length === 2) Deferred.unsafeDone(asked, Effect.void)
       })
       const child = yield* Effect.acquireRelease(
         Effect.sync(() =>

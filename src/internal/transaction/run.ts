@@ -154,7 +154,7 @@ const sealed = (key: string, refusal: Refusal, lost: DbError, send: Send): Effec
     () => {}
   ).pipe(
     Effect.map(({ data }) => typeof data === "object" && data !== null && "executed" in data && data.executed === true),
-    Effect.catchAll(() => Effect.fail(hasNoFunction(refusal) ? refusal : lost))
+    Effect.mapError(() => (hasNoFunction(refusal) ? refusal : lost))
   )
 
 /** Whatever is wrong with an answer is after the transaction. */
