@@ -11,6 +11,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Effect, Schema } from "effect"
 import { commandLine } from "../scripts/commandLine.js"
 import * as Checkout from "./checkout.js"
+import * as Closing from "./closing.js"
 import * as Compression from "./compression.js"
 import * as Crowd from "./crowd.js"
 import * as Heap from "./heap.js"
@@ -28,6 +29,7 @@ import * as Waiting from "./waiting.js"
 const questions: ReadonlyArray<Question> = [
   Read,
   Compression,
+  Closing,
   Checkout,
   Crowd,
   Waiting,

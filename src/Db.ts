@@ -10,7 +10,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Layer } from "effect"
+import { Clock, Context, Effect, Layer } from "effect"
 import type { ConfigInvalid, PoolConfig, SupabaseConfig } from "./Config.js"
 import * as Config from "./Config.js"
 import * as Cores from "./internal/cores.js"
@@ -177,7 +177,9 @@ export const layerTest = <R = never>(
         Effect.map(Effect.runtime<R>(), (runtime) =>
           Cores.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) => {
             const options = { mode, origin, handler, runtime, requestTimeout, maxAnswer }
-            return Effect.succeed({ makeTransport: () => new HandlerTransport.HandlerTransport(options) })
+            return Clock.clockWith((clock) =>
+              Effect.succeed({ makeTransport: () => new HandlerTransport.HandlerTransport({ ...options, clock }) })
+            )
           })
         )
       )

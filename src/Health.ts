@@ -10,6 +10,7 @@
 import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Ref, Schedule, type Scope } from "effect"
 import { PoolConfig } from "./Config.js"
 import { forkBackground, keeping } from "./internal/asyncContext.js"
+import { AwakeClock } from "./internal/awakeClock.js"
 import { sampleOf } from "./internal/healthSample.js"
 import { probe } from "./internal/probe.js"
 import { percent } from "./internal/words.js"
@@ -194,7 +195,9 @@ const make: Effect.Effect<
   const scope = yield* Effect.scope
   const last = yield* Ref.make(Option.none<HealthReport>())
   let current: Fiber.RuntimeFiber<HealthReport> | undefined
-  const run = report(parts).pipe(
+  // A check that the process stands still in is not the database's fault.
+  const awake = Effect.scoped(Effect.flatMap(AwakeClock.make, (clock) => Effect.withClock(report(parts), clock)))
+  const run = awake.pipe(
     Effect.tap((now) => Effect.flatMap(Ref.getAndSet(last, Option.some(now)), (before) => logChange(before, now))),
     Effect.ensuring(
       Effect.sync(() => {

@@ -14,6 +14,7 @@
 import { Cause, Clock, Context, Duration, Effect, type Exit, Layer, Metric, Option } from "effect"
 import { PoolConfig, SupabaseConfig } from "./Config.js"
 import { type DbError, isDbError, type Mode } from "./Errors.js"
+import { isAnswer } from "./internal/errorCodes.js"
 import * as Exposition from "./internal/metrics/exposition.js"
 import type { Sent } from "./internal/metrics/queries.js"
 import { Recorder } from "./internal/metrics/recorder.js"
@@ -216,7 +217,7 @@ const outcomeOfError = (error: DbError): Outcome => {
     case "RequestTimeout":
       return "unanswered"
     case "QueryError":
-      return error.status >= 500 || error.isTransient ? "unanswered" : "answered"
+      return error.isTransient || !isAnswer(error) ? "unanswered" : "answered"
     case "RowNotFound":
     case "TransactionFailed":
     case "GuardFailed":
@@ -231,8 +232,8 @@ const outcomeOfError = (error: DbError): Outcome => {
 }
 
 /**
- * What an operation's end says of the database and the pool. A row that is not there, a broken constraint or a wrong
- * column name is an answer, and shows that both are well.
+ * What an operation's end says of the database and the pool. A row that is not there, a broken constraint, a wrong column
+ * name or what a function raised is an answer, whatever its status, and shows that both are well.
  *
  * @example
  * import { Metrics } from "effect-supabase-pool"

@@ -5,7 +5,8 @@
  * `mayHaveExecuted`). A read may always be repeated. A write may be repeated when the error proves that nothing was
  * executed, or when the caller says that executing it twice is the same as once (`idempotent`).
  *
- * Retries have a budget, so that they cannot multiply the load of an outage: each success earns a fifth of a retry.
+ * Retries have a budget, so that they cannot multiply the load of an outage: each success earns a fifth of a retry. What is
+ * no load takes nothing of it: where nothing was sent, and where a server that was away is known to be back.
  *
  * @since 0.1.0
  */

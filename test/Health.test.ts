@@ -200,7 +200,7 @@ describe("a check", () => {
 describe("recent windows", () => {
   it.effect("a bad minute degrades, and is forgotten when it is over, while the totals keep it", () => {
     let broken = true
-    const handler: Handler = (request) => (broken && !isPing(request) ? refusal(500) : Response.json([]))
+    const handler: Handler = (request) => (broken && !isPing(request) ? refusal(500, "XX000") : Response.json([]))
     return Effect.gen(function* () {
       yield* Effect.replicateEffect(Effect.ignore(row), 10)
       broken = false
@@ -213,6 +213,70 @@ describe("recent windows", () => {
       expect(after.details.errorRate).toBe(0)
       expect(after.details.totals).toEqual({ requests: 10, failed: 10 })
     }).pipe(Effect.provide(wired(handler)))
+  })
+
+  it.effect("what clients ask wrongly degrades nothing, however much of it there is", () => {
+    const wrong = [
+      [400, "22P02"],
+      [401, "PGRST301"],
+      [403, "42501"],
+      [404, "PGRST205"],
+      [406, "PGRST116"],
+      [409, "23505"],
+      [413, ""],
+      [416, "PGRST103"],
+      [400, "P0001"],
+      [402, "PT402"],
+      [500, "54000"]
+    ] as const
+    const refuse = ([status, code]: readonly [number, string] = [400, "22P02"]): Response => refusal(status, code)
+    let asked = 0
+    const handler: Handler = (request) =>
+      isPing(request) ? Response.json(null) : refuse(wrong[asked++ % wrong.length])
+    return Effect.gen(function* () {
+      const exits = yield* Effect.replicateEffect(Effect.exit(row), 5 * wrong.length)
+      expect(exits.every(Exit.isFailure)).toBe(true)
+      const { details, status } = yield* Health.check
+      expect([status, details.reasons, details.errorRate]).toEqual(["healthy", [], 0])
+    }).pipe(Effect.provide(wired(handler)))
+  })
+
+  it.effect("one odd answer, to an operation or to the check itself, makes nothing unhealthy", () => {
+    const odd: ReadonlyArray<() => Response | Effect.Effect<never, Db.ConnectionFailed>> = [
+      () => refusal(500, "XX000"),
+      () => refusal(503),
+      () => refusal(401),
+      () => new Response("<html>", { status: 200, headers: { "content-type": "text/html" } }),
+      () => new Response("", { status: 502 }),
+      () => {
+        const gone = {
+          pool: "read",
+          origin: "http://db.test",
+          failure: "closed",
+          code: "ECONNRESET",
+          sent: true
+        } as const
+        return Effect.fail(new Db.ConnectionFailed(gone))
+      }
+    ]
+    return Effect.forEach(odd, (answer) => {
+      let oddly = 0
+      const handler: Handler = (request) => {
+        if (oddly === (isPing(request) ? 1 : 2)) {
+          oddly = 0
+          return answer()
+        }
+        return Response.json([])
+      }
+      return Effect.gen(function* () {
+        yield* Effect.replicateEffect(Effect.ignore(row), 40)
+        oddly = 1
+        expect((yield* Health.check).status).toBe("healthy")
+        oddly = 2
+        yield* Effect.ignore(row)
+        expect([oddly, (yield* Health.check).status]).toEqual([0, "healthy"])
+      }).pipe(Effect.provide(wired(handler)))
+    })
   })
 
   it.effect("slow operations degrade, by their mean", () => {
@@ -411,7 +475,7 @@ describe("when every connection is lent", () => {
       const { details, status } = yield* Health.check
       expect(status).toBe("unhealthy")
       expect(Option.getOrNull(details.error)).toContain("no operation of the last minute was answered")
-    }).pipe(Effect.scoped, Effect.provide(wired(() => refusal(500))))
+    }).pipe(Effect.scoped, Effect.provide(wired(() => refusal(500, "XX000"))))
   )
 })
 

@@ -57,6 +57,21 @@ describe("an operation's outcome", () => {
     expect(failure(query(400, "42703"))).toBe("answered")
   })
 
+  it("is an answer, whatever its status, when somebody raised it in SQL", () => {
+    const raised = (status: number, code: string, answeredBy: "PostgREST" | "function" = "PostgREST") =>
+      failure(new QueryError({ code, reason: "m", details: "", hint: "", status, answeredBy }))
+    // P0002: no data found; 54000: a limit; 55P03: a lock that was not to be waited for.
+    for (const code of ["123", "mine", "P0002", "54000", "55P03", "PGRST121"]) {
+      expect([code, raised(500, code), raised(503, code)]).toEqual([code, "answered", "answered"])
+    }
+    expect(raised(500, "", "function")).toBe("answered")
+    for (const code of ["XX000", "57014", "53100", "58030", "F0000", "PGRSTX00", ""]) {
+      expect([code, raised(500, code)]).toEqual([code, "unanswered"])
+    }
+    // A gateway may have a code too.
+    expect(failure(new QueryError({ code: "123", reason: "m", details: "", hint: "", status: 500 }))).toBe("unanswered")
+  })
+
   it("speaks against the database when it was away or silent", () => {
     const gone = {
       pool: "read",

@@ -7,6 +7,7 @@ import { saidOf } from "../src/internal/errorBody.js"
 import { endingOf } from "../src/internal/errorCodes.js"
 import * as Retry from "../src/Retry.js"
 import { lostAtCommit, page, postgrestError, rows, type Scripted, scripted } from "./support/postgrest.js"
+import { shows } from "./support/reliability.js"
 
 interface Way {
   /** What the next requests meet. */
@@ -131,33 +132,48 @@ const facts: ReadonlyArray<readonly [what: string, met: Scripted, expected: Expe
 const isRepeated = ({ repeats }: Expected, kind: Kind): boolean =>
   repeats === "all" || (repeats === "all but plain writes" && kind !== "insert")
 
+const meaning = ({ perhaps, repeats }: Expected): string => {
+  if (repeats === "all") return "nothing was executed, and all are repeated"
+  if (repeats === "none") return perhaps ? "a write may have been executed; final" : "nothing was executed; final"
+  return "unknown: reads, idempotent writes and transactions are repeated, a plain write says that it may have been executed"
+}
+
 for (const [name, way] of Object.entries(ways)) {
   describe(`an answer over ${name}`, () => {
     for (const [what, met, expected] of facts) {
-      it.scopedLive(`${what}: ${expected.repeats} repeated, ${expected.perhaps ? "perhaps" : "not"} executed`, () =>
-        Effect.gen(function* () {
-          const { layer, script, sent } = yield* way
-          const ask = (kind: Kind) => Effect.exit(operations[kind])
-          yield* Effect.gen(function* () {
-            for (const kind of Object.keys(operations) as Array<Kind>) {
-              const before = sent()
-              script.push(met)
-              const exit = yield* ask(kind)
-              expect([kind, Exit.isSuccess(exit), sent() - before]).toEqual([
-                kind,
-                isRepeated(expected, kind),
-                isRepeated(expected, kind) ? 2 : 1
-              ])
-              // Three seconds each, which would be long.
-              if (met === issuedAtFuture) continue
-              script.push(met, met, met, met)
-              const error = yield* Effect.flip(operations[kind])
-              script.splice(0)
-              expect([kind, error.mayHaveExecuted]).toEqual([kind, expected.perhaps && !reading.includes(kind)])
-              if (reading.includes(kind)) expect(error.message).not.toContain("look before sending it again")
+      it.scopedLive(
+        `${what}: ${expected.repeats} repeated, ${expected.perhaps ? "perhaps" : "not"} executed`,
+        (context) =>
+          Effect.gen(function* () {
+            const { layer, script, sent } = yield* way
+            const ask = (kind: Kind) => Effect.exit(operations[kind])
+            yield* Effect.gen(function* () {
+              for (const kind of Object.keys(operations) as Array<Kind>) {
+                const before = sent()
+                script.push(met)
+                const exit = yield* ask(kind)
+                expect([kind, Exit.isSuccess(exit), sent() - before]).toEqual([
+                  kind,
+                  isRepeated(expected, kind),
+                  isRepeated(expected, kind) ? 2 : 1
+                ])
+                // Three seconds each, which would be long.
+                if (met === issuedAtFuture) continue
+                script.push(met, met, met, met)
+                const error = yield* Effect.flip(operations[kind])
+                script.splice(0)
+                expect([kind, error.mayHaveExecuted]).toEqual([kind, expected.perhaps && !reading.includes(kind)])
+                if (reading.includes(kind)) expect(error.message).not.toContain("look before sending it again")
+              }
+            }).pipe(Effect.provide(layer))
+            if (way === overSockets) {
+              shows(context, {
+                kind: "promise",
+                section: "How an operation ended",
+                what: `${what}: ${meaning(expected)}`
+              })
             }
-          }).pipe(Effect.provide(layer))
-        })
+          })
       )
     }
 

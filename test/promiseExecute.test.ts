@@ -33,9 +33,12 @@ const servedTo = (caller: "at hand" | "opening", answers: Answers) =>
         return answers(Chunk.size(before) + 1)
       })
     const cores = Cores.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) =>
-      Effect.succeed({
-        makeTransport: () => new HandlerTransport({ mode, origin, handler, runtime, requestTimeout, maxAnswer })
-      })
+      Clock.clockWith((clock) =>
+        Effect.succeed({
+          makeTransport: () =>
+            new HandlerTransport({ mode, origin, handler, runtime, clock, requestTimeout, maxAnswer })
+        })
+      )
     )
     const parts = Layer.mergeAll(Metrics.layer, RateLimit.layer, cores)
     const layer = Layer.provideMerge(Operations.layer, Layer.provideMerge(parts, config))

@@ -8,7 +8,8 @@ import { connections, query } from "../support/read.js"
 import { runtime } from "../support/runtime.js"
 import { cpuOf, looping, type Make, times } from "../support/subject.js"
 
-const measured = async (layer: ReturnType<typeof Db.layerOf>): ReturnType<Make> => {
+/** `Db.read` by so many fibers, each in a loop. */
+export const loops = async (layer: ReturnType<typeof Db.layerOf>): ReturnType<Make> => {
   const { run } = await runtime(layer)
   const read = Effect.asVoid(Db.read(query))
   return async ({ callers = 1, operations = 1 }) => {
@@ -20,10 +21,9 @@ const measured = async (layer: ReturnType<typeof Db.layerOf>): ReturnType<Make> 
 }
 
 /** Callers are fibers of one runtime, each in a loop, as callers of the others are promises in a loop. */
-export const dbRead: Make = (url = "") => measured(Db.layerOf(reading(url, connections)))
+export const dbRead: Make = (url = "") => loops(Db.layerOf(reading(url, connections)))
 
-export const dbReadBare: Make = (url = "") =>
-  measured(Db.layerOf({ ...reading(url, connections), enableMetrics: false }))
+export const dbReadBare: Make = (url = "") => loops(Db.layerOf({ ...reading(url, connections), enableMetrics: false }))
 
 export const promiseRead: Make = async (url = "") => {
   const { executeWithPool } = createDatabase(reading(url, connections))

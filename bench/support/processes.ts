@@ -96,10 +96,13 @@ export interface ServerOptions {
   readonly keepAlive?: number
   /** So many rows in each answer, compressed where gzip is asked for. */
   readonly rows?: number
+  /** Each connection with its first answer. */
+  readonly closes?: boolean
 }
 
 /** A server in a process of its own, so that its work is not the pool's. */
 export const server = ({
+  closes = false,
   delay = 0,
   http2 = false,
   keepAlive = 60_000,
@@ -107,7 +110,7 @@ export const server = ({
   tls = false
 }: ServerOptions = {}): Effect.Effect<Server, BenchFailed, Scope.Scope> =>
   Effect.gen(function* () {
-    const options = { delay, http2, keepAlive, rows, tls }
+    const options = { closes, delay, http2, keepAlive, rows, tls }
     const process = yield* started("./server.js", [JSON.stringify(options)], {})
     const { countsUrl, url } = yield* Effect.flatMap(nextLine(process, "the server"), decoded(Urls))
     const counts = Effect.tryPromise({

@@ -19,9 +19,11 @@ interface Options {
   readonly rows: number
   /** Over TLS, whichever version the client asks for; answers at once. */
   readonly http2: boolean
+  /** Each connection with its first answer, and says so. */
+  readonly closes: boolean
 }
 
-const { delay, http2, keepAlive, rows, tls }: Options = JSON.parse(process.argv[2] ?? "{}")
+const { closes, delay, http2, keepAlive, rows, tls }: Options = JSON.parse(process.argv[2] ?? "{}")
 
 const counted = { requests: 0, open: 0, peak: 0, opened: 0, handshakes: 0, millis: 0, bytes: 0 }
 
@@ -39,7 +41,11 @@ const many = JSON.stringify(
 
 const packed = gzipSync(many)
 
-const headers = { "content-type": "application/json; charset=utf-8", "content-range": "0-0/*" }
+const headers = {
+  "content-type": "application/json; charset=utf-8",
+  "content-range": "0-0/*",
+  ...(closes ? { connection: "close" } : {})
+}
 
 /** A request may say itself how long it takes: `?ms=eq.12.5`. Then its row says how long it really took. */
 const asked = (url: string): number | undefined => {

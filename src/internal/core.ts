@@ -9,6 +9,7 @@ import { Cause, Clock, Duration, Effect, Exit, FiberSet, Pool, Runtime, Scope } 
 import { type AcquireError, AcquireTimeout, PoolClosed, PoolOverloaded } from "../Errors.js"
 import { inBackground, inNone } from "./asyncContext.js"
 import { Bag } from "./bag.js"
+import { Condition } from "./condition.js"
 import type { CoreOptions, End, Services } from "./coreOptions.js"
 import * as Deadlines from "./deadlines.js"
 import { Habits } from "./habits.js"
@@ -20,6 +21,7 @@ import { Ledger } from "./ledger.js"
 import { Opener } from "./opener.js"
 import { type Borrower, Request, type Restore } from "./request.js"
 import * as Slot from "./slot.js"
+import { Standstill } from "./standstill.js"
 import { monotonic } from "./time.js"
 
 /**
@@ -36,18 +38,21 @@ export class Core<R extends Resource> {
   phase: "open" | "draining" | "closed" = "open"
   active = 0
   private closing = 0
-  private onDrained: (() => void) | undefined = undefined
-  private onEmpty: (() => void) | undefined = undefined
+  private readonly drained: Condition = new Condition(() => this.active === 0)
+  /** No socket is left, not even one that is closing. */
+  private readonly empty: Condition = new Condition(() => this.leases.size === 0)
 
   readonly options: CoreOptions<R>
   readonly deadlines: Deadlines.Deadlines
   readonly fork: (effect: Effect.Effect<void>) => void
-  private readonly clock: Clock.Clock
+  readonly clock: Clock.Clock
+  readonly standstill: Standstill
   private readonly leaks: Deadlines.Deadlines
 
   constructor(options: CoreOptions<R>, services: Services<Core<R>, R>) {
     this.options = options
     this.clock = services.clock
+    this.standstill = new Standstill(services.clock)
     this.deadlines = services.deadlines
     this.leaks = services.leaks
     this.fork = services.fork
@@ -129,6 +134,7 @@ export class Core<R extends Resource> {
   /** What `checkout` gives where nobody has to wait, for those who must not pay for an Effect. Give it back as that. */
   takeIdle(caller: Caller): Lease<R> | undefined {
     if (this.phase !== "open" || this.bag.idleCount === 0) return undefined
+    this.standstill.look(this)
     const now = this.now()
     const lease = this.takeOpen(now)
     if (lease !== undefined) this.lend(lease, caller, now)
@@ -188,7 +194,7 @@ export class Core<R extends Resource> {
     if (end !== undefined) this.discard(lease, end)
     else if (HangUps.mayBeLentAgain(this, lease)) this.place(lease)
     else HangUps.endOrWatch(this, lease)
-    this.tellDrained()
+    this.drained.look()
     return undefined
   }
 
@@ -302,7 +308,7 @@ export class Core<R extends Resource> {
     this.leases.delete(lease.resource)
     this.dismissHopeless()
     this.opener.grow()
-    if (this.leases.size === 0) this.onEmpty?.()
+    this.empty.look()
   }
 
   /** A lease that is lent: its capacity comes back without its borrower's help. */
@@ -311,7 +317,7 @@ export class Core<R extends Resource> {
     this.active -= 1
     lease.resource.takeBack()
     this.discard(lease, why)
-    this.tellDrained()
+    this.drained.look()
   }
 
   /** The other side closed a socket. One that is lent is seen when it comes back, by its borrower first. */
@@ -345,7 +351,7 @@ export class Core<R extends Resource> {
     this.dismiss(this.closed(false))
     yield* this.opener.stop
     for (const lease of this.leases.values()) if (lease.state !== "busy") this.discard(lease, "closed")
-    yield* Effect.timeoutOption(Effect.interruptible(this.drained), this.options.shutdownTimeout)
+    yield* Effect.timeoutOption(Effect.interruptible(this.drained.met), this.options.shutdownTimeout)
     for (const lease of this.leases.values()) {
       if (lease.state !== "busy") continue
       const reason = (sent: boolean, method: string): PoolClosed => this.closed(sent, method)
@@ -354,22 +360,7 @@ export class Core<R extends Resource> {
       lease.resource.tell?.(reason)
     }
     this.phase = "closed"
-    yield* this.empty
-  })
-
-  private tellDrained(): void {
-    if (this.active === 0) this.onDrained?.()
-  }
-
-  private readonly drained: Effect.Effect<void> = Effect.async((resume) => {
-    this.onDrained = () => resume(Effect.void)
-    this.tellDrained()
-  })
-
-  /** No socket is left, not even one that is closing. */
-  private readonly empty: Effect.Effect<void> = Effect.async((resume) => {
-    if (this.leases.size === 0) resume(Effect.void)
-    else this.onEmpty = () => resume(Effect.void)
+    yield* this.empty.met
   })
 
   /** `keep` looks after what is idle. */

@@ -1,9 +1,10 @@
-import { Cause, Context, Duration, Effect, Layer, Option, type Redacted, Runtime, type Scope } from "effect"
+import { Cause, type Clock, Context, Duration, Effect, Layer, Option, type Redacted, Runtime, type Scope } from "effect"
 import { PoolConfig, type PoolOptions, type PoolSize, poolSizes, SupabaseConfig } from "../Config.js"
 import * as Connection from "../Connection.js"
 import type { Mode } from "../Errors.js"
 import { inNone } from "./asyncContext.js"
 import { type Listener, Listeners } from "./audit/listeners.js"
+import { AwakeClock } from "./awakeClock.js"
 import { plainHttp } from "./config/supabase.js"
 import { Core } from "./core.js"
 import * as Deadlines from "./deadlines.js"
@@ -27,6 +28,8 @@ export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<
     readonly read: PoolCore
     readonly write: PoolCore
     readonly identities: Identities
+    /** What limits are measured by. */
+    readonly clock: Clock.Clock
   }
 >() {}
 
@@ -100,7 +103,7 @@ const listenersOf: Effect.Effect<ReadonlyArray<Listener>> = Effect.gen(function*
   })
 })
 
-const make = (carrier: Carrier) =>
+const pools = (carrier: Carrier) =>
   Effect.gen(function* () {
     const options = yield* PoolConfig
     const { anonKey, serviceRoleKey, url } = yield* SupabaseConfig
@@ -119,6 +122,12 @@ const make = (carrier: Carrier) =>
     )
     return { read, write, identities: new Identities(anonKey, serviceRoleKey) }
   })
+
+/** What waits in there, waits by that clock. */
+const make = (carrier: Carrier) =>
+  Effect.flatMap(AwakeClock.make, (clock) =>
+    Effect.map(Effect.withClock(pools(carrier), clock), (made) => ({ ...made, clock }))
+  )
 
 const warnOfPlainHttp: Effect.Effect<void, never, SupabaseConfig> = Effect.flatMap(SupabaseConfig, ({ url }) =>
   Option.match(plainHttp(url), {

@@ -69,6 +69,22 @@ const isStandby = ({ code, method }: Told): boolean => code === "25006" && metho
 /** PostgREST's or PostgreSQL's word. A gateway's JSON may have a `code` too, and proves nothing. */
 export const looksOfDatabase = (code: string): boolean => /^(PGRST\w{3}|[0-9A-Z]{5})$/.test(code)
 
+/** What PostgreSQL and PostgREST say with 5xx of themselves, and not of what was asked. */
+const ofThemselves = /^(08|53|57|58|F0|HV|XX|PGRST)/
+
+/** `raise sqlstate 'PGRST'` with what is no JSON: a mistake in the function. */
+const misraised = "PGRST121"
+
+/**
+ * Whether a final error was the database's answer to what was asked, with whatever status: raised in SQL (an assertion, a limit
+ * of a function's own, a code that nobody else knows) it may have 5xx, and the database is as well as it was.
+ */
+export const isAnswer = ({ answeredBy, code, status }: Told): boolean => {
+  if (status < 500 || answeredBy === "function") return true
+  const ofDatabase = answeredBy === undefined ? looksOfDatabase(code) : answeredBy === "PostgREST" && code !== ""
+  return ofDatabase && (!ofThemselves.test(code) || code === misraised)
+}
+
 /** PostgREST lost the database in the middle, perhaps at COMMIT: 400 and an error without a code. */
 const isLost = ({ answeredBy, code, status }: Told): boolean =>
   status === 400 && answeredBy === "PostgREST" && code === ""

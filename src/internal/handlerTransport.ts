@@ -4,7 +4,7 @@
  * Everything above it is the real thing: the pool, the waiting, the retries, the read-only rule, the timeouts, and what is
  * made of each answer.
  */
-import { Cause, type Duration, Effect, type Exit, Fiber, Option, Runtime } from "effect"
+import { Cause, type Clock, type Duration, Effect, type Exit, Fiber, Option, Runtime } from "effect"
 import { type ConnectionFailed, type DbError, type Mode, RequestTimeout } from "../Errors.js"
 import { tooLarge } from "./fetchErrors.js"
 import { type Asked, FetchTransport, type Settle, type UnderWay } from "./fetchTransport.js"
@@ -19,6 +19,7 @@ export interface HandlerOptions<R> {
   readonly origin: string
   readonly handler: Handler<R>
   readonly runtime: Runtime.Runtime<R>
+  readonly clock: Clock.Clock
   readonly requestTimeout: Duration.Duration
   /** In bytes. */
   readonly maxAnswer: number
@@ -132,16 +133,18 @@ export class HandlerTransport<R> extends FetchTransport<Handled> {
   }
 
   private answer(request: Request): Effect.Effect<Came, DbError, R> {
-    const { handler, mode, requestTimeout } = this.options
+    const { clock, handler, mode, requestTimeout } = this.options
     const { method } = request
     return Effect.suspend(() => {
       const answer = handler(request)
       return Effect.isEffect(answer) ? answer : Effect.succeed(answer)
     }).pipe(
-      Effect.timeoutFail({
-        duration: requestTimeout,
-        onTimeout: () => new RequestTimeout({ pool: mode, timeout: requestTimeout, sent: true, method })
-      }),
+      // The pool's time; the handler has its caller's.
+      Effect.raceFirst(
+        Effect.flatMap(clock.sleep(requestTimeout), () =>
+          Effect.fail(new RequestTimeout({ pool: mode, timeout: requestTimeout, sent: true, method }))
+        )
+      ),
       Effect.flatMap((response) => this.read(response, method))
     )
   }

@@ -22,7 +22,7 @@ const inUse = 10_000
  * How long a connection may be silent: our interval, or less where the server was heard or seen to hang up sooner. The
  * margin is for the time until the next look, and for the way.
  */
-const silence = <R extends Resource>({ habits, options }: Core<R>, hint = Number.POSITIVE_INFINITY): number =>
+export const silence = <R extends Resource>({ habits, options }: Core<R>, hint = Number.POSITIVE_INFINITY): number =>
   Math.min(options.keepaliveInterval, 0.7 * Math.min(habits.kept, hint))
 
 const tickOf = <R extends Resource>(core: Core<R>): Duration.Duration => {
@@ -59,6 +59,7 @@ const ping = <R extends Resource>(core: Core<R>, lease: Lease<R>): Effect.Effect
 
 const sweep = <R extends Resource>(core: Core<R>): Effect.Effect<void> =>
   Effect.suspend(() => {
+    core.standstill.look(core)
     const now = core.now()
     const due: Array<Lease<R>> = []
     for (const lease of [...core.bag.idleLeases()]) {

@@ -16,6 +16,7 @@ import { keeping } from "./asyncContext.js"
 import { Circuit } from "./circuit.js"
 import type { Resource } from "./lease.js"
 import type { Ledger } from "./ledger.js"
+import { Signal } from "./signal.js"
 import type { Slot } from "./slot.js"
 
 /** So many sockets connect at a time at first (HikariCP opens one at a time; two halve the warm-up). */
@@ -97,7 +98,8 @@ export class Opener<R extends Resource> {
   /** The last time that nothing came of fresh ones, so perhaps connecting takes long. */
   private isPatient = false
   private readonly underway: Set<Attempt> = new Set()
-  private readonly toTell: Set<() => void> = new Set()
+  /** Connecting works again after it has failed. */
+  readonly recovery: Signal = new Signal()
   private readonly pool: Ground<R>
   private readonly attempts: FiberSet.FiberSet
   private readonly forkAttempt: (effect: Effect.Effect<void>) => void
@@ -305,17 +307,8 @@ export class Opener<R extends Resource> {
     const { since } = this.circuit
     if (!this.circuit.succeeded(this.pool.now())) return
     this.pool.fork(this.pool.ledger.logRecovered(since))
-    const told = [...this.toTell]
-    this.toTell.clear()
-    for (const tell of told) tell()
+    this.recovery.tell()
   }
-
-  /** Done when connecting works again after it has failed. */
-  readonly recovery: Effect.Effect<void> = Effect.async((resume) => {
-    const tell = (): void => resume(Effect.void)
-    this.toTell.add(tell)
-    return Effect.sync(() => this.toTell.delete(tell))
-  })
 
   /** Nothing when the pool itself ended the attempt, or a faster one did. */
   private errorOf(exit: Exit.Exit<R, ConnectionFailed | Overtaken>): ConnectionFailed | undefined {

@@ -15,6 +15,7 @@ import {
   Exit,
   type Fiber,
   identity,
+  Option,
   Random,
   Schedule
 } from "effect"
@@ -22,10 +23,12 @@ import type { PooledConnection } from "../Connection.js"
 import { type AcquireError, type DbError, isDbError, type Mode, QueryError } from "../Errors.js"
 import type * as Metrics from "../Metrics.js"
 import * as Retry from "../Retry.js"
+import { type Absence, isAway } from "./absence.js"
 import { keeping } from "./asyncContext.js"
 import type { PoolCore, PoolLease } from "./cores.js"
 import { type Caller, nobody } from "./lease.js"
 import type { Borrower, Restore } from "./request.js"
+import type { Signal } from "./signal.js"
 import type * as Spans from "./spans.js"
 import { precise } from "./time.js"
 
@@ -55,6 +58,7 @@ export interface Surroundings {
   readonly patience: number
   readonly maxRetries: number
   readonly budget: Retry.Budget
+  readonly absence: Absence
   readonly schedule: Schedule.Schedule<Duration.Duration, DbError>
   readonly coreOf: (mode: Mode) => PoolCore
   readonly clientOf: (
@@ -192,6 +196,7 @@ export class Operation<A, E, R>
 
   /** An attempt has ended: what becomes of the first is decided here; of the others, by who repeats. */
   private ended(exit: Exit.Exit<A, E | DbError>): Effect.Effect<A, E | DbError, R> {
+    this.heard(exit)
     if (this.retries > 0) return exit
     if (exit._tag === "Success") return this.observed(exit)
     return Either.match(Cause.failureOrCause(exit.cause), {
@@ -201,6 +206,17 @@ export class Operation<A, E, R>
           : this.observed(exit),
       onRight: () => this.observed(exit)
     })
+  }
+
+  /** What the attempt's end says of whether the server is there. */
+  private heard(exit: Exit.Exit<A, E | DbError>): void {
+    const { absence } = this.shared
+    if (exit._tag === "Success") {
+      absence.answered()
+      return
+    }
+    const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
+    if (isDbError(error)) absence.failed(error)
   }
 
   get mode(): Mode {
@@ -240,9 +256,8 @@ export class Operation<A, E, R>
   private replay(error: E | DbError): Effect.Effect<A, E | DbError, R> {
     return Effect.suspend(() => {
       const once = this.replays === 0 || (this.replays < mostReplays && !isSent(error))
-      if (!(once && staleSocket(error) && this.mayRepeat(error) && this.shared.budget.withdraw())) {
-        return Effect.fail(error)
-      }
+      const mayRepeat = once && staleSocket(error) && this.mayRepeat(error)
+      if (!mayRepeat || (isSent(error) && !this.shared.budget.withdraw())) return Effect.fail(error)
       this.replays += 1
       return Effect.catchAll(this.retry, (next) => this.replay(next))
     })
@@ -263,17 +278,31 @@ export class Operation<A, E, R>
     return Math.max(1, this.since + this.shared.patience - precise(this.shared.clock))
   }
 
+  /** Fails where there is to be no other attempt. */
+  private delayed(error: DbError, delay: Effect.Effect<unknown, unknown>): Effect.Effect<void, unknown> {
+    const { absence, budget } = this.shared
+    const paid = Effect.suspend(() => (budget.withdraw() ? Effect.void : Effect.fail(error)))
+    // The next attempt is the first that the server hears of: it costs it nothing more.
+    if (!isSent(error)) return this.orUntil(this.core.opener.recovery, delay)
+    if (error._tag === "ConnectionFailed") return Effect.zipRight(paid, this.orUntil(this.core.opener.recovery, delay))
+    if (!isAway(error)) return Effect.zipRight(paid, Effect.asVoid(delay))
+    // Who waits until the server is back burdens none that is away.
+    return absence.isKnown
+      ? this.orUntil(absence.end, Effect.zipRight(delay, paid))
+      : Effect.zipRight(paid, this.orUntil(absence.end, delay))
+  }
+
   /**
-   * Who could not connect waits no longer than until that works again. Once only: a server that comes and goes would use up
-   * all retries in a moment.
+   * The delay, and no longer than until the server is back. Once only: one that comes and goes would use up all retries in
+   * a moment.
    */
-  private orUntilRecovered<B, F>(error: E | DbError, delay: Effect.Effect<B, F>): Effect.Effect<void, F> {
-    if (this.woken || !isDbError(error) || error._tag !== "ConnectionFailed") return Effect.asVoid(delay)
-    const recovered = Effect.flatMap(this.core.opener.recovery, () => {
+  private orUntil<F>(back: Signal, delay: Effect.Effect<unknown, F>): Effect.Effect<void, F> {
+    if (this.woken) return Effect.asVoid(delay)
+    return Effect.flatMap(keeping(back.before(delay)), (isBack) => {
+      if (!isBack) return Effect.void
       this.woken = true
       return Effect.flatMap(Random.next, (random) => Effect.sleep(apart * random))
     })
-    return keeping(Effect.raceFirst(Effect.asVoid(delay), recovered))
   }
 
   private withDelays(first: E | DbError): Effect.Effect<A, E | DbError, R> {
@@ -281,8 +310,8 @@ export class Operation<A, E, R>
       error._tag !== "ConnectionFailed" || error.sent || Duration.toMillis(delay) < this.remaining
     return Effect.flatMap(Schedule.driver(Schedule.check(this.shared.schedule, inTime)), (driver) => {
       const loop = (error: E | DbError): Effect.Effect<A, E | DbError, R> =>
-        this.mayRepeat(error) && this.shared.budget.withdraw()
-          ? Effect.matchEffect(this.orUntilRecovered(error, driver.next(error)), {
+        this.mayRepeat(error)
+          ? Effect.matchEffect(this.delayed(error, driver.next(error)), {
               onFailure: () => Effect.fail(error),
               onSuccess: () => Effect.catchAll(this.retry, loop)
             })

@@ -1,12 +1,24 @@
 /** The operations of one database, and what they share. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Clock, Context, Duration, Effect, Exit, type Fiber, Layer, Option, RuntimeFlags, type Schedule } from "effect"
+import {
+  type Clock,
+  Context,
+  Duration,
+  Effect,
+  Exit,
+  type Fiber,
+  Layer,
+  Option,
+  RuntimeFlags,
+  type Schedule
+} from "effect"
 import { PoolConfig, type PoolOptions } from "../Config.js"
 import type { PooledConnection } from "../Connection.js"
 import type { DbError, Mode, QueryError } from "../Errors.js"
 import * as Metrics from "../Metrics.js"
 import * as RateLimit from "../RateLimit.js"
 import * as Retry from "../Retry.js"
+import { Absence } from "./absence.js"
 import { Cores, type PoolCore } from "./cores.js"
 import { accessToken } from "./identity.js"
 import { type Ask, type Body, Operation, type OperationOptions, type Surroundings } from "./operation.js"
@@ -18,9 +30,8 @@ export class Operations extends Context.Tag("effect-supabase-pool/internal/Opera
     Layer.effect(
       Operations,
       Effect.gen(function* () {
-        const clock = yield* Clock.clockWith(Effect.succeed)
         const limit = yield* RateLimit.RateLimit
-        return new Runner(yield* Cores, yield* PoolConfig, yield* Metrics.Metrics, limit, clock)
+        return new Runner(yield* Cores, yield* PoolConfig, yield* Metrics.Metrics, limit)
       })
     )
 }
@@ -34,6 +45,7 @@ class Runner implements Surroundings {
   readonly metrics: Metrics.OperationMetrics
   readonly clock: Clock.Clock
   readonly budget: Retry.Budget = Retry.makeBudget()
+  readonly absence: Absence = new Absence()
   readonly schedule: Schedule.Schedule<Duration.Duration, DbError>
   private readonly cores: Context.Tag.Service<Cores>
   /** Nothing without a limit, so that it costs nothing. */
@@ -43,15 +55,14 @@ class Runner implements Surroundings {
     cores: Context.Tag.Service<Cores>,
     options: PoolOptions,
     metrics: Metrics.OperationMetrics,
-    limit: RateLimit.RateLimiting,
-    clock: Clock.Clock
+    limit: RateLimit.RateLimiting
   ) {
     this.cores = cores
     this.patience = Duration.toMillis(options.connectionTimeout)
     this.maxRetries = options.maxRetries
     this.metrics = metrics
     this.admit = limit === RateLimit.unlimited ? undefined : RateLimit.admitBy(limit)
-    this.clock = clock
+    this.clock = cores.clock
     this.schedule = Retry.schedule(options)
   }
 

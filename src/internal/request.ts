@@ -1,4 +1,4 @@
-import { type Cause, Duration, Effect, Fiber } from "effect"
+import { type Cause, type Clock, Duration, Effect, Fiber } from "effect"
 import type { AcquireError, AcquireTimeout } from "../Errors.js"
 import { AsyncContext } from "./asyncContext.js"
 import { type Bag, Waiter } from "./bag.js"
@@ -13,6 +13,7 @@ export interface Lender<R extends Resource> {
   takeBack(lease: Lease<R>): Effect.Effect<void> | undefined
   timedOut(since: number): AcquireTimeout
   now(): number
+  readonly clock: Clock.Clock
 }
 
 /** Makes what it is given as interruptible as the borrower was. */
@@ -106,7 +107,7 @@ export class Request<R extends Resource> extends Waiter<Lease<R>> {
    * where the caller is uninterruptible.
    */
   private within<A, E>(limit: number, answer: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    const timer = Effect.interruptible(Effect.delay(this.onExpire, Duration.millis(limit)))
+    const timer = Effect.interruptible(Effect.zipRight(this.lender.clock.sleep(Duration.millis(limit)), this.onExpire))
     return Effect.flatMap(Effect.forkDaemon(timer), (running) => Effect.ensuring(answer, Fiber.interruptFork(running)))
   }
 }

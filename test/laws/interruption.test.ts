@@ -82,7 +82,8 @@ const interrupted = (
     scheduler.victim = fiber
     yield* Effect.repeatN(settle, 3)
     yield* meanwhile
-    yield* Effect.repeatN(settle, 3)
+    // A fiber that yields after each operation needs a turn for each thing that it waits for.
+    yield* Effect.repeatN(settle, 10)
     return { isPast: scheduler.isPast, exit: fiber.unsafePoll() }
   })
 

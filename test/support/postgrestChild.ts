@@ -49,7 +49,8 @@ const asProxy = (request: IncomingMessage, response: ServerResponse): void => {
 }
 
 const server = createServer(behind === "" ? asPostgrest : asProxy)
-server.keepAliveTimeout = Number(idle)
+// Node keeps them for a second more than it is told.
+server.keepAliveTimeout = Number(idle) - 1_000
 // Node says `Keep-Alive: timeout=…` otherwise, and PostgREST does not.
 server.on("request", (_, response: ServerResponse) => {
   response.shouldKeepAlive = true

@@ -22,6 +22,7 @@ const sources = [
   "test/support/postgresChild.ts",
   "test/support/rateLimitChild.ts",
   "test/support/serviceChild.ts",
+  "test/support/stoppedChild.ts",
   "test/support/transactionChild.ts"
 ]
 

@@ -51,6 +51,14 @@ export class VirtualClock implements Clock.Clock {
     return first
   }
 
+  /** The process stands still: time goes on, and afterwards all that is due is due at once. */
+  standStill(millis: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.now += millis
+      return this.adjust(0)
+    })
+  }
+
   /** Sleeper by sleeper, each followed by all that it sets going. */
   adjust(millis: number): Effect.Effect<void> {
     const until = this.now + millis

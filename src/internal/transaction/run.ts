@@ -124,8 +124,10 @@ const explained = (error: QueryError, steps: ReadonlyArray<Compiled>): DbError =
   return ofStep({ step, code, reason, hint, details: details ?? "" }, steps)
 }
 
+type Refusal = TransactionFailed | RowNotFound | GuardFailed
+
 /** Refused by the database: nothing of it was kept. */
-const isRefusal = (error: DbError): error is TransactionFailed | RowNotFound | GuardFailed =>
+const isRefusal = (error: DbError): error is Refusal =>
   error._tag === "TransactionFailed" || error._tag === "RowNotFound" || error._tag === "GuardFailed"
 
 /** What the step would have given as `data`. */
@@ -138,18 +140,21 @@ export type Send = (
   failed: (error: DbError) => void
 ) => Effect.Effect<Answer, DbError>
 
+/** Where nothing can be executed by it, nothing was. */
+const hasNoFunction = (refusal: Refusal): boolean => refusal._tag === "TransactionFailed" && refusal.code === "PGRST202"
+
 /**
- * The database has refused an attempt after another one was lost, which may be on its way still: refused now, it could be
- * executed later. So its key is taken. If it was executed meanwhile, it stands.
+ * The database has refused an attempt after another one was `lost`, which may be on its way still: refused now, it could be
+ * executed later. So its key is taken. If it was executed meanwhile, it stands. Where the key cannot be taken (the anonymous
+ * have none, others have no more), what became of the lost one stays open, and the caller hears of that one.
  */
-const sealed = (key: string, refusal: DbError, send: Send): Effect.Effect<boolean, DbError> =>
+const sealed = (key: string, refusal: Refusal, lost: DbError, send: Send): Effect.Effect<boolean, DbError> =>
   send(
     (client) => client.rpc("supabase_pool_transaction_settle", { idempotency_key: key }),
     () => {}
   ).pipe(
     Effect.map(({ data }) => typeof data === "object" && data !== null && "executed" in data && data.executed === true),
-    // Nobody can ask for the anonymous.
-    Effect.catchTag("QueryError", () => Effect.fail(refusal))
+    Effect.mapError(() => (hasNoFunction(refusal) ? refusal : lost))
   )
 
 /** Whatever is wrong with an answer is after the transaction. */
@@ -177,22 +182,22 @@ export const run = (
     if (given.length === 0) return []
     const steps = yield* compileAll(given)
     const args = { idempotency_key: key ?? randomUUID(), steps: steps.map(({ step }) => step) }
-    let lost = false
+    let lost: DbError | undefined
     const sent = Effect.mapError(
       send(
         (client) => client.rpc(functionName, args),
         (error) => {
-          lost ||= error.mayHaveExecuted
+          if (error.mayHaveExecuted) lost = error
         }
       ),
       (error) => (error._tag === "QueryError" ? explained(error, steps) : error)
     )
     const { data } = yield* Effect.catchIf(sent, isRefusal, (refusal) =>
-      lost
-        ? Effect.flatMap(sealed(args.idempotency_key, refusal, send), (executed) =>
+      lost === undefined
+        ? Effect.fail(refusal)
+        : Effect.flatMap(sealed(args.idempotency_key, refusal, lost, send), (executed) =>
             executed ? sent : Effect.fail(refusal)
           )
-        : Effect.fail(refusal)
     )
     if (!isOutcome(data)) {
       return yield* new DecodeError({

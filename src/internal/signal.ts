@@ -1,0 +1,38 @@
+import { Effect, Exit, Fiber } from "effect"
+
+/** Something that happens now and then, and whoever waits for the next time. */
+export class Signal {
+  private readonly toTell: Set<() => void> = new Set()
+
+  tell(): void {
+    const told = [...this.toTell]
+    this.toTell.clear()
+    for (const tell of told) tell()
+  }
+
+  /**
+   * Whether it happens before `delay` is over, which it ends.
+   *
+   * No `Effect.raceFirst`: who is interrupted after its fibers were made and before they began waits for them for ever
+   * (Effect 3.22).
+   */
+  before<E, R>(delay: Effect.Effect<unknown, E, R>): Effect.Effect<boolean, E, R> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.forkDaemon(Effect.interruptible(delay)), (running) =>
+        Effect.ensuring(restore(this.sooner(running)), Fiber.interruptFork(running))
+      )
+    )
+  }
+
+  private sooner<E>(running: Fiber.RuntimeFiber<unknown, E>): Effect.Effect<boolean, E> {
+    return Effect.async((resume) => {
+      const told = (): void => resume(Effect.succeed(true))
+      this.toTell.add(told)
+      running.addObserver((exit) => {
+        this.toTell.delete(told)
+        resume(Exit.as(exit, false))
+      })
+      return Effect.sync(() => this.toTell.delete(told))
+    })
+  }
+}

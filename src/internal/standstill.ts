@@ -1,0 +1,38 @@
+/** What a pool does when its process wakes up. */
+import type { Clock } from "effect"
+import { AwakeClock } from "./awakeClock.js"
+import type { Core } from "./core.js"
+import { silence } from "./housekeeper.js"
+import type { Lease, Resource } from "./lease.js"
+
+/** How long a connection may have been silent to be lent unseen: without pings, as long as the server keeps it. */
+const trusted = <R extends Resource>(core: Core<R>, { resource }: Lease<R>): number =>
+  core.options.keepaliveInterval > 0
+    ? silence(core, resource.keepAliveHint)
+    : 0.7 * Math.min(core.habits.kept, resource.keepAliveHint ?? Number.POSITIVE_INFINITY)
+
+export class Standstill {
+  private known = 0
+  private readonly clock: Clock.Clock
+
+  constructor(clock: Clock.Clock) {
+    this.clock = clock
+  }
+
+  /**
+   * Where the process stood still since the last look, its pings did too, and the server did not: what was silent for too
+   * long is closed over there, and what would be sent on it would be in doubt.
+   */
+  look<R extends Resource>(core: Core<R>): void {
+    if (!(this.clock instanceof AwakeClock)) return
+    const all = this.clock.look()
+    const lost = all - this.known
+    if (lost <= 0) return
+    this.known = all
+    const now = core.now()
+    for (const lease of [...core.bag.idleLeases()]) {
+      if (now + lost - lease.lastUsed < trusted(core, lease)) continue
+      core.discard(lease, "failed", "silent while this process stood still")
+    }
+  }
+}
