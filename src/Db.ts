@@ -50,6 +50,26 @@ export {
 } from "./internal/database.js"
 export { type Ranged, type Row, type ServiceStreamOptions, type StreamOptions, stream } from "./internal/stream.js"
 export type { TableSchema } from "./internal/table/columns.js"
+export {
+  and,
+  between,
+  type Comparison,
+  type Condition,
+  type ContainmentOptions,
+  containedBy,
+  contains,
+  gt,
+  gte,
+  ilike,
+  like,
+  lt,
+  lte,
+  neq,
+  not,
+  or,
+  overlaps,
+  type Pattern
+} from "./internal/table/comparison.js"
 export type { CountOptions, ListOptions, OrderBy, TableQuery, Where } from "./internal/table/query.js"
 export {
   type Insert,

@@ -1,6 +1,6 @@
 /** What the compiler knows of a table: its rows, what an insert needs, and who may read and write. */
 import { describe, expect, expectTypeOf, it } from "@effect/vitest"
-import { type Effect as E, Effect, Schema } from "effect"
+import { BigDecimal, type Effect as E, Effect, Option, Schema } from "effect"
 import * as Db from "../../src/Db.js"
 
 const Row = Schema.Struct({
@@ -50,6 +50,62 @@ describe("a table", () => {
     expectTypeOf<Parameters<typeof rows.update>[1]["body"]>().toEqualTypeOf<string | undefined>()
     expectTypeOf<Parameters<typeof items.get>[0]>().toEqualTypeOf<number>()
     expectTypeOf<Parameters<typeof rows.get>[0]>().toEqualTypeOf<string>()
+  })
+
+  it("compares columns with their own values, and with nothing else", () => {
+    const Kind = Schema.Struct({
+      id: Schema.UUID,
+      n: Schema.NullOr(Schema.Int),
+      price: Schema.BigDecimal,
+      at: Schema.Date,
+      name: Schema.OptionFromNullOr(Schema.String),
+      status: Schema.Literal("paid", "open"),
+      tags: Schema.Array(Schema.String),
+      note: Schema.optional(Schema.String)
+    })
+    const kinds = Db.table("kinds", Kind)
+    const price = BigDecimal.unsafeFromNumber(9)
+    const taken: ReadonlyArray<Db.Where<typeof Kind.Type>> = [
+      { n: 1 },
+      { n: null },
+      { n: [1, null] },
+      { n: Db.gte(1) },
+      { n: Db.between(1, 5) },
+      { n: Db.not(null) },
+      { n: Db.not(3) },
+      { n: Db.not([3, null]) },
+      { n: Db.or(Db.lt(1), Db.and(Db.gt(4), Db.neq(7))) },
+      { price: Db.gt(price), at: Db.lt(new Date()) },
+      { name: Db.neq(Option.some("a")) },
+      { name: [Option.some("a"), Option.none()] },
+      { status: Db.neq("paid") },
+      { status: Db.like("p%") },
+      { note: Db.or(Db.like("a%"), Db.neq("b")) },
+      { tags: Db.contains(["a"]) },
+      { tags: Db.not(Db.overlaps(["a", "b"])) }
+    ]
+    expect(taken.length).toBe(17)
+    const refused = [
+      // @ts-expect-error: every row?
+      kinds.list({ where: { n: undefined } }),
+      // @ts-expect-error: every row?
+      kinds.list({ where: undefined }),
+      // @ts-expect-error: a text is no number.
+      kinds.list({ where: { n: Db.gte("1") } }),
+      // @ts-expect-error: a number is no BigDecimal.
+      kinds.list({ where: { price: Db.gte(19.9) } }),
+      // @ts-expect-error: no such status.
+      kinds.list({ where: { status: Db.neq("piad") } }),
+      // @ts-expect-error: a number fits no pattern.
+      kinds.list({ where: { n: Db.like("1%") } }),
+      // @ts-expect-error: a comparison is made by Db.
+      kinds.list({ where: { n: { gte: 1 } } }),
+      // @ts-expect-error: tags are texts.
+      kinds.list({ where: { tags: Db.contains([1]) } }),
+      // @ts-expect-error: one of the two is no number.
+      kinds.list({ where: { n: Db.or(Db.lt(1), Db.gt("5")) } })
+    ]
+    expect(refused.every(Effect.isEffect)).toBe(true)
   })
 
   it("refuses columns and values that it does not have", () => {

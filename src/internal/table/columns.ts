@@ -1,9 +1,10 @@
 /** A table as its schema describes it: names of columns, values on their way out, rows on their way in. */
-import { Effect, ParseResult, Schema } from "effect"
+import { Effect, ParseResult, Schema, type SchemaAST } from "effect"
 import { DecodeError, QueryError } from "../../Errors.js"
 import { invalidRequest } from "../invalidRequest.js"
 import { unsendable } from "../jsonable.js"
 import { withoutSecrets } from "../words.js"
+import { arrayOf, named, type Scalar } from "./literal.js"
 import { zonelessIn } from "./zoneless.js"
 
 /**
@@ -18,14 +19,13 @@ export type Stage = DecodeError["stage"]
 
 export type Values = Readonly<Record<string, unknown>>
 
-/** What can stand in a filter. */
-export type Scalar = string | number | boolean | bigint | null
-
 export interface Column {
   /** In the values of the program. */
   readonly name: string
   /** In the database. */
   readonly column: string
+  /** Whether the schema has room for NULL in it. */
+  readonly nullable: boolean
   readonly encode: (values: Values) => Effect.Effect<Values, ParseResult.ParseError>
 }
 
@@ -34,26 +34,26 @@ export const isValues = (u: unknown): u is Values => typeof u === "object" && u 
 const isScalar = (u: unknown): u is Scalar =>
   u === null || !["object", "function", "symbol", "undefined"].includes(typeof u)
 
-/** Words for whoever reads a list: PostgREST's names in double quotes may hold anything. */
-export const quoted = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`
-
-/** For `in`, where everything in double quotes is text and nothing else. */
-export const listOf = (values: Iterable<Scalar>): string => `(${[...values].map((it) => quoted(String(it))).join(",")})`
-
-/** What could be read as other than itself: `eq.null`, spaces at the ends. */
-const ambiguous = (value: Scalar): boolean =>
-  typeof value === "string" && (/[\s"\\,()]/.test(value) || value === "null")
-
-/** Operator and value of a filter for what is this and nothing else. */
-export const equality = (value: NonNullable<Scalar>): readonly [operator: string, value: unknown] =>
-  ambiguous(value) ? ["in", listOf([value])] : ["eq", value]
-
-/** Bare where nobody could take it for syntax: that is how logs show it. */
-const named = (column: string): string => (/^[A-Za-z_]\w*$/.test(column) ? column : quoted(column))
-
 const encodedNames = (schema: Schema.Schema.AnyNoContext): ReadonlyArray<string> => {
   const { ast } = Schema.encodedSchema(schema)
   return ast._tag === "TypeLiteral" ? ast.propertySignatures.map(({ name }) => String(name)) : []
+}
+
+/** What the schema does not say of the database's side may be NULL. */
+const admitsNull = (ast: SchemaAST.AST): boolean => {
+  switch (ast._tag) {
+    case "Literal":
+      return ast.literal === null
+    case "Union":
+      return ast.types.some(admitsNull)
+    case "UnknownKeyword":
+    case "AnyKeyword":
+    case "Declaration":
+    case "Suspend":
+      return true
+    default:
+      return false
+  }
 }
 
 const columnOf = (name: string, field: Schema.Struct.Field): Column => {
@@ -63,7 +63,8 @@ const columnOf = (name: string, field: Schema.Struct.Field): Column => {
   const encode: (u: unknown) => Effect.Effect<Values, ParseResult.ParseError> = Schema.encodeUnknown(
     Schema.make<Values, Values>(alone.ast)
   )
-  return { name, column: String(signature?.name ?? name), encode }
+  const nullable = signature === undefined || signature.isOptional || admitsNull(signature.type)
+  return { name, column: String(signature?.name ?? name), nullable, encode }
 }
 
 /** The first of what is wrong, and where. */
@@ -90,6 +91,9 @@ export class Columns {
   readonly key: Column
   /** For `select`: every column of the schema and no other. */
   readonly selected: string
+  /** The same for lists, where a column that is cast has another name: the embedded database would sort by the cast. */
+  readonly listed: string
+  private readonly aliases: ReadonlyMap<string, string>
   readonly searched: ReadonlyArray<string>
   private readonly all: ReadonlyMap<string, Column>
   private readonly generated: ReadonlySet<string>
@@ -112,13 +116,30 @@ export class Columns {
         `Db.table("${table}"): the schema as a whole has other columns than its fields. Transform single fields instead.`
       )
     }
-    const casts = new Map(Object.entries(options.cast).map(([name, type]) => [this.known(name, "cast").column, type]))
-    this.selected = own
+    const casts = new Map(
+      Object.entries(options.cast).flatMap(([name, type]) =>
+        type === undefined ? [] : [[this.known(name, "cast").column, type]]
+      )
+    )
+    const cast = (column: string): string => {
+      const type = casts.get(column)
+      return type === undefined ? named(column) : `${named(column)}::${type}`
+    }
+    this.aliases = new Map([...casts.keys()].map((column, n) => [column, aliasOf(n, own)]))
+    this.selected = own.map(cast).join(",")
+    this.listed = own
       .map((column) => {
-        const type = casts.get(column)
-        return type === undefined ? named(column) : `${named(column)}::${type}`
+        const alias = this.aliases.get(column)
+        return alias === undefined ? cast(column) : `${alias}:${cast(column)}`
       })
       .join(",")
+  }
+
+  /** A row of a list under the names that it has by itself. */
+  renamed(row: unknown): unknown {
+    if (this.aliases.size === 0 || !isValues(row)) return row
+    const names = new Map([...this.aliases].map(([column, alias]) => [alias, column]))
+    return Object.fromEntries(Object.entries(row).map(([name, value]) => [names.get(name) ?? name, value]))
   }
 
   private known(name: string, option: string): Column {
@@ -188,14 +209,37 @@ export class Columns {
     return this.encodeColumns(changes, (values) => [...this.all.values()].filter(({ name }) => given(values, name)), id)
   }
 
+  private encodeValue(column: Column, value: unknown): Effect.Effect<unknown, DecodeError> {
+    if (value === undefined) return this.refuse("filter", column.name, "expected a value, actual undefined")
+    // An optional column that holds nothing has no place in the row at all.
+    return Effect.map(
+      this.encodeOne(column, { [column.name]: value }, "filter", ""),
+      (encoded) => encoded[column.column] ?? null
+    )
+  }
+
   /** One value of a column, for a filter. */
   encodeScalar(column: Column, value: unknown): Effect.Effect<Scalar, DecodeError> {
-    return Effect.flatMap(this.encodeOne(column, { [column.name]: value }, "filter", ""), (encoded) => {
-      const scalar = encoded[column.column]
-      return isScalar(scalar)
+    return Effect.flatMap(this.encodeValue(column, value), (scalar) =>
+      isScalar(scalar)
         ? Effect.succeed(scalar)
-        : this.refuse("filter", column.name, "an object or list is not compared here; use filter")
+        : this.refuse("filter", column.name, "an object or list is compared by contains, containedBy and overlaps only")
+    )
+  }
+
+  /** What a column has to contain, or to be within: PostgreSQL's text of a list, or JSON. */
+  encodeSet(column: Column, value: unknown, json: boolean): Effect.Effect<string, DecodeError> {
+    return Effect.flatMap(this.encodeValue(column, value), (encoded) => {
+      if (isScalar(encoded)) return this.refuse("filter", column.name, "expected a list or an object of the column's")
+      const isArray = !json && Array.isArray(encoded) && encoded.every(isScalar)
+      return Effect.succeed(isArray ? arrayOf(encoded) : JSON.stringify(encoded))
     })
+  }
+
+  /** Of a text that no schema encodes. */
+  sendable(column: Column, text: string): Effect.Effect<void, DecodeError> {
+    const found = unsendable(text)
+    return found === undefined ? Effect.void : this.refuse("filter", column.name, found.issue)
   }
 
   decodeRow(row: unknown, stage: Stage): Effect.Effect<unknown, DecodeError> {
@@ -236,6 +280,12 @@ export class Columns {
       `Name them: Db.table("${this.table}", schema, { search: ["…"] }).`
     )
   }
+}
+
+/** A name that no column has. */
+const aliasOf = (n: number, columns: ReadonlyArray<string>): string => {
+  const names = [`cast_${n}`, ...columns.map((_, nth) => `cast_${n}_${nth}`)]
+  return names.find((name) => !columns.includes(name)) ?? ""
 }
 
 const given = (values: Values, name: string): boolean => values[name] !== undefined

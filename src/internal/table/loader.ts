@@ -12,7 +12,8 @@ import { type DbError, RowNotFound } from "../../Errors.js"
 import { currentKey } from "../../RateLimit.js"
 import type { Response } from "../answer.js"
 import { accessToken } from "../identity.js"
-import { type Columns, equality, isValues, listOf, quoted, type Scalar } from "./columns.js"
+import { type Columns, isValues } from "./columns.js"
+import { equality, listOf, quoted, type Scalar } from "./literal.js"
 
 /** Whose eyes a row is read with, and who is counted for it. */
 export interface Identity {

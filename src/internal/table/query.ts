@@ -2,7 +2,10 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import type { DbError, DecodeError } from "../../Errors.js"
-import { type Columns, equality, listOf, quoted } from "./columns.js"
+import { type Columns, isValues } from "./columns.js"
+import type { Condition } from "./comparison.js"
+import { conditionOf, either, partsOf, type Tree } from "./condition.js"
+import { literally, quoted } from "./literal.js"
 
 /**
  * supabase-js's builder of a `select`, for what `where` cannot say.
@@ -13,12 +16,14 @@ import { type Columns, equality, listOf, quoted } from "./columns.js"
 export type TableQuery = ReturnType<ReturnType<SupabaseClient["from"]>["select"]>
 
 /**
- * Columns and what they have to be: a value, `null`, or a list of values of which one.
+ * Columns and what they have to be: a value of the schema's, `null`, a list of values of which one, or a comparison such
+ * as `Db.gte(10)`. A column that is left out is not asked about; one that is `undefined` is refused, since it would
+ * mean every row.
  *
  * @since 0.1.0
  * @category models
  */
-export type Where<Row> = { readonly [K in keyof Row]?: Row[K] | ReadonlyArray<Row[K]> | null | undefined }
+export type Where<Row> = { readonly [K in keyof Row]?: Condition<Exclude<Row[K], undefined>> }
 
 /**
  * A column to order by; ascending unless said otherwise.
@@ -28,7 +33,12 @@ export type Where<Row> = { readonly [K in keyof Row]?: Row[K] | ReadonlyArray<Ro
  */
 export type OrderBy<Row> =
   | (keyof Row & string)
-  | { readonly column: keyof Row & string; readonly descending?: boolean | undefined }
+  | {
+      readonly column: keyof Row & string
+      readonly descending?: boolean | undefined
+      /** Where rows without a value stand; last unless said otherwise, and first where the order is descending. */
+      readonly nullsFirst?: boolean | undefined
+    }
 
 /**
  * @since 0.1.0
@@ -36,7 +46,7 @@ export type OrderBy<Row> =
  */
 export interface CountOptions<Row> {
   /** All of these have to hold. */
-  readonly where?: Where<Row> | undefined
+  readonly where?: Where<Row>
   /** Each word has to be in one of the columns that are searched, in any case; every character stands for itself. */
   readonly query?: string | undefined
   /** Adds what `where` cannot say, such as `(query) => query.gte("price", 10)`; columns have the database's names. */
@@ -60,7 +70,7 @@ export interface ListOptions<Row> extends CountOptions<Row> {
 
 /** A caller's options where the type of the rows is not known. */
 export interface AnyOptions {
-  readonly where?: Readonly<Record<string, unknown>> | undefined
+  readonly where?: unknown
   readonly query?: string | undefined
   readonly filter?: ((query: TableQuery) => TableQuery) | undefined
   readonly orderBy?: AnyOrder | ReadonlyArray<AnyOrder> | undefined
@@ -68,7 +78,13 @@ export interface AnyOptions {
   readonly offset?: number | undefined
 }
 
-type AnyOrder = string | { readonly column: string; readonly descending?: boolean | undefined }
+interface Order {
+  readonly column: string
+  readonly descending?: boolean | undefined
+  readonly nullsFirst?: boolean | undefined
+}
+
+type AnyOrder = string | Order
 
 /** A step of the query that is being built. */
 export type Refine = (query: TableQuery) => TableQuery
@@ -76,51 +92,35 @@ export type Refine = (query: TableQuery) => TableQuery
 /** Where no limit was given, but an offset: PostgREST knows ranges. */
 const unlimited = 1_000_000_000
 
-/**
- * A regular expression that matches this text and no other: unlike LIKE's, PostgREST gives its characters no meaning of
- * its own (`*` would be `%`). In brackets, and by name what would have to be escaped on the way there: not every reader
- * of PostgREST's syntax takes as many backslashes away as the next.
- */
-const literally = (text: string): string =>
-  text
-    .replace(/["\\^$.*+?()[{}|]/g, (sign) => `[${names.get(sign) ?? sign}]`)
-    // Supabase Lite takes these words for values also where a pattern is wanted.
-    .replace(/^(?:null|not_null|true|false|unknown)$/i, (word) => `[${word.slice(0, 1)}]${word.slice(1)}`)
+const nothing = "where is undefined, which would mean every row: leave it out where that is meant"
 
-const names: ReadonlyMap<string, string> = new Map([
-  ['"', "[.quotation-mark.]"],
-  ["\\", "[.backslash.]"],
-  ["^", "[.circumflex.]"],
-  // Supabase Lite counts parentheses in quotes too.
-  ["(", "[.left-parenthesis.]"],
-  [")", "[.right-parenthesis.]"]
-])
+/** Each column's, all of which have to hold. */
+const wanted = (columns: Columns, options: AnyOptions): Effect.Effect<ReadonlyArray<Tree>, DecodeError> => {
+  if (!("where" in options)) return Effect.succeed([])
+  const { where } = options
+  if (where === undefined) return columns.refuse("filter", "where", nothing)
+  // A Map, too, has no columns to be seen, and would mean every row.
+  if (!isValues(where) || (Object.keys(where).length === 0 && !isPlainObject(where))) {
+    return columns.refuse("filter", "where", "expected an object of columns and what they have to be")
+  }
+  return Effect.forEach(Object.entries(where), ([name, condition]) =>
+    Effect.flatMap(columns.column(name), (column) => conditionOf(columns, column, condition))
+  )
+}
 
-const condition = (columns: Columns, name: string, value: unknown): Effect.Effect<Refine, DecodeError> =>
-  Effect.gen(function* () {
-    const column = yield* columns.column(name)
-    const to = column.column
-    if (value === null) return (query) => query.is(to, null)
-    if (!Array.isArray(value)) {
-      const scalar = yield* columns.encodeScalar(column, value)
-      return (query) => (scalar === null ? query.is(to, null) : query.filter(to, ...equality(scalar)))
-    }
-    const scalars = yield* Effect.forEach(value, (one: unknown) => columns.encodeScalar(column, one))
-    return (query) => query.filter(to, "in", listOf(scalars))
-  })
+const isPlainObject = (u: object): boolean => [Object.prototype, null].includes(Object.getPrototypeOf(u))
 
-const searching = (columns: Columns, text: string): Effect.Effect<ReadonlyArray<Refine>, DbError> => {
+const searching = (columns: Columns, text: string): Effect.Effect<ReadonlyArray<Tree>, DbError> => {
   const words = text.split(/\s+/).filter((word) => word !== "")
   if (words.length === 0) return Effect.succeed([])
   if (columns.searched.length === 0) return Effect.fail(columns.unsearchable)
-  const [column, ...more] = columns.searched
-  const patterns = words.map(literally)
-  if (patterns.length === 1 && more.length === 0 && column !== undefined) {
-    return Effect.succeed(patterns.map((pattern) => (query) => query.filter(column, "imatch", pattern)))
-  }
-  const anywhere = patterns.map((pattern) => columns.searched.map((it) => `${it}.imatch.${quoted(pattern)}`).join(","))
-  const everywhere = anywhere.length === 1 ? anywhere.join() : `and(${anywhere.map((word) => `or(${word})`).join(",")})`
-  return Effect.succeed([(query) => query.or(everywhere)])
+  return Effect.succeed(
+    words
+      .map(literally)
+      .map((pattern) =>
+        either(columns.searched.map((column) => ({ column, op: "imatch", value: pattern, inTree: quoted(pattern) })))
+      )
+  )
 }
 
 const inOrder = (columns: Columns, options: AnyOptions): Effect.Effect<ReadonlyArray<Refine>, DecodeError> => {
@@ -128,12 +128,17 @@ const inOrder = (columns: Columns, options: AnyOptions): Effect.Effect<ReadonlyA
   const orders: ReadonlyArray<AnyOrder> = isList(orderBy) ? orderBy : [orderBy]
   return Effect.map(
     Effect.forEach(orders, (order): Effect.Effect<Refine, DecodeError> => {
-      const { column: name, descending = false } = typeof order === "string" ? { column: order } : order
+      const {
+        column: name,
+        descending = false,
+        nullsFirst
+      }: Order = typeof order === "string" ? { column: order } : order
+      const how = { ascending: !descending, ...(nullsFirst === undefined ? {} : { nullsFirst }) }
       return Effect.map(
         columns.column(name),
         ({ column }) =>
           (query) =>
-            query.order(column, { ascending: !descending })
+            query.order(column, how)
       )
     }),
     (refinements) => [...refinements, (query) => query.order(columns.key.column)]
@@ -158,12 +163,24 @@ const paged = (columns: Columns, { limit, offset }: AnyOptions): Effect.Effect<R
 /** The rows that count, without order and page. */
 export const chosen = (columns: Columns, options: AnyOptions): Effect.Effect<Refine, DbError> =>
   Effect.gen(function* () {
-    const wanted = Object.entries(options.where ?? {}).filter(([, value]) => value !== undefined)
-    const where = yield* Effect.forEach(wanted, ([name, value]) => condition(columns, name, value))
+    const where = yield* wanted(columns, options)
     const search = yield* searching(columns, options.query ?? "")
-    const { filter } = options
-    return together([...where, ...search, ...(filter === undefined ? [] : [filter])])
+    const { filter = (query) => query } = options
+    const { leaves, trees } = partsOf([...where, ...search])
+    return (query) => {
+      const filtered = leaves.reduce((built, { column, op, value }) => built.filter(column, op, value), query)
+      return filter(trees === undefined ? filtered : inParentheses(filtered, trees))
+    }
   })
+
+/**
+ * `and=(…)`, for which the builder has no word: it writes column, operator and value with a dot between the last two, and
+ * every tree has a dot. By `or` it would be one with a caller's own `or` for the embedded database.
+ */
+const inParentheses = (query: TableQuery, trees: string): TableQuery => {
+  const dot = trees.indexOf(".")
+  return query.filter("and", trees.slice(0, dot), trees.slice(dot + 1))
+}
 
 export const listed = (columns: Columns, options: AnyOptions): Effect.Effect<Refine, DbError> =>
   Effect.gen(function* () {

@@ -7,7 +7,8 @@ import type { Response } from "../answer.js"
 import { keeping } from "../asyncContext.js"
 import * as Database from "../database.js"
 import { accessToken } from "../identity.js"
-import type { Columns, Scalar } from "./columns.js"
+import type { Columns } from "./columns.js"
+import type { Scalar } from "./literal.js"
 import { Get, type Identity, Loader, resolver } from "./loader.js"
 import { mostRowsOf } from "./mostRows.js"
 import { type AnyOptions, chosen, listed, type TableQuery } from "./query.js"
@@ -96,14 +97,15 @@ export class Rows {
     return Effect.gen(this, function* () {
       const reading = yield* this.reading
       const first = yield* this.page(reading, options)
-      return yield* columns.decodeRows(yield* this.completed(reading, options, first), "read")
+      const rows = yield* this.completed(reading, options, first)
+      return yield* columns.decodeRows(Array.isArray(rows) ? rows.map((row) => columns.renamed(row)) : rows, "read")
     })
   }
 
   private page({ db, identity }: Reading, options: AnyOptions): Effect.Effect<unknown, DbError> {
     const { columns } = this
     return Effect.flatMap(listed(columns, options), (refine) =>
-      readAs(db, (client) => refine(client.from(columns.table).select(columns.selected)), identity.as)
+      readAs(db, (client) => refine(client.from(columns.table).select(columns.listed)), identity.as)
     )
   }
 

@@ -5,7 +5,8 @@ import { type DbError, RowNotFound } from "../../Errors.js"
 import * as Accessors from "../accessors.js"
 import type { Response } from "../answer.js"
 import * as Database from "../database.js"
-import { type Columns, equality, type Values } from "./columns.js"
+import type { Columns, Values } from "./columns.js"
+import { equality } from "./literal.js"
 import type { Rows } from "./rows.js"
 
 /**
