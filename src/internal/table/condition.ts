@@ -8,7 +8,7 @@ import type { Column, Columns } from "./columns.js"
 import { Comparison, type Term } from "./comparison.js"
 import { arrayOf, equality, isPlain, listOf, named, quoted, regexOfLike, type Scalar } from "./literal.js"
 
-/** One filter: `inTree` is its value where it stands among others in parentheses. */
+/** One filter: `inTree` is its operator and value where it stands among others in parentheses. */
 export interface Leaf {
   readonly column: string
   readonly op: string
@@ -24,7 +24,7 @@ interface Group {
 }
 
 /** Which of a list, with what is to be known to ask for it in parts. */
-interface Choice {
+export interface Choice {
   readonly column: Column
   readonly values: ReadonlyArray<NonNullable<Scalar>>
   readonly orNull: boolean
@@ -47,7 +47,7 @@ const leaf = (
   { column }: Column,
   op: string,
   value: unknown,
-  inTree: string = value === "" ? quoted("") : String(value)
+  inTree: string = `${op}.${value === "" ? quoted("") : value}`
 ): Leaf => ({
   column,
   op,
@@ -62,10 +62,9 @@ const isNotNull = (column: Column): Tree => leaf(column, "not.is", null)
 /** To what SQL says of values, the rows where there is none; a column that has no NULL needs no asking. */
 const alsoNull = (column: Column, tree: Tree): Tree => (column.nullable ? group("or", [tree, isNull(column)]) : tree)
 
-const inTree = (text: string): string => (text !== "" && isPlain(text) ? text : quoted(text))
-
-/** What an array's text is among others in parentheses, which braces within would end. */
-const arrayInTree = (text: string): string => (/^\{[^{}]*\}$/.test(text) ? text : quoted(text))
+/** In parentheses its text is quoted where it has braces within, which would end it. */
+const ofArray = (column: Column, op: string, text: string): Leaf =>
+  leaf(column, op, text, `${op}.${/^\{[^{}]*\}$/.test(text) ? text : quoted(text)}`)
 
 // -------------------------------------------------------------------------------------
 // values
@@ -81,7 +80,7 @@ const oneOf = (
     ? Effect.succeed(undefined)
     : Effect.map(columns.encodeScalar(column, value), (scalar) => scalar ?? undefined)
 
-const choiceOf = (
+export const choiceOf = (
   columns: Columns,
   column: Column,
   values: ReadonlyArray<unknown>
@@ -94,7 +93,7 @@ const choiceOf = (
     }
   )
 
-const anyOf = ({ column, orNull, values }: Choice, negated = false): Tree => {
+export const anyOf = ({ column, orNull, values }: Choice, negated = false): Tree => {
   const [only, ...more] = values
   if (only === undefined && orNull) return negated ? isNotNull(column) : isNull(column)
   const not = negated ? "not." : ""
@@ -148,16 +147,16 @@ const compared = (columns: Columns, column: Column, term: Term, negated: boolean
           isPlain(value)
             ? leaf(column, `${not}${term.op}`, value)
             : // Quotes would be a part of the text, and words and numbers would not be text.
-              leaf(column, `${not}${term.op}(any)`, arrayOf([value]), arrayInTree(arrayOf([value])))
+              ofArray(column, `${not}${term.op}(any)`, arrayOf([value]))
         )
       )
     case "like":
-      return Effect.map(patternOf(columns, column, term), ([op, pattern]) =>
-        rest(leaf(column, `${not}${op}`, pattern, inTree(pattern)))
+      return Effect.map(patternOf(columns, column, term.op, term.pattern), (pattern) =>
+        rest(fitting(column, not, term.op, pattern))
       )
     case "set":
       return Effect.map(columns.encodeSet(column, term.value, term.json), (text) =>
-        rest(leaf(column, `${not}${term.op}`, text, arrayInTree(text)))
+        rest(ofArray(column, `${not}${term.op}`, text))
       )
   }
 }
@@ -168,17 +167,24 @@ const differing = (column: Column, op: string, operand: unknown): Tree =>
 const patternOf = (
   columns: Columns,
   column: Column,
-  { op, pattern }: Extract<Term, { readonly kind: "like" }>
-): Effect.Effect<readonly [op: string, pattern: string], DecodeError> => {
+  op: string,
+  pattern: string
+): Effect.Effect<string, DecodeError> => {
   if (typeof pattern !== "string") return columns.refuse("filter", column.name, `the pattern of ${op} is no text`)
   // One that escapes nothing is an error to PostgreSQL, when a row comes as far.
   if (/(?<!\\)(?:\\\\)*\\$/.test(pattern)) {
     return columns.refuse("filter", column.name, `the pattern of ${op} ends in a backslash that escapes nothing`)
   }
-  const sent: readonly [op: string, pattern: string] = pattern.includes("*")
-    ? [op === "like" ? "match" : "imatch", regexOfLike(pattern)]
-    : [op, pattern]
-  return Effect.as(columns.sendable(column, pattern), sent)
+  return Effect.as(columns.sendable(column, pattern), pattern)
+}
+
+/** By a regular expression where a `*` would be read as `%`, or where quotes, not everywhere taken off, would be needed. */
+const fitting = (column: Column, not: string, op: "like" | "ilike", pattern: string): Leaf => {
+  const regex = `${not}${op === "like" ? "match" : "imatch"}`
+  const inTree = /^[\w%]+$/.test(pattern) ? `${not}${op}.${pattern}` : `${regex}.${quoted(regexOfLike(pattern))}`
+  return pattern.includes("*")
+    ? leaf(column, regex, regexOfLike(pattern), inTree)
+    : leaf(column, `${not}${op}`, pattern, inTree)
 }
 
 /** What a column has to be. */
@@ -197,12 +203,10 @@ const nothing =
 // -------------------------------------------------------------------------------------
 
 const textOf = (tree: Tree): string =>
-  isGroup(tree)
-    ? `${tree.connective}(${tree.trees.map(textOf).join(",")})`
-    : `${named(tree.column)}.${tree.op}.${tree.inTree}`
+  isGroup(tree) ? `${tree.connective}(${tree.trees.map(textOf).join(",")})` : `${named(tree.column)}.${tree.inTree}`
 
 /** Those that stand alone, each a parameter; and what has to be said in parentheses, in one. */
-interface Parts {
+export interface Parts {
   readonly leaves: ReadonlyArray<Leaf>
   readonly trees: string | undefined
 }

@@ -2,10 +2,11 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import type { DbError, DecodeError } from "../../Errors.js"
-import { type Columns, isValues } from "./columns.js"
+import { type Column, type Columns, isValues } from "./columns.js"
 import type { Condition } from "./comparison.js"
-import { conditionOf, either, partsOf, type Tree } from "./condition.js"
+import { anyOf, type Choice, choiceOf, conditionOf, either, type Parts, partsOf, type Tree } from "./condition.js"
 import { literally, quoted } from "./literal.js"
+import { isLong, partsOfList } from "./parts.js"
 
 /**
  * supabase-js's builder of a `select`, for what `where` cannot say.
@@ -90,12 +91,27 @@ type AnyOrder = string | Order
 export type Refine = (query: TableQuery) => TableQuery
 
 /** Where no limit was given, but an offset: PostgREST knows ranges. */
-const unlimited = 1_000_000_000
+export const unlimited = 1_000_000_000
 
 const nothing = "where is undefined, which would mean every row: leave it out where that is meant"
 
+/** A column's condition; a list of values is known as such, since it may be too long for an address. */
+interface Wanted {
+  readonly tree: Tree
+  readonly choice: Choice | undefined
+}
+
+const wantedOf = (columns: Columns, name: string, condition: unknown): Effect.Effect<Wanted, DecodeError> =>
+  Effect.flatMap(
+    columns.column(name),
+    (column): Effect.Effect<Wanted, DecodeError> =>
+      Array.isArray(condition)
+        ? Effect.map(choiceOf(columns, column, condition), (choice) => ({ tree: anyOf(choice), choice }))
+        : Effect.map(conditionOf(columns, column, condition), (tree) => ({ tree, choice: undefined }))
+  )
+
 /** Each column's, all of which have to hold. */
-const wanted = (columns: Columns, options: AnyOptions): Effect.Effect<ReadonlyArray<Tree>, DecodeError> => {
+const wanted = (columns: Columns, options: AnyOptions): Effect.Effect<ReadonlyArray<Wanted>, DecodeError> => {
   if (!("where" in options)) return Effect.succeed([])
   const { where } = options
   if (where === undefined) return columns.refuse("filter", "where", nothing)
@@ -103,9 +119,7 @@ const wanted = (columns: Columns, options: AnyOptions): Effect.Effect<ReadonlyAr
   if (!isValues(where) || (Object.keys(where).length === 0 && !isPlainObject(where))) {
     return columns.refuse("filter", "where", "expected an object of columns and what they have to be")
   }
-  return Effect.forEach(Object.entries(where), ([name, condition]) =>
-    Effect.flatMap(columns.column(name), (column) => conditionOf(columns, column, condition))
-  )
+  return Effect.forEach(Object.entries(where), ([name, condition]) => wantedOf(columns, name, condition))
 }
 
 const isPlainObject = (u: object): boolean => [Object.prototype, null].includes(Object.getPrototypeOf(u))
@@ -115,11 +129,16 @@ const searching = (columns: Columns, text: string): Effect.Effect<ReadonlyArray<
   if (words.length === 0) return Effect.succeed([])
   if (columns.searched.length === 0) return Effect.fail(columns.unsearchable)
   return Effect.succeed(
-    words
-      .map(literally)
-      .map((pattern) =>
-        either(columns.searched.map((column) => ({ column, op: "imatch", value: pattern, inTree: quoted(pattern) })))
+    words.map(literally).map((pattern) =>
+      either(
+        columns.searched.map((column) => ({
+          column,
+          op: "imatch",
+          value: pattern,
+          inTree: `imatch.${quoted(pattern)}`
+        }))
       )
+    )
   )
 }
 
@@ -160,33 +179,92 @@ const paged = (columns: Columns, { limit, offset }: AnyOptions): Effect.Effect<R
   return Effect.succeed([(query) => query.range(from, from + (limit ?? unlimited) - 1)])
 }
 
+/** A builder that filters: of a `select` as of an update. */
+interface Filterable {
+  filter(column: string, operator: string, value: unknown): this
+}
+
+/** Which rows, whatever is done with them. */
+export type Narrow = <Q extends Filterable>(query: Q) => Q
+
 /** The rows that count, without order and page. */
-export const chosen = (columns: Columns, options: AnyOptions): Effect.Effect<Refine, DbError> =>
+export interface Chosen {
+  /** All of them. */
+  readonly whole: Narrow
+  /**
+   * The same in parts that have no row in common, where a list of values is too long for an address: one for each part of
+   * the longest list. A single one where no list is.
+   */
+  readonly parts: ReadonlyArray<Narrow>
+  /** The column that parts are told apart by. */
+  readonly by: Column | undefined
+  /** How many values of it are looked for. */
+  readonly values: number
+}
+
+export const chosen = (columns: Columns, options: AnyOptions): Effect.Effect<Chosen, DbError> =>
   Effect.gen(function* () {
     const where = yield* wanted(columns, options)
     const search = yield* searching(columns, options.query ?? "")
-    const { filter = (query) => query } = options
-    const { leaves, trees } = partsOf([...where, ...search])
-    return (query) => {
-      const filtered = leaves.reduce((built, { column, op, value }) => built.filter(column, op, value), query)
-      return filter(trees === undefined ? filtered : inParentheses(filtered, trees))
-    }
+    const refined = (all: ReadonlyArray<Tree>): Narrow => narrowing(partsOf([...all, ...search]))
+    const whole = refined(where.map(({ tree }) => tree))
+    const long = longest(where)
+    if (long?.choice === undefined) return { whole, parts: [whole], by: undefined, values: 0 }
+    const { choice } = long
+    const others = where.filter((one) => one !== long).map(({ tree }) => tree)
+    const parts = partsOfList(choice.values).map((values, nth) =>
+      refined([...others, anyOf({ ...choice, values, orNull: choice.orNull && nth === 0 })])
+    )
+    return { whole, parts, by: choice.column, values: choice.values.length }
   })
+
+const narrowing =
+  ({ leaves, trees }: Parts): Narrow =>
+  (query) => {
+    const filtered = leaves.reduce((built, { column, op, value }) => built.filter(column, op, value), query)
+    return trees === undefined ? filtered : inParentheses(filtered, trees)
+  }
+
+const sizeOf = ({ choice }: Wanted): number => choice?.values.length ?? 0
+
+const longest = (where: ReadonlyArray<Wanted>): Wanted | undefined =>
+  where
+    .filter(({ choice }) => choice !== undefined && isLong(choice.values))
+    .reduce(
+      (long: Wanted | undefined, one) => (long === undefined || sizeOf(one) > sizeOf(long) ? one : long),
+      undefined
+    )
 
 /**
  * `and=(…)`, for which the builder has no word: it writes column, operator and value with a dot between the last two, and
  * every tree has a dot. By `or` it would be one with a caller's own `or` for the embedded database.
  */
-const inParentheses = (query: TableQuery, trees: string): TableQuery => {
+const inParentheses = <Q extends Filterable>(query: Q, trees: string): Q => {
   const dot = trees.indexOf(".")
   return query.filter("and", trees.slice(0, dot), trees.slice(dot + 1))
 }
 
-export const listed = (columns: Columns, options: AnyOptions): Effect.Effect<Refine, DbError> =>
+/** With what the caller filters by itself. */
+export const filtered =
+  (rows: Narrow, { filter = (query) => query }: AnyOptions): Refine =>
+  (query) =>
+    filter(rows(query))
+
+/** With order and page; `rows` are those of `chosen`, or a part of them. */
+export const listed = (columns: Columns, rows: Narrow, options: AnyOptions): Effect.Effect<Refine, DbError> =>
   Effect.gen(function* () {
-    const rows = yield* chosen(columns, options)
-    return together([rows, ...(yield* inOrder(columns, options)), ...(yield* paged(columns, options))])
+    const refinements = [...(yield* inOrder(columns, options)), ...(yield* paged(columns, options))]
+    return together([filtered(rows, options), ...refinements])
   })
+
+/** Whether the parts together are what the whole would be: not where it depends on the order which rows these are. */
+export const isSumOfParts = (columns: Columns, { by, parts, values }: Chosen, options: AnyOptions): boolean => {
+  const { filter, limit = unlimited, offset = 0, orderBy = [] } = options
+  const isSorted = !isList(orderBy) || orderBy.length > 0
+  // A filter may say an order and a limit of its own.
+  if (parts.length < 2 || isSorted || filter !== undefined || offset > 0) return false
+  return limit >= (by === columns.key ? values : unlimited)
+}
 
 const together =
   (refinements: ReadonlyArray<Refine>): Refine =>

@@ -4,7 +4,7 @@ import type { DbError } from "../../Errors.js"
 import type * as Database from "../database.js"
 import { asMade } from "../identity.js"
 import { Columns, type TableSchema } from "./columns.js"
-import type { CountOptions, ListOptions } from "./query.js"
+import type { CountOptions, ListOptions, Where } from "./query.js"
 import { Rows } from "./rows.js"
 import { type UpdateOptions, Writes } from "./writes.js"
 
@@ -81,6 +81,11 @@ export interface Table<Row, New, Changes, Id, Needs> {
   readonly get: (id: Id) => Effect.Effect<Row, DbError, Needs>
   /** The rows with these keys in the order of the keys; keys without a row are left out. */
   readonly getMany: (ids: ReadonlyArray<Id>) => Effect.Effect<ReadonlyArray<Row>, DbError, Needs>
+  /**
+   * The rows of `where`, in order. A list of values in it that is too long for an address is asked for in parts, each to its
+   * end, where that gives the same rows: without `orderBy`, `offset` and `filter`, and without a `limit` that could cut. The
+   * rows then come part by part.
+   */
   readonly list: (options?: ListOptions<Row>) => Effect.Effect<ReadonlyArray<Row>, DbError, Needs>
   /** As `list`, for the rows in which each word of `query` is found. */
   readonly search: (
@@ -93,10 +98,21 @@ export interface Table<Row, New, Changes, Id, Needs> {
   readonly createMany: (rows: ReadonlyArray<New>) => Effect.Effect<ReadonlyArray<Row>, DbError, Database.Db>
   /** Gives the row as it is now; `RowNotFound` when no row has this key. Without changes nothing is written. */
   readonly update: (id: Id, changes: Changes, options?: UpdateOptions) => Effect.Effect<Row, DbError, Database.Db>
+  /**
+   * Changes all rows that `where` finds, and gives them as they are now. `where` names a column at least. A list of values
+   * that is too long for an address goes as one transaction (see `Db.transaction`): all rows or none.
+   */
+  readonly updateMany: (
+    where: Where<Row>,
+    changes: Changes,
+    options?: UpdateOptions
+  ) => Effect.Effect<ReadonlyArray<Row>, DbError, Database.Db>
   /** Inserts, or changes the row that is there. Retried as idempotent where the row names what decides that. */
   readonly upsert: (row: New, options?: UpsertOptions<Row>) => Effect.Effect<Row, DbError, Database.Db>
   /** Gives the row as it was; `RowNotFound` when no row has this key. */
   readonly remove: (id: Id) => Effect.Effect<Row, DbError, Database.Db>
+  /** Removes all rows that `where` finds, as `updateMany` changes them, and gives them as they were. */
+  readonly removeMany: (where: Where<Row>) => Effect.Effect<ReadonlyArray<Row>, DbError, Database.Db>
 }
 
 type KeyOf<O> = O extends { readonly key: infer K extends string } ? K : "id"
@@ -129,7 +145,7 @@ interface AnyTableOptions {
 
 /**
  * A table of yours as typed operations: `get`, `getMany`, `list`, `search`, `count`, `create`, `createMany`, `update`,
- * `upsert`, `remove`.
+ * `updateMany`, `upsert`, `remove`, `removeMany`.
  *
  * The schema is a `Schema.Struct` or `Schema.Class` whose encoded side is what PostgREST gives; its columns are selected
  * and no others. Reading uses the read pool and needs `ReadDb` (`Db` with `as: "service"`), writing the write pool and
@@ -181,8 +197,10 @@ export function table(
     create: (row) => asMade(writes.create(row)),
     createMany: (many) => asMade(writes.createMany(many)),
     update: (id, changes, options) => asMade(writes.update(id, changes, options)),
+    updateMany: (where, changes, options) => asMade(writes.updateMany(where, changes, options)),
     upsert: (row, options) => asMade(writes.upsert(row, options)),
-    remove: (id) => asMade(writes.remove(id))
+    remove: (id) => asMade(writes.remove(id)),
+    removeMany: (where) => asMade(writes.removeMany(where))
   }
   return made
 }
