@@ -70,7 +70,15 @@ export {
   overlaps,
   type Pattern
 } from "./internal/table/comparison.js"
-export type { CountOptions, ListOptions, OrderBy, TableQuery, Where } from "./internal/table/query.js"
+export type {
+  CountOptions,
+  ListOptions,
+  OrderBy,
+  Page,
+  TableQuery,
+  TableStreamOptions,
+  Where
+} from "./internal/table/query.js"
 export {
   type Insert,
   type Table,

@@ -1,4 +1,5 @@
 /** What the compiler knows of a table: its rows, what an insert needs, and who may read and write. */
+import { Model } from "@effect/sql"
 import { describe, expect, expectTypeOf, it } from "@effect/vitest"
 import { BigDecimal, type Effect as E, Effect, Option, Schema } from "effect"
 import * as Db from "../../src/Db.js"
@@ -106,6 +107,59 @@ describe("a table", () => {
       kinds.list({ where: { n: Db.or(Db.lt(1), Db.gt("5")) } })
     ]
     expect(refused.every(Effect.isEffect)).toBe(true)
+  })
+
+  it("lets an insert leave out what may be NULL, and takes what a model's variants say", () => {
+    const Kind = Schema.Struct({
+      id: Schema.UUID,
+      body: Schema.String,
+      n: Schema.NullOr(Schema.Int),
+      name: Schema.propertySignature(Schema.OptionFromNullOr(Schema.String)).pipe(Schema.fromKey("kind_name"))
+    })
+    const kinds = Db.table("kinds", Kind, { generated: ["id"] })
+    expectTypeOf<Parameters<typeof kinds.create>[0]>().toEqualTypeOf<{
+      readonly body: string
+      readonly id?: string | undefined
+      readonly n?: number | null | undefined
+      readonly name?: Option.Option<string> | undefined
+    }>()
+
+    class Group extends Model.Class<Group>("Group")({
+      id: Model.Generated(Schema.UUID),
+      name: Schema.String,
+      note: Schema.NullOr(Schema.String),
+      createdAt: Model.DateTimeInsert,
+      secret: Model.FieldOnly("insert")(Schema.String)
+    }) {}
+    const groups = Db.table("groups", Group)
+    expectTypeOf<E.Effect.Success<ReturnType<typeof groups.get>>>().toEqualTypeOf<Group>()
+    const made = [
+      groups.create({ name: "a", secret: "s" }),
+      groups.create(Group.insert.make({ name: "a", note: null, secret: "s" })),
+      groups.update("a", { name: "b" }),
+      // @ts-expect-error: the database makes the id.
+      groups.create({ id: "a", name: "a", secret: "s" }),
+      // @ts-expect-error: the secret is missing.
+      groups.create({ name: "a" }),
+      // @ts-expect-error: the secret is written once.
+      groups.update("a", { secret: "s" })
+    ]
+    expect(made.every(Effect.isEffect)).toBe(true)
+  })
+
+  it("has an id, or names its key", () => {
+    const Profile = Schema.Struct({ user_id: Schema.UUID, bio: Schema.String })
+    expectTypeOf<Parameters<ReturnType<typeof profiles>["get"]>[0]>().toEqualTypeOf<string>()
+    const profiles = () => Db.table("profiles", Profile, { key: "user_id" })
+    const refused = [
+      // @ts-expect-error: which is its key?
+      () => Db.table("profiles", Profile),
+      // @ts-expect-error: which is its key?
+      () => Db.table("profiles", Profile, { search: ["bio"] }),
+      // @ts-expect-error: no such column.
+      () => Db.table("profiles", Profile, { key: "userId" })
+    ]
+    for (const table of refused) expect(table).toThrow(/key names/)
   })
 
   it("refuses columns and values that it does not have", () => {

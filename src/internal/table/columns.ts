@@ -26,6 +26,8 @@ export interface Column {
   readonly column: string
   /** Whether the schema has room for NULL in it. */
   readonly nullable: boolean
+  /** Whether the schema makes a value where none is given, as the time of an update. */
+  readonly made: boolean
   readonly encode: (values: Values) => Effect.Effect<Values, ParseResult.ParseError>
 }
 
@@ -56,15 +58,38 @@ const admitsNull = (ast: SchemaAST.AST): boolean => {
   }
 }
 
+const admitsUndefined = (ast: SchemaAST.AST): boolean =>
+  ast._tag === "UndefinedKeyword" || (ast._tag === "Union" && ast.types.some(admitsUndefined))
+
+const signatureOf = ({ ast }: Schema.Schema.AnyNoContext): SchemaAST.PropertySignature | undefined =>
+  ast._tag === "TypeLiteral" ? ast.propertySignatures[0] : undefined
+
 const columnOf = (name: string, field: Schema.Struct.Field): Column => {
   const alone = Schema.Struct({ [name]: field })
-  const { ast } = Schema.encodedSchema(alone)
-  const [signature] = ast._tag === "TypeLiteral" ? ast.propertySignatures : []
+  const signature = signatureOf(Schema.encodedSchema(alone))
+  const own = signatureOf(Schema.typeSchema(alone))
+  const made = own !== undefined && admitsUndefined(own.type) && !own.isOptional && !lacking(signature)
   const encode: (u: unknown) => Effect.Effect<Values, ParseResult.ParseError> = Schema.encodeUnknown(
     Schema.make<Values, Values>(alone.ast)
   )
   const nullable = signature === undefined || signature.isOptional || admitsNull(signature.type)
-  return { name, column: String(signature?.name ?? name), nullable, encode }
+  return { name, column: String(signature?.name ?? name), nullable, made, encode }
+}
+
+const lacking = (signature: SchemaAST.PropertySignature | undefined): boolean =>
+  signature === undefined || signature.isOptional || admitsUndefined(signature.type)
+
+type All = ReadonlyMap<string, Column>
+
+const columnsOf = ({ fields }: TableSchema): All =>
+  new Map(Object.entries(fields).map(([name, field]) => [name, columnOf(name, field)]))
+
+const isTableSchema = (u: unknown): u is TableSchema => Schema.isSchema(u) && "fields" in u && isValues(u.fields)
+
+/** What is inserted, or changed, of a schema with variants (`Model.Class` of `@effect/sql`); of any other, itself. */
+const variantOf = (schema: TableSchema, name: "insert" | "update"): TableSchema => {
+  const variant: unknown = Reflect.get(schema, name)
+  return isTableSchema(variant) ? variant : schema
 }
 
 /** The first of what is wrong, and where. */
@@ -95,14 +120,18 @@ export class Columns {
   readonly listed: string
   private readonly aliases: ReadonlyMap<string, string>
   readonly searched: ReadonlyArray<string>
-  private readonly all: ReadonlyMap<string, Column>
+  private readonly all: All
+  private readonly inserted: All
+  private readonly changed: All
   private readonly generated: ReadonlySet<string>
   private readonly zoneless: ReturnType<typeof zonelessIn>
   private readonly decode: (u: unknown) => Effect.Effect<unknown, ParseResult.ParseError>
 
   constructor(table: string, schema: TableSchema, options: ColumnsOptions) {
     this.table = table
-    this.all = new Map(Object.entries(schema.fields).map(([name, field]) => [name, columnOf(name, field)]))
+    this.all = columnsOf(schema)
+    this.inserted = columnsOf(variantOf(schema, "insert"))
+    this.changed = columnsOf(variantOf(schema, "update"))
     this.generated = new Set(options.generated)
     this.decode = Schema.decodeUnknown(schema)
     this.zoneless = zonelessIn(schema)
@@ -158,11 +187,7 @@ export class Columns {
   /** Of a column that a caller names; the compiler has looked, unless there was none. */
   column(name: string): Effect.Effect<Column, DecodeError> {
     const column = this.all.get(name)
-    return column === undefined ? this.refuse("filter", name, this.unknown(name)) : Effect.succeed(column)
-  }
-
-  private unknown(name: string): string {
-    return `the table's schema has no column ${name}; it has ${[...this.all.keys()].join(", ")}`
+    return column === undefined ? this.refuse("filter", name, unknown(this.all, name)) : Effect.succeed(column)
   }
 
   refuse(stage: Stage, path: string, issue: string, id = ""): Effect.Effect<never, DecodeError> {
@@ -184,29 +209,33 @@ export class Columns {
 
   /** Columns and values as they are sent; a column that is left out is left to the database. */
   private encodeColumns(
+    all: All,
     values: unknown,
-    columns: (values: Values) => ReadonlyArray<Column>,
+    isSent: (column: Column) => boolean,
     id: string
   ): Effect.Effect<Values, DecodeError> {
     if (!isValues(values)) return this.refuse("encode", "", "the row is not an object", id)
-    const stranger = Object.keys(values).find((name) => !this.all.has(name))
-    if (stranger !== undefined) return this.refuse("encode", stranger, this.unknown(stranger), id)
+    const stranger = Object.keys(values).find((name) => !all.has(name))
+    if (stranger !== undefined) return this.refuse("encode", stranger, unknown(all, stranger), id)
+    const sent = [...all.values()].filter((column) => given(values, column.name) || isSent(column))
     return Effect.map(
-      Effect.forEach(columns(values), (column) =>
-        this.encodeOne(column, given(values, column.name) ? { [column.name]: values[column.name] } : {}, "encode", id)
-      ),
+      Effect.forEach(sent, (column) => {
+        const { made, name } = column
+        return this.encodeOne(column, given(values, name) || made ? { [name]: values[name] } : {}, "encode", id)
+      }),
       (parts) => Object.assign({}, ...parts)
     )
   }
 
   encodeInsert(row: unknown): Effect.Effect<Values, DecodeError> {
-    const columns = (values: Values) =>
-      [...this.all.values()].filter(({ name }) => given(values, name) || !this.generated.has(name))
-    return this.encodeColumns(row, columns, isValues(row) ? String(row[this.key.name] ?? "") : "")
+    const isSent = ({ made, name, nullable }: Column) => made || !(this.generated.has(name) || nullable)
+    return this.encodeColumns(this.inserted, row, isSent, isValues(row) ? String(row[this.key.name] ?? "") : "")
   }
 
   encodeChanges(changes: unknown, id: string): Effect.Effect<Values, DecodeError> {
-    return this.encodeColumns(changes, (values) => [...this.all.values()].filter(({ name }) => given(values, name)), id)
+    // What the schema makes is no change by itself.
+    const isChange = isValues(changes) && Object.values(changes).some((value) => value !== undefined)
+    return this.encodeColumns(this.changed, changes, ({ made }) => isChange && made, id)
   }
 
   private encodeValue(column: Column, value: unknown): Effect.Effect<unknown, DecodeError> {
@@ -281,6 +310,9 @@ export class Columns {
     )
   }
 }
+
+const unknown = (all: All, name: string): string =>
+  `the table's schema has no column ${name}; it has ${[...all.keys()].join(", ")}`
 
 /** A name that no column has. */
 const aliasOf = (n: number, columns: ReadonlyArray<string>): string => {

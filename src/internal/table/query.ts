@@ -69,6 +69,25 @@ export interface ListOptions<Row> extends CountOptions<Row> {
   readonly offset?: number | undefined
 }
 
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface TableStreamOptions<Row> extends ListOptions<Row> {
+  /** Rows per request; 1000 unless said otherwise. */
+  readonly pageSize?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Page<Row> {
+  readonly rows: ReadonlyArray<Row>
+  /** Of all pages, as `count` has it. */
+  readonly total: number
+}
+
 /** A caller's options where the type of the rows is not known. */
 export interface AnyOptions {
   readonly where?: unknown
@@ -86,6 +105,10 @@ interface Order {
 }
 
 type AnyOrder = string | Order
+
+export interface AnyStreamOptions extends AnyOptions {
+  readonly pageSize?: number | undefined
+}
 
 /** A step of the query that is being built. */
 export type Refine = (query: TableQuery) => TableQuery
