@@ -1,6 +1,6 @@
 /**
  * `npm install` and `npm run build` run this: it makes `vendor/undici/client.js`, one ES module that holds the part of
- * undici that is used, with Node's own modules as static imports, and puts undici's licence beside it.
+ * undici that is used, with Node's own modules as static imports and one patch, and puts undici's licence beside it.
  * `src/internal/undici.d.ts` says why.
  */
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises"
@@ -48,6 +48,26 @@ const timers = [
 ]
 const realName = (timer: string): string => `real_${timer}`
 
+/**
+ * undici destroys the socket where a server says 100 (Continue) though nobody asked it to, which RFC 9110 §15.2 has a
+ * client pass over, as undici does with 102 and 103. Only its parser knows which bytes begin an answer and which are in the
+ * middle of one, so the exception is taken out there: a filter before it would have to parse HTTP a second time.
+ */
+const destroysAt100 =
+  /\n {4}if \(statusCode === 100\) \{\n {6}util\.destroy\(socket, new SocketError\('bad response'[^\n]*\n {6}return -1\n {4}\}\n/
+
+const passOver100: Plugin = {
+  name: "pass-over-100",
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /undici\/lib\/dispatcher\/client-h1\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8")
+      const patched = source.replace(destroysAt100, "\n")
+      if (patched === source) throw new Error(`${path} treats 100 otherwise than it did: look at this patch again`)
+      return { contents: patched }
+    })
+  }
+}
+
 const { outputFiles } = await build({
   stdin: { contents: 'export { default as Client } from "undici/lib/dispatcher/client.js"', resolveDir: process.cwd() },
   bundle: true,
@@ -56,13 +76,13 @@ const { outputFiles } = await build({
   target: "node20.19",
   write: false,
   define: Object.fromEntries(timers.map((timer) => [timer, realName(timer)])),
-  plugins: [requireBuiltins]
+  plugins: [requireBuiltins, passOver100]
 })
 const bundled = outputFiles[0]?.text ?? ""
 const left = /\b__require\(["'`].*/.exec(bundled)
 if (left !== null) throw new Error(`${file} still has ${left[0]}, which has to become an import`)
 
-const head = `/*! undici ${version}, MIT, see LICENSE beside this file. Made by scripts/bundleUndici.ts. */\n`
+const head = `/*! undici ${version}, patched, MIT, see LICENSE beside this file. Made by scripts/bundleUndici.ts. */\n`
 const imports = [...builtins].sort().map((name) => `import ${nameOf(name)} from "${name}"\n`)
 const real = timers.map((timer) => `const ${realName(timer)} = globalThis.${timer}\n`)
 await mkdir(folder, { recursive: true })

@@ -115,6 +115,10 @@ export class PooledConnection implements Connection, Resource {
     this.transport.lend()
   }
 
+  get refused(): ConnectionFailed | undefined {
+    return this.transport.refused
+  }
+
   get ending(): string {
     const { ended = "", tenure } = this.transport
     const { failure } = tenure

@@ -33,6 +33,7 @@ export {
   write
 } from "./internal/accessors.js"
 export {
+  type AnyStep,
   Db,
   type Failure,
   type Needs,
@@ -44,6 +45,7 @@ export {
   type ResponseOptions,
   type Result,
   type RpcOptions,
+  type StepResult,
   type Success,
   type TransactionResults,
   type WriteOptions
@@ -79,6 +81,7 @@ export type {
   TableStreamOptions,
   Where
 } from "./internal/table/query.js"
+export type { Expect, GuardOptions, LockOptions, StepChanges, StepRow, TableSteps } from "./internal/table/steps.js"
 export {
   type Insert,
   type Table,
@@ -202,7 +205,7 @@ export const layerTest = <R = never>(
         Effect.map(Effect.runtime<R>(), (runtime) =>
           Cores.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) => {
             const options = { mode, origin, handler, runtime, requestTimeout, maxAnswer }
-            return Effect.succeed(() => new HandlerTransport.HandlerTransport(options))
+            return Effect.succeed({ makeTransport: () => new HandlerTransport.HandlerTransport(options) })
           })
         )
       )

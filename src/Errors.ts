@@ -13,8 +13,13 @@ import { Duration, Schema } from "effect"
 import { endingOf } from "./internal/errorCodes.js"
 import { executed, mayHaveExecuted, sentOr } from "./internal/errorMeaning.js"
 import { printable } from "./internal/printable.js"
-import { byProxy } from "./internal/proxyWords.js"
+import { byProxy, where, whichProxy } from "./internal/proxyWords.js"
+import { printsDetails, unprinted, withoutValues } from "./internal/rowValues.js"
+import { tlsRemedy } from "./internal/tlsWords.js"
+import { GuardFailed, TransactionFailed } from "./internal/transactionErrors.js"
 import { clause, count, period, sentence } from "./internal/words.js"
+
+export { GuardFailed, TransactionFailed }
 
 /**
  * Which of the two pools: `read` sends with the anon key, `write` with the service-role key.
@@ -45,16 +50,25 @@ export class AcquireTimeout extends Schema.TaggedError<AcquireTimeout>()("Acquir
   active: Schema.Int,
   max: Schema.Int,
   pending: Schema.Int,
-  longestHeld: Schema.DurationFromMillis
+  longestHeld: Schema.DurationFromMillis,
+  /** None was lent, and one was being opened: to where, and by way of which proxy, without its login. */
+  connectingTo: Schema.optional(Schema.UndefinedOr(Schema.String)),
+  proxy: Schema.optional(Schema.UndefinedOr(Schema.String))
 }) {
   override get message(): string {
-    const held =
-      this.active > 0 ? ` or look for a leak: one connection has been held for ${period(this.longestHeld)}` : ""
+    const busy = `${this.active} of ${this.max} busy, ${this.pending} waiting`
+    const opening =
+      this.connectingTo === undefined ? "" : `; still connecting to ${where(this.connectingTo, this.proxy)}`
     return (
-      `Connection timeout: waited ${period(this.waited)} for a ${this.pool} connection ` +
-      `(${this.active} of ${this.max} busy, ${this.pending} waiting). Nothing was sent. ` +
-      `Raise DB_POOL_MAX_CONNECTIONS${held}.`
+      `Connection timeout: waited ${period(this.waited)} for a ${this.pool} connection (${busy}${opening}). ` +
+      `Nothing was sent. ${this.remedy}`
     )
+  }
+  private get remedy(): string {
+    if (this.connectingTo !== undefined) return this.proxy === undefined ? remedies.timeout : whichProxy
+    if (this.active === 0) return "Raise DB_POOL_MAX_CONNECTIONS."
+    const held = period(this.longestHeld)
+    return `Raise DB_POOL_MAX_CONNECTIONS or look for a leak: one connection has been held for ${held}.`
   }
   get isTransient(): boolean {
     return true
@@ -130,7 +144,7 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
     if (this.proxy !== undefined) return byProxy(this, this.proxy, failures, remedies)
     return (
       `Connection failed: ${failures[this.failure]} ${this.origin}${this.code === "" ? "" : ` (${this.code})`}. ` +
-      `${sentOr(this)} ${remedies[this.failure]}`
+      `${sentOr(this)} ${(this.failure === "tls" ? tlsRemedy(this.code) : undefined) ?? remedies[this.failure]}`
     )
   }
   get isTransient(): boolean {
@@ -220,21 +234,7 @@ export class ConnectionReclaimed extends Schema.TaggedError<ConnectionReclaimed>
   }
 }
 
-/**
- * PostgREST, PostgreSQL or a gateway before them answered with an error.
- *
- * `code` is PostgREST's (`PGRST…`) or the SQLSTATE; empty when the answer came from a gateway. Where no answer came,
- * `status` is 0 and the code is ours: `ABORTED` and `ABORTED_UNSENT` (the caller's `AbortSignal`, after or before the
- * request left), `INVALID_REQUEST` and `INVALID_TOKEN` (refused before anything was sent). `ANSWER_TOO_LARGE` and
- * `REDIRECTED` are ours too, under the status that the answer had, and so is `ANSWER_UNDECODED` (its `Content-Encoding` is not
- * known, or not true); `QUESTION_CUT_OFF`: a server hung up on an address of 8 kB or more. `method` and `answeredBy` are set
- * where they are known, and decide with code and status whether it may have been executed: GET and HEAD never change anything,
- * and only PostgREST knows how it ended.
- *
- * @since 0.1.0
- * @category errors
- */
-export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
+const queryErrorFields = {
   code: Schema.String,
   reason: Schema.String,
   details: Schema.String,
@@ -247,14 +247,40 @@ export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
    * status itself (`response.status`) was committed.
    */
   answeredBy: Schema.optional(Schema.UndefinedOr(Schema.Literal("PostgREST", "gateway", "function")))
-}) {
+}
+
+/**
+ * PostgREST, PostgreSQL or a gateway before them answered with an error.
+ *
+ * `reason` and `details` are PostgreSQL's own words, which may have values of rows in them (`Key (email)=(…) already
+ * exists`): read them where you need them. `message`, JSON, and whoever prints or copies the error have none.
+ *
+ * `code` is PostgREST's (`PGRST…`) or the SQLSTATE; empty when the answer came from a gateway. Where no answer came,
+ * `status` is 0 and the code is ours: `ABORTED` and `ABORTED_UNSENT` (the caller's `AbortSignal`, after or before the
+ * request left), `INVALID_REQUEST` and `INVALID_TOKEN` (refused before anything was sent). `ANSWER_TOO_LARGE` and
+ * `REDIRECTED` are ours too, under the status that the answer had, and so is `ANSWER_UNDECODED` (its `Content-Encoding` is not
+ * known, or not true); `QUESTION_CUT_OFF`: a server hung up on an address of 8 kB or more. `method` and `answeredBy` are set
+ * where they are known, and decide with code and status whether it may have been executed: GET and HEAD never change anything,
+ * and only PostgREST knows how it ended.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", queryErrorFields) {
+  constructor(fields: Schema.Struct.Constructor<typeof queryErrorFields>, options?: Schema.MakeOptions) {
+    super(fields, options)
+    unprinted(this, ["reason", "details"])
+  }
+  override toJSON(): object {
+    return { ...this, message: this.message }
+  }
   override get message(): string {
     const source = [this.code, this.status === 0 ? "" : `HTTP ${this.status}`].filter((word) => word !== "").join(", ")
     const where = source === "" ? "" : ` (${source})`
     const remedy = this.hint === "" ? remedyOf(this) : this.hint
-    return printable(
-      `Query failed: ${clause(this.reason)}${where}.${sentence(this.details)} ${executed(this)}${sentence(remedy)}`
-    )
+    const reason = clause(withoutValues(this.code, this.reason))
+    const details = printsDetails(this.code) ? sentence(this.details) : ""
+    return printable(`Query failed: ${reason}${where}.${details} ${executed(this)}${sentence(remedy)}`)
   }
   get isTransient(): boolean {
     return endingOf(this).isTransient
@@ -285,10 +311,12 @@ export class RowNotFound extends Schema.TaggedError<RowNotFound>()("RowNotFound"
   table: Schema.String,
   details: Schema.String,
   executed: Schema.optionalWith(Schema.Boolean, { default: () => false }),
-  id: Schema.optional(Schema.String)
+  id: Schema.optional(Schema.String),
+  /** Of a transaction, from 0: all of it was undone. */
+  step: Schema.optional(Schema.Int)
 }) {
   override get message(): string {
-    const where = this.table === "" ? "" : ` in ${this.table}`
+    const where = `${this.table === "" ? "" : ` in ${this.table}`}${this.step === undefined ? "" : ` at step ${this.step}`}`
     const none = this.id === undefined ? "no row matches" : `no row has the key ${clause(this.id)}`
     const remedy = this.id === undefined ? unlessSingle : unlessHidden
     return printable(
@@ -322,12 +350,16 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
   id: Schema.String,
   path: Schema.String,
   issue: Schema.String,
-  stage: Schema.optionalWith(Schema.Literal("encode", "filter", "read", "write"), { default: () => "read" as const })
+  stage: Schema.optionalWith(Schema.Literal("encode", "filter", "read", "write"), { default: () => "read" as const }),
+  /** Of a transaction, from 0. At stage `write` all of it is committed. */
+  step: Schema.optional(Schema.Int)
 }) {
   override get message(): string {
-    const { means, remedy, what } = stages[this.stage]
+    const { remedy, what } = stages[this.stage]
+    const inTransaction = this.step !== undefined
+    const means = inTransaction && this.stage === "write" ? committed : stages[this.stage].means
     return printable(
-      `${what}: ${this.table}${this.id === "" ? "" : ` ${this.id}`} at ${this.path === "" ? "the row" : this.path}: ` +
+      `${what}${inTransaction ? ` at step ${this.step}` : ""}: ${this.table}${this.id === "" ? "" : ` ${this.id}`} at ${this.path === "" ? "the row" : this.path}: ` +
         `${clause(this.issue)}. ${means} ${remedy}`
     )
   }
@@ -338,6 +370,8 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
     return this.stage === "read" || this.stage === "write"
   }
 }
+
+const committed = "The transaction is committed: do not send it again."
 
 const together = "Bring the schema and the table together."
 
@@ -394,37 +428,6 @@ export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited"
 }
 
 /**
- * A transaction was rolled back, or could not be built; `step` counts from 0, and is -1 when no single step failed.
- *
- * `executed` is true in one case, the code `RESULT_GONE`: the transaction was executed when its key came first, and what
- * its steps gave was too large to be kept for a second arrival.
- *
- * @since 0.1.0
- * @category errors
- */
-export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()("TransactionFailed", {
-  step: Schema.Int,
-  operation: Schema.String,
-  code: Schema.String,
-  reason: Schema.String,
-  hint: Schema.String,
-  executed: Schema.optionalWith(Schema.Boolean, { default: () => false })
-}) {
-  override get message(): string {
-    const where = this.step < 0 ? "" : ` at step ${this.step}${this.operation === "" ? "" : ` (${this.operation})`}`
-    const code = this.code === "" ? "" : ` (${this.code})`
-    const means = this.executed ? "It was executed, once." : "Nothing of it was kept."
-    return printable(`Transaction failed${where}: ${this.reason}${code}. ${means} ${this.hint}`.trimEnd())
-  }
-  get isTransient(): boolean {
-    return !this.executed && endingOf({ status: 400, code: this.code, reason: this.reason }).isTransient
-  }
-  get mayHaveExecuted(): boolean {
-    return this.executed
-  }
-}
-
-/**
  * The pool is closing or closed.
  *
  * @since 0.1.0
@@ -472,6 +475,7 @@ export const DbError = Schema.Union(
   ReadOnlyConnection,
   RateLimited,
   TransactionFailed,
+  GuardFailed,
   PoolClosed
 )
 

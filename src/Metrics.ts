@@ -219,6 +219,7 @@ const outcomeOfError = (error: DbError): Outcome => {
       return error.status >= 500 || error.isTransient ? "unanswered" : "answered"
     case "RowNotFound":
     case "TransactionFailed":
+    case "GuardFailed":
       return "answered"
     case "DecodeError":
     case "ReadOnlyConnection":

@@ -60,6 +60,9 @@ describe("the contract's table", () => {
     ["DB_POOL_MAX_ANSWER", "maxAnswer", "268435456 bytes"],
     ["DB_POOL_COMPRESSION", "compression", "on"],
     ["DB_POOL_PROXY", "proxy", "from HTTPS_PROXY, HTTP_PROXY, NO_PROXY"],
+    ["DB_POOL_CA", "ca", "none"],
+    ["DB_POOL_CLIENT_CERT", "clientCert", "none"],
+    ["DB_POOL_CLIENT_KEY", "clientKey", "none"],
     ["DB_POOL_SHUTDOWN_TIMEOUT", "shutdownTimeout", "10000 ms"],
     ["DB_POOL_ENABLE_METRICS", "enableMetrics", "true"],
     ["DB_POOL_ENABLE_HEALTH_CHECKS", "enableHealthChecks", "true"],
@@ -76,6 +79,7 @@ describe("the contract's table", () => {
     expect(new Set(Config.variables.map(({ name }) => name)).size).toBe(Config.variables.length)
     expect(Config.variables.filter(({ secret }) => secret).map(({ name }) => name)).toEqual([
       "DB_POOL_PROXY",
+      "DB_POOL_CLIENT_KEY",
       "DB_POOL_ADMIN_TOKEN",
       "DB_POOL_SLACK_WEBHOOK_URL",
       "SUPABASE_ANON_KEY",
@@ -105,7 +109,8 @@ describe("the contract's table", () => {
     })
   )
 
-  it.effect.each(rows)("%s sets %s", ([name, option, shown]) =>
+  // Those that are read from files: test/ConfigCertificates.test.ts.
+  it.effect.each(rows.filter(([, , shown]) => shown !== "none"))("%s sets %s", ([name, option, shown]) =>
     Effect.gen(function* () {
       const [text, expected] =
         shown === "true" || shown === "on"

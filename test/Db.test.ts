@@ -1,6 +1,7 @@
 /** Operations from the caller's side: repeated where that is safe, passed through where they are the caller's own. */
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Data, Duration, Effect, Exit, Fiber, Option, TestClock, type Tracer } from "effect"
+import type { SupabaseClient } from "@supabase/supabase-js"
+import { Cause, Data, Duration, Effect, Exit, Fiber, Option, Schema, TestClock, type Tracer } from "effect"
 import * as Db from "../src/Db.js"
 import * as Pool from "../src/Pool.js"
 import { type Answer, against, failureOf, json, layer, problem, type TestServer } from "./support/httpServer.js"
@@ -420,6 +421,58 @@ describe("spans", () => {
         expect(spans[1]?.attributes.get("db.operation.name")).toBe("CALL")
         expect(spans[1]?.attributes.get("db.stored_procedure.name")).toBe("sales")
         expect(Option.getOrUndefined(spans[3]?.parent ?? Option.none())).toBe(spans[2])
+      })
+    )
+  )
+
+  it.effect("a table's operations are named by what they do and by the table, from the beginning", () =>
+    against(failing(409, "23505"))(() =>
+      Effect.gen(function* () {
+        const Note = Schema.Struct({ id: Schema.Int, body: Schema.String })
+        const notes = Db.table("notes", Note, { generated: ["id"], search: ["body"] })
+        const note = { id: 1, body: "a" }
+        const operations: ReadonlyArray<readonly [string, Effect.Effect<unknown, Db.DbError, Db.Db | Db.ReadDb>]> = [
+          ["SELECT", notes.get(1)],
+          ["SELECT", notes.getMany([1, 2])],
+          ["SELECT", notes.list({ where: { body: "a" } })],
+          ["SELECT", notes.search({ query: "a" })],
+          ["SELECT", notes.count()],
+          ["INSERT", notes.create(note)],
+          ["INSERT", notes.createMany([note])],
+          ["INSERT", notes.createMany([note, { body: "b" }])],
+          ["UPDATE", notes.update(1, { body: "b" })],
+          ["UPSERT", notes.upsert(note)],
+          ["DELETE", notes.remove(1)]
+        ]
+        for (const [operation, effect] of operations) {
+          const [, span, ...more] = yield* childrenOf(Effect.withSpan(effect, "request"))
+          expect(more).toEqual([])
+          expect(span?.name).toBe(`${operation} notes`)
+        }
+        const [, span] = yield* childrenOf(Effect.withSpan(notes.list({ where: { body: "a" } }), "request"))
+        expect(Object.fromEntries(span?.attributes ?? [])).toMatchObject({
+          "db.operation.name": "SELECT",
+          "db.collection.name": "notes",
+          "db.query.summary": "SELECT notes"
+        })
+      })
+    )
+  )
+
+  it.effect("a transaction has one, which says how many steps it has", () =>
+    against(failing(409, "23505"))(() =>
+      Effect.gen(function* () {
+        const note = (client: SupabaseClient) => client.from("notes").insert({})
+        const sizes = yield* Effect.forEach([[note], [note, note, note]], (steps) =>
+          Effect.map(childrenOf(Effect.withSpan(Db.transaction(steps), "request")), ([, span]) => [
+            span?.name,
+            span?.attributes.get("db.operation.batch.size")
+          ])
+        )
+        expect(sizes).toEqual([
+          ["Db.transaction", undefined],
+          ["Db.transaction", 3]
+        ])
       })
     )
   )

@@ -1,7 +1,7 @@
 /** Errors as values: they survive being sent elsewhere, speak in three parts, and keep secrets. */
 import { inspect } from "node:util"
 import { describe, expect, it } from "@effect/vitest"
-import { Arbitrary, Duration, Effect, FastCheck, Match, Schema } from "effect"
+import { Arbitrary, Cause, Duration, Effect, FastCheck, Logger, Match, Schema } from "effect"
 import * as Db from "../src/Db.js"
 import { failureOf, json, layer, serve } from "./support/httpServer.js"
 
@@ -52,7 +52,15 @@ describe("an error", () => {
     const kind = Match.type<Db.DbError>().pipe(
       Match.tag("AcquireTimeout", "PoolOverloaded", "PoolClosed", "RateLimited", () => "no connection"),
       Match.tag("ConnectionFailed", "RequestTimeout", "ConnectionReclaimed", () => "broken"),
-      Match.tag("QueryError", "RowNotFound", "DecodeError", "TransactionFailed", "ReadOnlyConnection", () => "answer"),
+      Match.tag(
+        "QueryError",
+        "RowNotFound",
+        "DecodeError",
+        "TransactionFailed",
+        "GuardFailed",
+        "ReadOnlyConnection",
+        () => "answer"
+      ),
       Match.exhaustive
     )
     expect(kind(new Db.PoolClosed({ pool: "read", sent: false }))).toBe("no connection")
@@ -72,6 +80,19 @@ describe("the words", () => {
       }),
       "Connection timeout: waited 30 s for a read connection (10 of 10 busy, 37 waiting). Nothing was sent. " +
         "Raise DB_POOL_MAX_CONNECTIONS or look for a leak: one connection has been held for 58 s."
+    ],
+    [
+      new Db.AcquireTimeout({
+        pool: "write",
+        waited: Duration.seconds(2),
+        active: 0,
+        max: 10,
+        pending: 1,
+        longestHeld: Duration.zero,
+        connectingTo: "https://a.supabase.co"
+      }),
+      "Connection timeout: waited 2 s for a write connection (0 of 10 busy, 1 waiting; still connecting to " +
+        "https://a.supabase.co). Nothing was sent. Check the network and firewalls between here and SUPABASE_URL."
     ],
     [
       new Db.ConnectionFailed({
@@ -108,7 +129,18 @@ describe("the words", () => {
         hint: "",
         status: 409
       }),
-      "Query failed: duplicate key (23505, HTTP 409). Key (id)=(1) exists. Nothing was executed. Mend the query."
+      "Query failed: duplicate key (23505, HTTP 409). Nothing was executed. Mend the query."
+    ],
+    [
+      new Db.QueryError({
+        code: "PGRST201",
+        reason: "which one?",
+        details: "shops and users",
+        hint: "Say it.",
+        status: 300,
+        method: "GET"
+      }),
+      "Query failed: which one? (PGRST201, HTTP 300). shops and users. It was a read: nothing was changed. Say it."
     ],
     [
       new Db.QueryError({ code: "", reason: "<html>\n  Bad Gateway", details: "", hint: "", status: 502 }),
@@ -146,6 +178,21 @@ describe("the words", () => {
       "Transaction failed: it was executed before (RESULT_GONE). It was executed, once. Read it."
     ],
     [
+      new Db.RowNotFound({ table: "users", details: "", id: "7", step: 2 }),
+      "Row not found in users at step 2: no row has the key 7. Nothing was changed. " +
+        "Check the key, and whether row level security hides the row from who asks."
+    ],
+    [
+      new Db.GuardFailed({ step: 1, operation: "update products", id: "7", column: "stock", guard: "at least 2" }),
+      "Guard failed at step 1 (update products 7): stock is not at least 2. Nothing of the transaction was kept. " +
+        "Read the row again, and decide anew."
+    ],
+    [
+      new Db.DecodeError({ table: "users", id: "7", path: "n", issue: "Expected number", stage: "write", step: 0 }),
+      "Row does not decode at step 0: users 7 at n: Expected number. The transaction is committed: do not send it again. " +
+        "Bring the schema and the table together."
+    ],
+    [
       new Db.DecodeError({
         table: "users",
         id: "7",
@@ -164,6 +211,68 @@ describe("the words", () => {
   it.each(words)("%s", (error, message) => {
     expect(error.message).toBe(message)
   })
+})
+
+describe("values of rows", () => {
+  const value = "ann@example.com"
+  const said: ReadonlyArray<readonly [code: string, reason: string, details: string]> = [
+    [
+      "23505",
+      'duplicate key value violates unique constraint "users_email_key"',
+      `Key (email)=(${value}) already exists.`
+    ],
+    ["23502", 'null value in column "name"', `Failing row contains (1, ${value}).`],
+    ["22P02", `invalid input syntax for type uuid: "${value} "quoted" too"`, ""],
+    ["22003", `value "${value}" is out of range for type integer`, ""],
+    ["42601", `syntax error in tsquery: "${value}"`, ""],
+    ["PGRST100", `"failed to parse logic tree ((a.eq.${value}))" (line 1, column 4)`, "unexpected end"]
+  ]
+
+  const printed = (error: unknown): ReadonlyArray<string> => [
+    String(error),
+    inspect(error, { depth: 9 }),
+    inspect({ within: [error] }, { depth: 9 }),
+    JSON.stringify(error),
+    Cause.pretty(Cause.fail(error)),
+    JSON.stringify({ ...Object(error) })
+  ]
+
+  it.each(said)("%s: are in no message, in no log, and in the fields for who asks", (code, reason, details) => {
+    const errors = [
+      new Db.QueryError({ code, reason, details, hint: "", status: 400 }),
+      new Db.TransactionFailed({ step: 0, operation: "insert users", code, reason, details, hint: "" })
+    ]
+    for (const error of errors) {
+      for (const text of [error.message, ...printed(error)]) expect(text).not.toContain(value)
+      expect([error.reason, error.details]).toEqual([reason, details])
+      expect(error.message).toContain(code)
+      expect(JSON.stringify(error)).toContain(JSON.stringify(error.message))
+    }
+  })
+
+  it.effect("reach none of the loggers", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const into = (logger: Logger.Logger<unknown, unknown>): Logger.Logger<unknown, void> =>
+        Logger.map(logger, (line) => void lines.push(typeof line === "string" ? line : inspect(line, { depth: 9 })))
+      const error = new Db.QueryError({
+        code: "23505",
+        reason: "duplicate key",
+        details: `Key (email)=(${value}) already exists.`,
+        hint: "",
+        status: 409
+      })
+      for (const logger of [Logger.stringLogger, Logger.logfmtLogger, Logger.jsonLogger, Logger.structuredLogger]) {
+        const log = Effect.all([Effect.logError("failed", error), Effect.logError("failed", Cause.fail(error))])
+        yield* Effect.provide(log, Logger.replace(Logger.defaultLogger, into(logger)))
+      }
+      expect(lines.length).toBe(8)
+      for (const line of lines) {
+        expect(line).toContain("23505")
+        expect(line).not.toContain(value)
+      }
+    })
+  )
 })
 
 describe("secrets", () => {

@@ -99,16 +99,16 @@ describe("a user's server that gives errors to Http.failed", () => {
     )
   )
 
-  const query = (status: number, code: string) =>
-    new Db.QueryError({ code, reason: "secret_table", details: "secret_table", hint: "", status })
+  const query = (status: number, code: string, more: { readonly answeredBy?: "PostgREST" } = {}) =>
+    new Db.QueryError({ code, reason: "secret_table", details: "secret_table", hint: "", status, ...more })
 
-  const raised = (status: number, code: string) =>
-    new Db.QueryError({ ...query(status, code), answeredBy: "PostgREST" })
+  const raised = (status: number, code: string) => query(status, code, { answeredBy: "PostgREST" })
 
   const answers: ReadonlyArray<readonly [status: number, retryAfter: string | undefined, error: Db.DbError]> = [
     [503, "1", new Db.PoolClosed({ pool: "read", sent: false })],
     [502, undefined, new Db.PoolClosed({ pool: "write", sent: true })],
     [404, undefined, new Db.RowNotFound({ table: "secret_table", details: "secret_table" })],
+    [409, undefined, new Db.GuardFailed({ step: 0, operation: "", id: "", column: "secret_table", guard: "" })],
     [503, "1", query(503, "PGRST001")],
     [502, undefined, query(502, "")],
     [403, undefined, query(403, "42501")],

@@ -33,7 +33,9 @@ const servedTo = (caller: "at hand" | "opening", answers: Answers) =>
         return answers(Chunk.size(before) + 1)
       })
     const cores = Cores.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) =>
-      Effect.succeed(() => new HandlerTransport({ mode, origin, handler, runtime, requestTimeout, maxAnswer }))
+      Effect.succeed({
+        makeTransport: () => new HandlerTransport({ mode, origin, handler, runtime, requestTimeout, maxAnswer })
+      })
     )
     const parts = Layer.mergeAll(Metrics.layer, RateLimit.layer, cores)
     const layer = Layer.provideMerge(Operations.layer, Layer.provideMerge(parts, config))

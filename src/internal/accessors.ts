@@ -2,8 +2,9 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Option, Redacted, Stream } from "effect"
 import type { DbError } from "../Errors.js"
-import type { Outcome, Response } from "./answer.js"
+import type { Response } from "./answer.js"
 import {
+  type AnyStep,
   Db,
   type Failure,
   type Needs,
@@ -126,26 +127,35 @@ const undefinedArgument = (name: string, argument: string): DbError =>
   )
 
 /**
- * Several steps, all or none, executed once however often they arrive: what each gives, in order.
+ * Several steps, all or none, executed once however often they arrive: what each gives, in order. A step is a function of
+ * a client, or a table's, whose rows are decoded.
  *
- * Fails with `TransactionFailed`, which names the step; nothing of it is kept then. Retried after any transient failure,
+ * Fails with `RowNotFound`, `GuardFailed` (a row is not as a step expects) or `TransactionFailed`, which name the step;
+ * nothing of it is kept then. A `DecodeError` at stage `write` comes after it: the transaction is committed. Retried after any transient failure,
  * since its key makes that safe. An error whose `mayHaveExecuted` is true means that no answer came: send it again under
  * the same `idempotencyKey`, or ask `Transaction.settle`. But where the code is `RESULT_GONE` it was executed: only what it
  * gave, more than 32 KiB, was not kept. A step gives back 1,000 rows at most. No steps give no results and send nothing.
  *
  * @example
- * import { Db } from "effect-supabase-pool"
+ * import { Db, Transaction } from "effect-supabase-pool"
+ * import { Schema } from "effect"
  *
- * export const buy = (order: { buyer_id: string; product_id: string; total: number }, left: number) =>
+ * const products = Db.table("products", Schema.Struct({ id: Schema.UUID, stock: Schema.Int }))
+ *
+ * export const buy = (order: { buyer_id: string; product_id: string; quantity: number; total: number }) =>
  *   Db.transaction([
  *     (client) => client.from("orders").insert(order).select().single(),
- *     (client) => client.from("products").update({ stock: left }).eq("id", order.product_id)
+ *     products.updateStep(
+ *       order.product_id,
+ *       { stock: Transaction.decrement(order.quantity) },
+ *       { expect: { stock: Transaction.atLeast(order.quantity) } }
+ *     )
  *   ])
  *
  * @since 0.1.0
  * @category accessors
  */
-export const transaction = <const Steps extends ReadonlyArray<(client: SupabaseClient) => PromiseLike<Outcome>>>(
+export const transaction = <const Steps extends ReadonlyArray<AnyStep>>(
   steps: Steps,
   options?: TransactionOptions
 ): Effect.Effect<TransactionResults<Steps>, DbError, Db> =>

@@ -243,7 +243,8 @@ export class Core<R extends Resource> {
       active: this.active,
       max: this.options.max,
       pending: this.bag.pending,
-      longestHeld: Duration.millis(this.longestHeld(now))
+      longestHeld: Duration.millis(this.longestHeld(now)),
+      ...(this.active === 0 && this.opener.connecting > 0 && this.opener.destination)
     })
   }
 

@@ -23,6 +23,8 @@ export interface Services<C, R extends Resource> {
 export interface CoreOptions<R extends Resource> {
   readonly mode: Mode
   readonly origin: string
+  /** On the way there, without its login. */
+  readonly proxy?: string | undefined
   readonly min: number
   readonly max: number
   readonly maxPending: number

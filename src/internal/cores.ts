@@ -14,6 +14,7 @@ import { target } from "./openSocket.js"
 import { proxyTo } from "./proxy.js"
 import { SocketFetch } from "./socketFetch.js"
 import type { MakeTransport } from "./transport.js"
+import { secureContext } from "./trust.js"
 
 export type PoolCore = Core<Connection.PooledConnection>
 
@@ -29,25 +30,39 @@ export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<
   }
 >() {}
 
-/** How the connections of a pool carry their requests. */
-export type Carrier = (mode: Mode, url: URL, options: PoolOptions) => Effect.Effect<MakeTransport, never, Scope.Scope>
+/** How the connections of a pool carry their requests, and the proxy on their way, without its login. */
+interface Carried {
+  readonly makeTransport: MakeTransport
+  readonly proxy?: string | undefined
+}
+
+export type Carrier = (mode: Mode, url: URL, options: PoolOptions) => Effect.Effect<Carried, never, Scope.Scope>
 
 /** Real sockets: the only carrier outside of specs. */
-const sockets: Carrier = (mode, url, { compression, maxAnswer, proxy, requestTimeout }) =>
-  Effect.zipWith(Deadlines.make(requestTimeout), proxyTo(url, proxy), (deadlines, way) => {
-    const to = target(mode, url, way)
-    return (onClose) => new SocketFetch({ target: to, requestTimeout, maxAnswer, compression, deadlines, onClose })
+const sockets: Carrier = (mode, url, options) =>
+  Effect.gen(function* () {
+    const { compression, maxAnswer, requestTimeout } = options
+    const deadlines = yield* Deadlines.make(requestTimeout)
+    const proxy = yield* proxyTo(url, options.proxy)
+    const to = target(mode, url, { proxy, secureContext: yield* secureContext(options) })
+    return {
+      makeTransport: (onClose) =>
+        new SocketFetch({ target: to, requestTimeout, maxAnswer, compression, deadlines, onClose }),
+      proxy: typeof proxy === "object" ? proxy.url.origin : undefined
+    }
   })
 
 const coreOf = (
   size: PoolSize,
   options: PoolOptions,
   listeners: ReadonlyArray<Listener>,
-  connection: Omit<Connection.ConnectionOptions, "onClose">
+  connection: Omit<Connection.ConnectionOptions, "onClose">,
+  proxy: string | undefined
 ): Effect.Effect<PoolCore, never, Scope.Scope> =>
   Core.make({
     mode: connection.mode,
     origin: new URL(connection.url).origin,
+    proxy,
     min: size.min,
     max: size.max,
     maxPending: options.maxPending,
@@ -92,8 +107,8 @@ const make = (carrier: Carrier) =>
     const sizes = poolSizes(options)
     const listeners = yield* listenersOf
     const build = (mode: Mode, size: PoolSize, key: Redacted.Redacted) =>
-      Effect.flatMap(carrier(mode, new URL(url), options), (makeTransport) =>
-        coreOf(size, options, listeners, { mode, url, credentials: { key, token: key }, makeTransport })
+      Effect.flatMap(carrier(mode, new URL(url), options), ({ makeTransport, proxy }) =>
+        coreOf(size, options, listeners, { mode, url, credentials: { key, token: key }, makeTransport }, proxy)
       )
     // Closed side by side, so that shutting down takes the longer of the two drains and not their sum.
     const [read, write] = yield* Effect.parallelFinalizers(

@@ -6,8 +6,10 @@ import { ask, askFor, type Outcome, type Response } from "./answer.js"
 import { limitTo } from "./maxAffected.js"
 import type { Body } from "./operation.js"
 import type { Operations } from "./operations.js"
+import { ofTransaction } from "./spans.js"
 import type { TransactionOptions } from "./transaction/options.js"
-import type { StepFunction } from "./transaction/record.js"
+import type { Step } from "./transaction/planned.js"
+import type { TransactionStep } from "./transaction/record.js"
 import { run as runTransaction } from "./transaction/run.js"
 
 /**
@@ -98,14 +100,30 @@ export interface RpcOptions extends WriteOptions {
 }
 
 /**
+ * A step of a transaction: a function of a client that returns its builder, or a table's (`products.updateStep(…)`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type AnyStep = ((client: SupabaseClient) => PromiseLike<Outcome>) | Step<unknown>
+
+/**
  * What each step of a transaction gives.
  *
  * @since 0.1.0
  * @category models
  */
-export type TransactionResults<Steps extends ReadonlyArray<(client: SupabaseClient) => unknown>> = {
-  readonly [K in keyof Steps]: Result<ReturnType<Steps[K]>>
+export type TransactionResults<Steps extends ReadonlyArray<unknown>> = {
+  readonly [K in keyof Steps]: StepResult<Steps[K]>
 }
+
+/**
+ * What a step gives: a table's its decoded rows, a builder its `data`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StepResult<S> = S extends Step<infer A> ? A : S extends (client: never) => infer Q ? Result<Q> : never
 
 /**
  * Reads, and can do nothing else.
@@ -135,7 +153,7 @@ export interface ReaderWriter {
     options?: WriteOptions
   ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q>>
   /** All steps or none, once; see `Transaction`. */
-  transaction<const Steps extends ReadonlyArray<(client: SupabaseClient) => PromiseLike<Outcome>>>(
+  transaction<const Steps extends ReadonlyArray<AnyStep>>(
     steps: Steps,
     options?: TransactionOptions
   ): Effect.Effect<TransactionResults<Steps>, DbError>
@@ -213,12 +231,12 @@ export class Service implements ReaderWriter {
     })
   }
 
-  transaction<const Steps extends ReadonlyArray<(client: SupabaseClient) => PromiseLike<Outcome>>>(
+  transaction<const Steps extends ReadonlyArray<AnyStep>>(
     steps: Steps,
     options?: TransactionOptions
   ): Effect.Effect<TransactionResults<Steps>, DbError>
-  transaction(steps: ReadonlyArray<StepFunction>, options?: TransactionOptions): Effect.Effect<unknown, DbError> {
-    return runTransaction(steps, options?.idempotencyKey, (query, failed) =>
+  transaction(steps: ReadonlyArray<TransactionStep>, options?: TransactionOptions): Effect.Effect<unknown, DbError> {
+    const sent = runTransaction(steps, options?.idempotencyKey, (query, failed) =>
       this.operations.run(
         (client, connection) =>
           Effect.tapError(ask(query(client), connection.transport, this.operations.now), (error) =>
@@ -227,6 +245,7 @@ export class Service implements ReaderWriter {
         { mode: "write", idempotent: true }
       )
     )
+    return ofTransaction(steps.length, sent)
   }
 
   private dataOf(f: AnyQuery, maxAffected?: number): Body<unknown, unknown, unknown> {

@@ -6,7 +6,7 @@ import { type DbError, RequestTimeout } from "../Errors.js"
 import { decode } from "./contentCoding.js"
 import { Deadline } from "./deadlines.js"
 import { longQuestion, type Said } from "./errorBody.js"
-import { cutOff, tooLarge, undecoded } from "./fetchErrors.js"
+import { cutOff, tooLarge, Unasked, undecoded } from "./fetchErrors.js"
 import type { Asked, Settle, UnderWay } from "./fetchTransport.js"
 import { allOf, headerOf, LeanResponse, type RawHeaders, withoutCoding } from "./leanResponse.js"
 import { reads } from "./plainRequest.js"
@@ -102,12 +102,19 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
   }
 
   onHeaders(status: number, headers: Array<Buffer>, _resume: () => void, statusText: string): boolean {
+    if (status < 200) return this.informed(status)
     this.status = status
     this.statusText = statusText
     this.headers = headers
-    if (status >= 200) this.owner.answering()
+    this.owner.answering()
     if (this.method !== "HEAD") this.bounded(Number(headerOf(headers, "content-length") ?? 0))
     return true
+  }
+
+  /** RFC 9110 §15.2: the answer is still to come. 101 would be the last of HTTP, and nobody asked for that. */
+  private informed(status: number): boolean {
+    if (status === 101) this.cancel(this.owner.classify(new Unasked(), true, this.method))
+    return !this.settled
   }
 
   onData(chunk: Buffer): boolean {

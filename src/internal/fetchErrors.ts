@@ -4,6 +4,8 @@ import type { Undecoded } from "./contentCoding.js"
 import { inParts } from "./errorBody.js"
 import { printable } from "./printable.js"
 
+const unaskedUpgrade = "UNASKED_UPGRADE"
+
 /** undici's words for "the request is not one", and for "the answer is not one". */
 export const invalidRequest: ReadonlySet<string> = new Set([
   "UND_ERR_INVALID_ARG",
@@ -13,8 +15,21 @@ export const invalidRequest: ReadonlySet<string> = new Set([
 export const invalidAnswer: ReadonlySet<string> = new Set([
   "HTTPParserError",
   "UND_ERR_HEADERS_OVERFLOW",
-  "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"
+  "UND_ERR_RES_CONTENT_LENGTH_MISMATCH",
+  unaskedUpgrade
 ])
+
+/** The server goes over to another protocol, and nobody asked for one. */
+export class Unasked extends Error {
+  override readonly name = "Unasked"
+  readonly code = unaskedUpgrade
+}
+
+/** undici has a word of its own, and no code, where the answer names that protocol. */
+export const requestErrorCode = (error: Error & { readonly code?: unknown }): string => {
+  if (error.message === "bad upgrade") return unaskedUpgrade
+  return typeof error.code === "string" ? error.code : error.name
+}
 
 export const refusedRequest = (code: string, reason: string, method?: string): QueryError =>
   new QueryError({ code, reason, details: "", hint: "", status: 0, ...(method === undefined ? {} : { method }) })

@@ -41,7 +41,7 @@ export const whileLent = <R extends Resource>(pool: Pool<R>, { answers, resource
 export const whileIdle = <R extends Resource>(pool: Pool<R>, lease: Lease<R>): void => {
   const now = pool.now()
   if (lease.answers === 0 && !lease.used && now - lease.openedAt < atOnce) {
-    pool.opener.failed(pool.opener.failure("closed", "ECONNRESET"))
+    pool.opener.failed(lease.resource.refused ?? pool.opener.failure("closed", "ECONNRESET"))
     return
   }
   pool.habits.closedIdle(now - lease.lastUsed, now)

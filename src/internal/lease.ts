@@ -18,6 +18,8 @@ export interface Resource {
   takeBack(): boolean
   /** Why it cannot be used any more, where it cannot; empty where it is not known. */
   readonly ending?: string
+  /** The other side refused it after it looked open. */
+  readonly refused?: ConnectionFailed | undefined
   /** Tells its borrower that it was taken away, and why. */
   tell?(reason: (sent: boolean, method: string) => DbError): void
   /** Fails what is under way, now. */

@@ -3,6 +3,8 @@ import * as Tls from "node:tls"
 import { Duration, Effect, Exit } from "effect"
 import { ConnectionFailed, type Mode } from "../Errors.js"
 import type { HttpProxy } from "./config/proxyAddress.js"
+import { addressesOf, firstOf } from "./happyEyeballs.js"
+import { isAlert } from "./tlsWords.js"
 import { NoWay, tunnel } from "./tunnel.js"
 
 /** Where the sockets of a pool go. TLS sessions are shared, so that only the first handshake is a full one. */
@@ -11,18 +13,22 @@ export interface Target {
   readonly url: URL
   /** What leads there; a text where that was to be one and is none: the variable that holds it. */
   readonly proxy: HttpProxy | string | undefined
+  /** Whom TLS trusts, and what it shows of itself; none: what Node does without being told. */
+  readonly secureContext: Tls.SecureContext | undefined
   session: Buffer | undefined
 }
 
-export const target = (mode: Mode, url: URL, proxy?: HttpProxy | string): Target => ({
+export const target = (
+  mode: Mode,
+  url: URL,
+  { proxy, secureContext }: Partial<Pick<Target, "proxy" | "secureContext">> = {}
+): Target => ({
   mode,
   url,
   proxy,
+  secureContext,
   session: undefined
 })
-
-/** Node tries one address after the other and gives each 250 ms, which a server across the world takes to answer. */
-const autoSelectFamilyAttemptTimeout = 700
 
 /** A proxy that is connected says in this time whether there is a way. */
 const proxyPatience = Duration.seconds(5)
@@ -38,7 +44,9 @@ const failureOf = (code: string, secure: boolean): ConnectionFailed["failure"] =
   return secure && !/^E[A-Z]+$/.test(code) ? "tls" : "unreachable"
 }
 
-const codeOf = (error: Error & { readonly code?: unknown; readonly errors?: ReadonlyArray<unknown> }): string => {
+export const codeOf = (
+  error: Error & { readonly code?: unknown; readonly errors?: ReadonlyArray<unknown> }
+): string => {
   if (typeof error.code === "string") return error.code
   const first = error.errors?.[0]
   return first instanceof Error ? codeOf(first) : error.name
@@ -48,8 +56,8 @@ const withoutBrackets = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "
 
 const isSecure = (url: URL): boolean => url.protocol === "https:"
 
-/** What the socket's error says, while it still is an object. `secure`: whether TLS was spoken when it came. */
-const failed =
+/** What the socket's error says, in the words of the pool. `secure`: whether TLS was spoken when it came. */
+export const failed =
   (to: Target, secure: boolean) =>
   (error: Error): ConnectionFailed => {
     const code = codeOf(error)
@@ -65,28 +73,32 @@ const failed =
     })
   }
 
-const plain = (url: URL): Net.Socket => {
-  const port = Number(url.port || (isSecure(url) ? 443 : 80))
-  const host = withoutBrackets(url)
-  return Net.connect({ host, port, noDelay: true, keepAlive: true, autoSelectFamilyAttemptTimeout })
-}
-
 const nameOf = (url: URL): { readonly servername?: string } => {
   const hostname = withoutBrackets(url)
   return Net.isIP(hostname) === 0 ? { servername: hostname } : {}
 }
 
-/** TLS with the server, on a socket of its own or on one that leads through a proxy. */
-const secured = (to: Target, socket: Net.Socket | undefined): Net.Socket => {
+/** TLS with whom the address names, on a socket that leads there: `host` is what the certificate is compared with. */
+const spoken = (
+  url: URL,
+  socket: Net.Socket,
+  { secureContext }: Target,
+  more: Pick<Tls.ConnectionOptions, "session" | "ALPNProtocols">
+): Tls.TLSSocket =>
+  Tls.connect({
+    socket,
+    host: withoutBrackets(url),
+    ...nameOf(url),
+    ...(secureContext === undefined ? {} : { secureContext }),
+    ...more
+  })
+
+/** TLS with the server, on a socket that leads there, through a proxy or not. */
+const secured = (to: Target, socket: Net.Socket): Net.Socket => {
   const offered = to.session
-  const port = Number(to.url.port || 443)
-  const secure = Tls.connect({
-    ...(socket === undefined ? { host: withoutBrackets(to.url), port, autoSelectFamilyAttemptTimeout } : { socket }),
-    // With a socket given, the certificate is compared with this and nothing else.
-    ...(socket === undefined ? {} : { host: withoutBrackets(to.url) }),
-    ALPNProtocols: ["http/1.1"],
-    ...nameOf(to.url),
-    ...(offered === undefined ? {} : { session: offered })
+  const secure = spoken(to.url, socket, to, {
+    ...(offered === undefined ? {} : { session: offered }),
+    ALPNProtocols: ["http/1.1"]
   })
   const forget = (): void => {
     if (to.session === offered) to.session = undefined
@@ -133,47 +145,73 @@ const established = (
     })
   })
 
-const directly = (to: Target): Effect.Effect<Net.Socket, ConnectionFailed> =>
-  Effect.suspend(() =>
-    isSecure(to.url)
-      ? established(secured(to, undefined), "secureConnect", failed(to, true))
-      : established(plain(to.url), "connect", failed(to, false))
+/** Every socket of an attempt, so that none outlives it, wherever it is interrupted. */
+type Begun = Set<Net.Socket>
+
+const destroyAll = (begun: Begun, except?: Net.Socket): void => {
+  for (const socket of begun) if (socket !== except) socket.destroy()
+}
+
+/** TCP with whom the address names, at whichever of its addresses answers first. */
+const connected = (
+  url: URL,
+  begun: Begun,
+  failure: (error: Error) => ConnectionFailed
+): Effect.Effect<Net.Socket, ConnectionFailed> => {
+  const port = Number(url.port || (isSecure(url) ? 443 : 80))
+  const attempt = (host: string): Effect.Effect<Net.Socket, ConnectionFailed> =>
+    Effect.suspend(() => {
+      const socket = Net.connect({ host, port, noDelay: true, keepAlive: true })
+      begun.add(socket)
+      return established(socket, "connect", failure)
+    })
+  return Effect.mapError(addressesOf(withoutBrackets(url)), failure).pipe(
+    Effect.flatMap((addresses) => firstOf(addresses.map(attempt))),
+    // Two may have connected in the same moment.
+    Effect.tap((socket) => Effect.sync(() => destroyAll(begun, socket)))
+  )
+}
+
+const directly = (to: Target, begun: Begun): Effect.Effect<Net.Socket, ConnectionFailed> =>
+  Effect.flatMap(connected(to.url, begun, failed(to, false)), (socket) =>
+    isSecure(to.url) ? established(secured(to, socket), "secureConnect", failed(to, true)) : Effect.succeed(socket)
   )
 
-const toProxy = ({ url }: HttpProxy): Net.Socket =>
-  isSecure(url)
-    ? Tls.connect({ host: withoutBrackets(url), port: Number(url.port || 443), ...nameOf(url) })
-    : plain(url)
-
-const through = (to: Target, proxy: HttpProxy): Effect.Effect<Net.Socket, ConnectionFailed> =>
-  Effect.suspend(() => {
-    const raw = toProxy(proxy)
-    const failure = failed(to, false)
-    const unreached = (error: Error) => failure(refused(error))
-    const asked = Effect.timeoutFail(Effect.mapError(tunnel(raw, to.url, proxy), failure), {
+const through = (to: Target, proxy: HttpProxy, begun: Begun): Effect.Effect<Net.Socket, ConnectionFailed> => {
+  const failure = failed(to, false)
+  const unreached = (error: Error) => failure(refused(error))
+  // An `https` proxy of TLS 1.3 may refuse us only when it is asked.
+  const unasked = (error: Error) => (isAlert(codeOf(error)) ? unreached(error) : failure(error))
+  return Effect.gen(function* () {
+    const tcp = yield* connected(proxy.url, begun, unreached)
+    const raw = isSecure(proxy.url)
+      ? yield* established(spoken(proxy.url, tcp, to, {}), "secureConnect", unreached)
+      : tcp
+    yield* Effect.timeoutFail(Effect.mapError(tunnel(raw, to.url, proxy), unasked), {
       duration: proxyPatience,
       onTimeout: () => failure(new NoWay("PROXY_SILENT"))
     })
-    return established(raw, isSecure(proxy.url) ? "secureConnect" : "connect", unreached).pipe(
-      Effect.zipRight(asked),
-      Effect.flatMap(() =>
-        isSecure(to.url)
-          ? established(secured(to, raw), "secureConnect", failed(to, true))
-          : Effect.sync(() => raw.resume())
-      ),
-      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => raw.destroy())))
-    )
+    return isSecure(to.url) ? yield* established(secured(to, raw), "secureConnect", failed(to, true)) : raw.resume()
   })
+}
 
 /** That the proxy cannot be reached is another thing than that the server cannot. */
 const refused = (error: Error): NoWay => new NoWay(`PROXY_${codeOf(error)}`)
 
-/** Opens one socket. Interruption destroys it at once. */
-export const openSocket = (to: Target): Effect.Effect<Net.Socket, ConnectionFailed> => {
-  const { proxy } = to
-  if (typeof proxy === "object") return through(to, proxy)
-  return proxy === undefined ? directly(to) : Effect.suspend(() => Effect.fail(invalid(to, proxy)))
-}
+/**
+ * Opens one socket and hands it over. Interruption destroys it at once, also one that is connected and that nobody has
+ * taken yet.
+ */
+export const openSocket = <A>(to: Target, take: (socket: Net.Socket) => A): Effect.Effect<A, ConnectionFailed> =>
+  Effect.suspend(() => {
+    const begun: Begun = new Set()
+    const { proxy } = to
+    if (typeof proxy === "string") return Effect.fail(invalid(to, proxy))
+    const opening = proxy === undefined ? directly(to, begun) : through(to, proxy, begun)
+    return Effect.onExit(Effect.map(opening, take), (exit) =>
+      Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => destroyAll(begun))
+    )
+  })
 
 const invalid = ({ mode, url }: Target, variable: string): ConnectionFailed =>
   new ConnectionFailed({

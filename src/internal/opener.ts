@@ -57,7 +57,13 @@ class Overtaken {
 
 /** What opening needs of the pool. */
 export interface Ground<R extends Resource> {
-  readonly options: { readonly mode: Mode; readonly origin: string; readonly min: number; readonly max: number }
+  readonly options: {
+    readonly mode: Mode
+    readonly origin: string
+    readonly proxy?: string | undefined
+    readonly min: number
+    readonly max: number
+  }
   readonly ledger: Ledger
   readonly phase: "open" | "draining" | "closed"
   /** Sockets that are not gone yet, those that are closing included. */
@@ -138,8 +144,13 @@ export class Opener<R extends Resource> {
   )
 
   failure(failure: ConnectionFailed["failure"], code: string): ConnectionFailed {
-    const { mode, origin } = this.pool.options
-    return new ConnectionFailed({ pool: mode, origin, failure, code, sent: false })
+    const { mode, origin, proxy } = this.pool.options
+    return new ConnectionFailed({ pool: mode, origin, failure, code, sent: false, proxy })
+  }
+
+  get destination(): { readonly connectingTo: string; readonly proxy: string | undefined } {
+    const { origin, proxy } = this.pool.options
+    return { connectingTo: origin, proxy }
   }
 
   private get hasRoom(): boolean {
@@ -308,7 +319,7 @@ export class Opener<R extends Resource> {
 
   /** Nothing when the pool itself ended the attempt, or a faster one did. */
   private errorOf(exit: Exit.Exit<R, ConnectionFailed | Overtaken>): ConnectionFailed | undefined {
-    if (Exit.isSuccess(exit)) return this.failure("closed", "ECONNRESET")
+    if (Exit.isSuccess(exit)) return exit.value.refused ?? this.failure("closed", "ECONNRESET")
     const failure = Cause.failureOrCause(exit.cause)
     if (failure._tag === "Left") return failure.left._tag === "Overtaken" ? undefined : failure.left
     if (Cause.isInterruptedOnly(exit.cause)) return undefined
@@ -345,7 +356,7 @@ export class Opener<R extends Resource> {
       Effect.tap(this.item(scope), (resource) =>
         Effect.zipRight(
           resource.open,
-          Effect.mapError(resource.ping, () => this.failure("closed", "NO_ANSWER"))
+          Effect.mapError(resource.ping, () => resource.refused ?? this.failure("closed", "NO_ANSWER"))
         )
       )
     )

@@ -63,7 +63,11 @@ class Runner implements Surroundings {
     return Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
       const restore = RuntimeFlags.interruption(runtimeFlags) ? Effect.interruptible : Effect.uninterruptible
       const operation = new Operation(this, body, options, fiber, restore)
-      return Effect.uninterruptible(fiber.currentSpan === undefined ? this.admitted(operation) : this.traced(operation))
+      return Effect.uninterruptible(
+        fiber.currentSpan === undefined
+          ? this.admitted(operation)
+          : this.traced(operation, fiber.getFiberRef(Spans.subject))
+      )
     })
   }
 
@@ -88,8 +92,11 @@ class Runner implements Surroundings {
     if (this.admit !== undefined || !operation.now(ask, left)) fork(this.run(body, options))
   }
 
-  private traced<A, E, R>(operation: Operation<A, E, R>): Effect.Effect<A, E | DbError, R> {
-    return Spans.operation(operation.mode, this.cores.read.options.origin, operation, (tracing) => {
+  private traced<A, E, R>(
+    operation: Operation<A, E, R>,
+    subject: Spans.Subject | undefined
+  ): Effect.Effect<A, E | DbError, R> {
+    return Spans.operation(operation.mode, this.cores.read.options.origin, operation, subject, (tracing) => {
       operation.trace(tracing)
       return this.admitted(operation)
     })

@@ -1,5 +1,6 @@
 /** What an error says of a way that leads through a proxy. */
 import { sentOr } from "./errorMeaning.js"
+import { tlsRemedy } from "./tlsWords.js"
 
 const proxyFailures: Readonly<Record<string, string>> = {
   PROXY_407: "a login is asked for on the way to",
@@ -10,7 +11,7 @@ const proxyFailures: Readonly<Record<string, string>> = {
   PROXY_INVALID: "no address of a proxy leads to"
 }
 
-const whichProxy = "Check DB_POOL_PROXY, HTTPS_PROXY and HTTP_PROXY; DB_POOL_PROXY=none goes without."
+export const whichProxy = "Check DB_POOL_PROXY, HTTPS_PROXY and HTTP_PROXY; DB_POOL_PROXY=none goes without."
 
 const proxyRemedies: Readonly<Record<string, string>> = {
   PROXY_407: "Give the login in the address: http://user:password@host:port.",
@@ -20,7 +21,8 @@ const proxyRemedies: Readonly<Record<string, string>> = {
   PROXY_504: "The proxy does not reach it: check SUPABASE_URL, then ask who runs the proxy."
 }
 
-const proxyTls = "If the proxy puts its own certificate before the server's, give its CA in NODE_EXTRA_CA_CERTS."
+export const where = (origin: string, proxy: string | undefined): string =>
+  proxy === undefined ? origin : `${origin} by way of the proxy ${proxy}`
 
 interface Failed<F extends string> {
   readonly code: string
@@ -39,10 +41,13 @@ export const byProxy = <F extends string>(
 ): string => {
   const { code, failure, origin } = error
   const ofProxy = failure === "proxy"
-  const what = ofProxy ? (proxyFailures[code] ?? "no way leads to") : failures[failure]
-  const remedy = ofProxy ? (proxyRemedies[code] ?? whichProxy) : failure === "tls" ? proxyTls : remedies[failure]
+  const tls = tlsRemedy(ofProxy ? code.slice("PROXY_".length) : code)
+  const ownTls = tls === undefined ? "no way leads to" : "no trusted TLS connection to the proxy itself, on the way to"
+  const what = ofProxy ? (proxyFailures[code] ?? ownTls) : failures[failure]
+  const known = proxyRemedies[code] ?? tls
+  const remedy = known ?? (ofProxy || code === "CONNECT_TIMEOUT" ? whichProxy : remedies[failure])
   return (
-    `Connection failed: ${what} ${origin} by way of the proxy ${proxy}${code === "" ? "" : ` (${code})`}. ` +
+    `Connection failed: ${what} ${where(origin, proxy)}${code === "" ? "" : ` (${code})`}. ` +
     `${sentOr(error)} ${remedy}`
   )
 }

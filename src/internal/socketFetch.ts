@@ -12,14 +12,15 @@ import { ConnectionFailed, type DbError } from "../Errors.js"
 import { accepted } from "./contentCoding.js"
 import type { Deadlines } from "./deadlines.js"
 import { Exchange } from "./exchange.js"
-import { invalidAnswer, invalidRequest, refusedRequest } from "./fetchErrors.js"
+import { invalidAnswer, invalidRequest, refusedRequest, requestErrorCode } from "./fetchErrors.js"
 import { type Asked, FetchTransport, type Settle } from "./fetchTransport.js"
 import { asSaid } from "./hangUps.js"
 import { headerOf, type RawHeaders } from "./leanResponse.js"
-import { openSocket, type Target } from "./openSocket.js"
+import { codeOf, failed, openSocket, type Target } from "./openSocket.js"
 import { type PlainHeaders, userAgent } from "./plainRequest.js"
 import { Tenure } from "./tenure.js"
 import { realTime } from "./timers.js"
+import { isAlert } from "./tlsWords.js"
 import { withOneTrace } from "./traceHeader.js"
 import type { Reason } from "./transport.js"
 import { isGivenUp, Turn } from "./turn.js"
@@ -69,12 +70,15 @@ class SocketGone extends Error {
 export class SocketFetch extends FetchTransport<Exchange> {
   keepAliveHint: number | undefined = undefined
   ended = ""
+  refused: ConnectionFailed | undefined = undefined
   readonly options: SocketOptions
   private readonly turn = new Turn()
   /** Both lead to the requests under way, and their headers to the keys: out of reach of whoever prints this. */
   readonly #client: Client
   #socket: Net.Socket | undefined = undefined
   private handedOver = false
+  /** An answer began: TLS and all that it rests on works. */
+  private hasAnswered = false
   private hintRead = false
 
   constructor(options: SocketOptions) {
@@ -112,6 +116,11 @@ export class SocketFetch extends FetchTransport<Exchange> {
     this.#socket?.destroy()
   }
 
+  /** With TLS 1.3 a server looks at our certificate after the handshake is over for us; it reads nothing before. */
+  private readonly onError = (error: Error): void => {
+    if (!this.hasAnswered && isAlert(codeOf(error))) this.refused = failed(this.options.target, true)(error)
+  }
+
   /** An answer to nobody: the next request would take it for its own. */
   private readonly onEarlyData = (): void => this.end("spoke before it was asked")
 
@@ -127,9 +136,10 @@ export class SocketFetch extends FetchTransport<Exchange> {
 
   /** Opens the socket; once in a life. */
   readonly open: Effect.Effect<void, ConnectionFailed> = Effect.suspend(() =>
-    Effect.map(openSocket(this.options.target), (socket) => {
+    openSocket(this.options.target, (socket) => {
       this.#socket = socket
       socket.unref()
+      socket.once("error", this.onError)
       socket.once("close", this.options.onClose)
       // Until undici has it, nobody else reads: a server's FIN would go unseen.
       socket.once("end", this.onEarlyEnd)
@@ -157,6 +167,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
 
   /** An answer begins while its request is still being written: it was made without it. */
   answering(): void {
+    this.hasAnswered = true
     if ((this.#socket?.writableLength ?? 0) > 0) this.ended = "answered before it was asked"
   }
 
@@ -180,7 +191,9 @@ export class SocketFetch extends FetchTransport<Exchange> {
   }
 
   classify(error: Error & { readonly code?: unknown }, sent: boolean, method: string): DbError {
-    const code = typeof error.code === "string" ? error.code : error.name
+    const code = requestErrorCode(error)
+    // undici has its own word for it, since the other side hangs up after it has said why.
+    if (this.refused !== undefined) return this.refused
     if (invalidRequest.has(code)) return refusedRequest("INVALID_REQUEST", error.message, method)
     const failure = code.startsWith("HPE_") || invalidAnswer.has(code) ? "protocol" : "closed"
     return new ConnectionFailed({ pool: this.mode, origin: this.origin, failure, code, sent, method })

@@ -4,11 +4,44 @@
  *
  * Only where the caller is inside a span: an operation alone makes none, and costs nothing for it.
  */
-import { Cause, Effect, Exit, Option, type Tracer } from "effect"
+import { Cause, Effect, Exit, FiberRef, Option, type Tracer } from "effect"
 import { type DbError, isDbError, type Mode } from "../Errors.js"
 import { keyOf, shapeOf } from "./metrics/shape.js"
 
 const names: Readonly<Record<Mode, string>> = { read: "Db.read", write: "Db.write" }
+
+/** What is known of an operation before it is sent, and so when its span gets its name. */
+export interface Subject {
+  readonly name: string
+  readonly attributes: Readonly<Record<string, unknown>>
+}
+
+export const subject: FiberRef.FiberRef<Subject | undefined> = FiberRef.unsafeMake<Subject | undefined>(undefined)
+
+/** Where nobody is inside a span there is none to be named. */
+const about = <A, E, R>(what: Subject, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber) =>
+    fiber.currentSpan === undefined || fiber.getFiberRef(subject) !== undefined
+      ? effect
+      : Effect.locally(effect, subject, what)
+  )
+
+type Operation = "SELECT" | "INSERT" | "UPDATE" | "UPSERT" | "DELETE"
+
+/** `SELECT products`: the summary of the query, as the conventions have it. */
+export const ofTable = <A, E, R>(
+  operation: Operation,
+  table: string,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
+  const name = `${operation} ${table}`
+  const attributes = { "db.operation.name": operation, "db.collection.name": table, "db.query.summary": name }
+  return about({ name, attributes }, effect)
+}
+
+export const ofTransaction = <A, E, R>(steps: number, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  // One step is no batch.
+  about({ name: "Db.transaction", attributes: steps > 1 ? { "db.operation.batch.size": steps } : {} }, effect)
 
 const ours = new WeakSet<Tracer.AnySpan>()
 
@@ -99,6 +132,7 @@ export const operation = <A, E, R>(
   mode: Mode,
   url: string,
   traced: Traced,
+  about: Subject | undefined,
   run: (tracing: Tracing) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> => {
   const origin = new URL(url)
@@ -106,9 +140,10 @@ export const operation = <A, E, R>(
     "db.system.name": "postgresql",
     "db.client.connection.pool.name": mode,
     "server.address": origin.hostname,
-    "server.port": Number(origin.port || (origin.protocol === "https:" ? 443 : 80))
+    "server.port": Number(origin.port || (origin.protocol === "https:" ? 443 : 80)),
+    ...about?.attributes
   }
-  return Effect.useSpan(names[mode], { kind: "client", attributes }, (span) => {
+  return Effect.useSpan(about?.name ?? names[mode], { kind: "client", attributes }, (span) => {
     ours.add(span)
     endWithoutWords(span)
     const tracing: Tracing = {

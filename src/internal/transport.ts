@@ -26,6 +26,8 @@ export interface Transport {
   takeBack(): void
   /** Why the connection is over although nothing that was asked failed; empty where it is not. */
   readonly ended?: string
+  /** The server refused the connection after it looked open, and nothing that was sent has reached it. */
+  readonly refused?: ConnectionFailed | undefined
 }
 
 /** Makes one, without I/O; `onClose` is called once, when it is closed by the other side. */

@@ -22,8 +22,8 @@ const question = (to: URL, { authorization }: HttpProxy): string => {
   return `CONNECT ${to.hostname}:${port} HTTP/1.1\r\nHost: ${to.hostname}:${port}\r\n${login}\r\n`
 }
 
-/** What the head says: undefined while it is not whole. */
-const verdict = (head: Buffer): { readonly code: string; readonly end: number } | undefined => {
+/** What a head says: undefined while it is not whole. */
+const headOf = (head: Buffer): { readonly code: string; readonly end: number } | undefined => {
   const end = head.indexOf("\r\n\r\n")
   const text = head.toString("latin1", 0, 12)
   if (!"HTTP/1.".startsWith(text.slice(0, 7)) || (end < 0 && head.length > longestHead)) {
@@ -33,6 +33,14 @@ const verdict = (head: Buffer): { readonly code: string; readonly end: number } 
   const status = /^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1]
   if (status === undefined) return { code: "PROXY_GARBAGE", end: 0 }
   return { code: status.startsWith("2") ? "" : `PROXY_${status}`, end: end + 4 }
+}
+
+/** What the answer says, which informational ones may go before (RFC 9110 §15.2), but none that changes the protocol. */
+const verdict = (heads: Buffer, from = 0): ReturnType<typeof headOf> => {
+  const said = headOf(heads.subarray(from))
+  if (said === undefined) return undefined
+  const end = from + said.end
+  return /^PROXY_1(?!01)/.test(said.code) ? verdict(heads, end) : { ...said, end }
 }
 
 /** Asks on a socket that is connected to the proxy. */

@@ -4,7 +4,9 @@ import { Effect } from "effect"
 import * as Db from "../../src/Db.js"
 import { LeanResponse } from "../../src/internal/leanResponse.js"
 import * as Pool from "../../src/Pool.js"
-import { against, failureOf, json, problem } from "../support/httpServer.js"
+import { against, failureOf, json, problem, serviceRoleKey } from "../support/httpServer.js"
+import { shows } from "../support/reliability.js"
+import { shown } from "../support/secrets.js"
 
 const read = Db.read((client) => client.from("a").select("*"))
 const insert = Db.write((client) => client.from("a").insert({ id: 1 }))
@@ -84,6 +86,30 @@ describe("a body", () => {
       )
     )
   )
+
+  const locations: Readonly<Record<string, readonly [location: string, told: RegExp]>> = {
+    "that ends a terminal's line": ["/a\u0001\u001b[31mb", /^Connection failed: an answer that is not proper HTTP/],
+    "that deletes": ["/a\u007fb", /^Connection failed: an answer that is not proper HTTP/],
+    "of the second set": ["http://other.invalid/a\u009b31m\u0085b", /redirect.*http:\/\/other\.invalid\/a/],
+    "where there is no address": ["http://[\u009b31m\u0085", /redirect/]
+  }
+  for (const [name, [location, told]] of Object.entries(locations)) {
+    it.effect(`a redirection to control characters ${name} is told without them, and without any key`, (context) =>
+      against((response) => {
+        const head = `HTTP/1.1 302 Found\r\nLocation: ${location}\r\nContent-Length: 0\r\n\r\n`
+        response.socket?.write(Buffer.from(head, "latin1"))
+      })((server) =>
+        Effect.gen(function* () {
+          const error = yield* failureOf(insert)
+          expect(error.message).toMatch(told)
+          expect(error.message).not.toMatch(/\p{Cc}/u)
+          expect(shown(error)).not.toContain(serviceRoleKey)
+          expect(server.seen).toHaveLength(1)
+          shows(context, { kind: "promise", section: "Answers", what: context.task.name })
+        })
+      )
+    )
+  }
 
   it.effect("a redirection is not followed, and is a failure", () =>
     against((response) => void response.writeHead(302, { location: "http://elsewhere.invalid/" }).end())((server) =>

@@ -8,6 +8,7 @@ import { aborted } from "../../src/internal/fetchErrors.js"
 import { target } from "../../src/internal/openSocket.js"
 import { SocketFetch } from "../../src/internal/socketFetch.js"
 import { type Answer, against, failureOf, json, serve } from "../support/httpServer.js"
+import { eachShows, withSuite } from "../support/reliability.js"
 
 const limit = 262_144
 const one = { minConnections: 1, maxConnections: 2, maxAnswer: limit, maxRetries: 0 }
@@ -123,6 +124,8 @@ describe("an answer that is encoded", () => {
 const zeros = Buffer.alloc(64 * 2 ** 20, "0")
 
 describe("an answer that says an encoding", () => {
+  eachShows("Answers", withSuite)
+
   const gzip = Zlib.gzipSync(JSON.stringify(many))
   const undecodable: Readonly<Record<string, readonly [encoding: string, body: Buffer, words: RegExp]>> = {
     "that nobody knows": ["rot13", Buffer.from("[]"), /Content-Encoding is "rot13"/],
@@ -160,7 +163,7 @@ describe("an answer that says an encoding", () => {
     "gzip in gzip": ["gzip, gzip", Zlib.gzipSync(Zlib.gzipSync(zeros))]
   }
   for (const [name, [encoding, body]] of Object.entries(bombs)) {
-    it.effect(`and grows beyond DB_POOL_MAX_ANSWER (${name}, ${body.length} bytes) is not decoded further`, () =>
+    it.effect(`and grows beyond DB_POOL_MAX_ANSWER (${name}) is not decoded further`, () =>
       against(
         encoded(encoding, body),
         one

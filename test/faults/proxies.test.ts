@@ -5,12 +5,13 @@ import * as Http from "node:http"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Redacted } from "effect"
+import { ConfigProvider, Effect, Fiber, Redacted, TestClock } from "effect"
 import * as Db from "../../src/Db.js"
 import { parseProxy } from "../../src/internal/config/proxyAddress.js"
 import { openSocket, target } from "../../src/internal/openSocket.js"
 import { isExempt, isLoopback, proxyTo } from "../../src/internal/proxy.js"
-import { failureOf, json, layer, listen, serve } from "../support/httpServer.js"
+import { failureOf, Happenings, json, layer, listen, serve } from "../support/httpServer.js"
+import { eachShows, withSuite } from "../support/reliability.js"
 import { secret } from "../support/secrets.js"
 import { closedPort } from "../support/tcpProxy.js"
 
@@ -23,18 +24,20 @@ interface Seen {
 }
 
 /** One that says what it is told to say, and without that leads everybody to the same port. */
-const proxyOf = (leadsTo: number, says?: string) =>
+const proxyOf = (leadsTo: number, says?: string, before = "") =>
   Effect.gen(function* () {
     const seen: Array<Seen> = []
+    const events = new Happenings()
     const sockets = new Set<Net.Socket>()
     const server = Http.createServer((_, response) => json(response, []))
     server.on("connection", (socket: Net.Socket) => sockets.add(socket.on("error", () => {})))
     server.on("connect", (request: Http.IncomingMessage, socket: Net.Socket, head: Buffer) => {
       seen.push({ to: request.url ?? "", authorization: request.headers["proxy-authorization"] })
+      events.happened()
       if (says === "silence") return
       if (says !== undefined) return void socket.end(says)
       const upstream = Net.connect(leadsTo, "127.0.0.1", () => {
-        socket.write("HTTP/1.1 200 Connection established\r\nVia: a proxy\r\n\r\n")
+        socket.write(`${before}HTTP/1.1 200 Connection established\r\nVia: a proxy\r\n\r\n`)
         upstream.write(head)
         socket.pipe(upstream).pipe(socket)
       })
@@ -47,12 +50,14 @@ const proxyOf = (leadsTo: number, says?: string) =>
         for (const socket of sockets) socket.destroy()
       })
     )
-    return { address: `127.0.0.1:${port}`, seen }
+    return { address: `127.0.0.1:${port}`, seen, until: events.until }
   })
 
 const tls = (name: string) => readFileSync(new URL(`../support/tls/${name}.pem`, import.meta.url))
 
 describe("a proxy", () => {
+  eachShows("Ways out", withSuite)
+
   it.scoped("leads to a server whose name only it knows, and alone is told the login", () =>
     Effect.gen(function* () {
       const server = yield* serve((response) => json(response, [{ id: 1 }]))
@@ -81,7 +86,7 @@ describe("a proxy", () => {
       )
       expect(error).toMatchObject({ _tag: "ConnectionFailed", failure: "tls", mayHaveExecuted: false })
       expect(error.message).toContain(`by way of the proxy http://${address}`)
-      expect(error.message).toContain("NODE_EXTRA_CA_CERTS")
+      expect(error.message).toContain("give its CA in DB_POOL_CA")
       expect(seen[0]?.to).toBe("db.invalid:443")
     })
   )
@@ -97,6 +102,7 @@ describe("a proxy", () => {
     "answers garbage": ["SSH-2.0-OpenSSH_9.6\r\n", "PROXY_GARBAGE", /no HTTP proxy/],
     "answers HTTP that is none": ["HTTP/1.1 OK\r\n\r\n", "PROXY_GARBAGE", /no HTTP proxy/],
     "talks without end": [`HTTP/1.1 200 OK\r\nA: ${"a".repeat(20_000)}`, "PROXY_GARBAGE", /no HTTP proxy/],
+    "changes the protocol": ["HTTP/1.1 101 Switching Protocols\r\n\r\n", "PROXY_101", /by way of the proxy/],
     "hangs up": ["", "ECONNRESET", /by way of the proxy/]
   }
   for (const [name, [says, code, words]] of Object.entries(refusals)) {
@@ -121,13 +127,70 @@ describe("a proxy", () => {
     Effect.scoped(
       Effect.gen(function* () {
         const { address } = yield* proxyOf(0, "silence")
-        const error = yield* failureOf(openSocket(target("read", new URL("https://db.invalid"), parseProxy(address))))
+        const error = yield* failureOf(
+          openSocket(target("read", new URL("https://db.invalid"), { proxy: parseProxy(address) }), String)
+        )
         expect(error).toMatchObject({ failure: "proxy", code: "PROXY_SILENT", mayHaveExecuted: false })
         expect(error.message).toContain(
           `nobody answers on the way to https://db.invalid by way of the proxy http://${address}`
         )
       })
     )
+  )
+
+  it.scoped("that says nothing is named within the time that a caller has, where that is shorter", () =>
+    Effect.gen(function* () {
+      const { address, seen, until } = yield* proxyOf(0, "silence")
+      const password = secret("silent")
+      const proxy = `http://user:${password}@${address}`
+      const options = { proxy, connectionTimeout: 2_000 }
+      yield* Effect.gen(function* () {
+        const reading = yield* Effect.fork(failureOf(read))
+        yield* until(() => seen.length > 0)
+        yield* TestClock.adjust("2 seconds")
+        const error = yield* Fiber.join(reading)
+        expect(error).toMatchObject({ _tag: "AcquireTimeout", mayHaveExecuted: false })
+        expect(error.message).toContain(
+          `still connecting to https://db.invalid by way of the proxy http://${address}). Nothing was sent. Check DB_POOL_PROXY`
+        )
+        expect(error.message).not.toContain("Raise")
+        expect(JSON.stringify(error)).not.toContain(password)
+      }).pipe(Effect.provide(layer("https://db.invalid", options)))
+    })
+  )
+
+  for (const maxConnections of [2, 20]) {
+    it.scoped(`that says nothing is named within the time that a caller has, with ${maxConnections} connections`, () =>
+      Effect.gen(function* () {
+        const { address, seen, until } = yield* proxyOf(0, "silence")
+        const options = { proxy: address, connectionTimeout: 12_000, maxConnections }
+        yield* Effect.gen(function* () {
+          const reading = yield* Effect.fork(failureOf(read))
+          yield* until(() => seen.length > 0)
+          // A second at a time: what goes out beside one that hangs is really sent.
+          for (let second = 0; second < 11; second++) {
+            yield* TestClock.adjust("1 second")
+            yield* Effect.promise(() => new Promise((resume) => setImmediate(resume)))
+          }
+          const error = yield* Fiber.join(reading)
+          expect(error).toMatchObject({ _tag: "ConnectionFailed", mayHaveExecuted: false })
+          expect(error.message).toContain(`https://db.invalid by way of the proxy http://${address}`)
+          expect(error.message).toContain("Nothing was sent. Check DB_POOL_PROXY")
+        }).pipe(Effect.provide(layer("https://db.invalid", options)))
+      })
+    )
+  }
+
+  it.scoped("that informs of something first leads to the server all the same", () =>
+    Effect.gen(function* () {
+      const server = yield* serve((response) => json(response, [{ id: 1 }]))
+      const { address } = yield* proxyOf(
+        server.port,
+        undefined,
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 A\r\nB: c\r\n\r\n"
+      )
+      expect(yield* Effect.provide(read, layer("http://db.invalid", { proxy: address }))).toEqual([{ id: 1 }])
+    })
   )
 
   it.effect("that is not there is named, and not the server", () =>

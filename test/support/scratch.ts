@@ -13,12 +13,17 @@ import { migrationFile } from "../../src/internal/transaction/run.js"
 import type { Step } from "../../src/internal/transaction/step.js"
 import { PostgresUrl } from "./postgres.js"
 
-/** The version before this one. */
+/** The first version. */
 export const oldMigrationFile = "20250918080000_supabase_pool.sql"
+
+/** All before this one, each whole in itself. */
+const earlierMigrationFiles = [oldMigrationFile, "20261126080000_supabase_pool.sql"]
 
 const text = (file: string) => readFile(join(migrationsDirectory, file), "utf8")
 
 export const oldMigration = Effect.promise(() => text(oldMigrationFile))
+
+export const earlierMigrations = Effect.promise(() => Promise.all(earlierMigrationFiles.map(text)))
 
 export const newMigration = Effect.promise(() => text(migrationFile))
 

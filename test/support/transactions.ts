@@ -31,7 +31,9 @@ const failedOf = (error: Db.DbError): Failed =>
     ? { failed: error._tag, step: error.step, operation: error.operation, code: error.code, reason: error.reason }
     : error._tag === "QueryError"
       ? { failed: error._tag, code: error.code, reason: error.reason }
-      : { failed: error._tag }
+      : "step" in error && error.step !== undefined
+        ? { failed: error._tag, step: error.step }
+        : { failed: error._tag }
 
 /** What it gives, or how it failed: both as values. */
 export const settled = <A, R>(effect: Effect.Effect<A, Db.DbError, R>): Effect.Effect<A | Failed, never, R> =>

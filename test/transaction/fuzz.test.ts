@@ -61,7 +61,14 @@ const columns = {
 
 const changes = fc.record(columns, { requiredKeys: [] })
 
-const select = fc.constantFrom("*", "id", "id, name", "id, number:n", "id, data, tags, done, price")
+const select = fc.constantFrom(
+  "*",
+  "id",
+  "id, name",
+  "id, number:n",
+  "id, data, tags, done, price",
+  "id, n::text, price::text"
+)
 
 // -------------------------------------------------------------------------------------
 // filters
@@ -271,7 +278,7 @@ const together = (steps: ReadonlyArray<Act>): Effect.Effect<End, never, Db.Db> =
     return {
       gave:
         "failed" in result
-          ? { step: result.step ?? -1, code: sameCode(result.code ?? "") }
+          ? { step: result.step ?? -1, code: sameCode(result.failed === "RowNotFound" ? "P0002" : (result.code ?? "")) }
           : steps.map((one, index) => inOrder(one, result[index])),
       left: yield* left
     }

@@ -50,6 +50,23 @@ const statements: ReadonlyArray<Step> = [
   of({ op: "update", columns: ["name", "letters"], rows: [{ name: "new", letters: "xyz" }], returning: "*" }),
   of({ op: "update", columns: [], rows: [{}], returning: "*" }),
   of({
+    op: "update",
+    columns: ["price", "size"],
+    rows: [{ price: 1, size: 1 }],
+    by: { price: "add", size: "subtract" },
+    expect: [{ not: { column: "price", op: "is", value: { v: "null" } } }],
+    returning: [["price", "price", "text"]]
+  }),
+  of({
+    op: "select",
+    lock: "update",
+    returning: [
+      ["size", "size", "int8"],
+      ["tags", "tags", "_text"]
+    ]
+  }),
+  of({ op: "select", lock: "share", returning: [["mood", "mood", "public.mood"]] }),
+  of({
     op: "select",
     order: [
       { column: "data", path: [["->", "k"]], descending: true, nulls: "last" },

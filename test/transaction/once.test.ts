@@ -3,7 +3,7 @@ import { spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { assert, describe, it, layer as provided } from "@effect/vitest"
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Schema } from "effect"
 import * as Db from "../../src/Db.js"
 import * as Transaction from "../../src/Transaction.js"
 import { as, embedded, ids, userToken } from "../support/embedded.js"
@@ -189,6 +189,87 @@ describe("a transaction whose answer is lost", () => {
       { fault: { kind: "keepAnswer" } }
     )
   )
+})
+
+const stocked = Db.table("notes", Schema.Struct({ id: Schema.String, body: Schema.String, amount: Schema.Number }))
+
+/** A row with one piece left of it, and who takes it. */
+const last = Effect.map(
+  Effect.promise(async () => as.service().from("notes").insert({ amount: 1 }).select("id").single().throwOnError()),
+  ({ data }) => {
+    const id = String(data.id)
+    const take = (key: string) =>
+      Db.transaction(
+        [
+          (client) => client.from("notes").insert({ body: key }),
+          stocked.updateStep(id, { amount: Transaction.decrement(1) }, { expect: { amount: Transaction.atLeast(1) } })
+        ],
+        { idempotencyKey: key }
+      )
+    const left = Effect.promise(async () => {
+      const { data: row } = await as.service().from("notes").select("amount").eq("id", id).single().throwOnError()
+      return row.amount
+    })
+    return { id, take, left }
+  }
+)
+
+describe("a transaction that counts and expects", () => {
+  for (const [where, fault] of Object.entries(answerLost)) {
+    it.live(
+      `is executed once when its answer is lost ${where}: its repetition meets no guard that it has broken itself`,
+      () =>
+        behind(
+          (proxy) =>
+            Effect.gen(function* () {
+              const key = randomUUID()
+              const { left, take } = yield* last
+              const sending = yield* Effect.fork(take(key))
+              yield* proxy.until(() => proxy.received() > 0)
+              proxy.fault = { kind: "none" }
+              const [, row] = yield* Fiber.join(sending)
+              assert.strictEqual(row.amount, 0)
+              assert.deepStrictEqual([yield* left, yield* rows(key)], [0, 1])
+              const again = yield* take(key)
+              assert.deepStrictEqual(again[1], row)
+              const other = yield* failureOf(take(`${key} other`))
+              assert.deepInclude(other, { _tag: "GuardFailed", step: 1, column: "amount", guard: "at least 1" })
+              assert.deepStrictEqual([yield* left, yield* rows(key)], [0, 1])
+            }),
+          { fault, maxRetries: 3 }
+        )
+    )
+  }
+
+  for (const [what, refusal] of Object.entries({
+    "a guard that does not hold": {
+      tag: "GuardFailed",
+      spoil: (id: string) => as.service().from("notes").update({ amount: 0 }).eq("id", id)
+    },
+    "a row that is gone": {
+      tag: "RowNotFound",
+      spoil: (id: string) => as.service().from("notes").delete().eq("id", id)
+    }
+  })) {
+    it.live(`whose request is late and whose repetition is refused by ${what} is not executed any more`, () =>
+      behind(
+        (proxy) =>
+          Effect.gen(function* () {
+            const key = randomUUID()
+            const { id, take } = yield* last
+            yield* Effect.promise(async () => refusal.spoil(id).throwOnError())
+            const refused = yield* failureOf(take(key))
+            assert.strictEqual(refused._tag, refusal.tag)
+            // Now nothing would be in its way.
+            yield* Effect.promise(async () => as.service().from("notes").upsert({ id, amount: 1 }).throwOnError())
+            yield* proxy.release()
+            assert.strictEqual(yield* rows(key), 0)
+            assert.isFalse(yield* Transaction.settle(key))
+          }),
+        { script: [{ kind: "none" }, { kind: "holdRequest" }], maxRetries: 3, requestTimeout: "2 seconds" }
+      )
+    )
+  }
 })
 
 /** Node with the program that sends one transaction. */

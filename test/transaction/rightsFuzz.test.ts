@@ -190,7 +190,7 @@ const byTransaction = async (database: Scratch, acts: ReadonlyArray<Act>): Promi
   const [caller] = acts
   if (caller === undefined) throw new Error("nobody asks")
   const compiled = await Effect.runPromise(Effect.orDie(compileAll(acts.map(stepOf))))
-  const steps = compiled.map((step, index) => {
+  const steps = compiled.map(({ step }, index) => {
     const keep = acts[index]?.keep ?? []
     return { ...upsertTarget(step), ...(keep.length === 0 ? {} : { keep }) }
   })

@@ -1,13 +1,22 @@
 /** A project that has an earlier version of the transaction function: what it is told, and what becomes of its keys. */
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import * as Db from "../../src/Db.js"
 import { Embedded } from "../../src/embedded.js"
 import { connection, expectedVersion } from "../../src/internal/cli/findings.js"
 import { migrationFile } from "../../src/internal/transaction/run.js"
 import type { Step } from "../../src/internal/transaction/step.js"
+import * as Transaction from "../../src/Transaction.js"
 import { describePostgres, PostgresUrl } from "../support/postgres.js"
-import { codeOf, newMigration, type Outcome, oldMigration, type Scratch, scratch } from "../support/scratch.js"
+import {
+  codeOf,
+  earlierMigrations,
+  newMigration,
+  type Outcome,
+  oldMigration,
+  type Scratch,
+  scratch
+} from "../support/scratch.js"
 
 const tables = `
   create table public.notes (id int primary key generated always as identity, body text);
@@ -202,6 +211,49 @@ describePostgres("a project with an earlier version of the transaction function"
         ])
         assert.deepStrictEqual(yield* Effect.promise(() => database.run(states)), was)
       })
+    )
+
+    it.scoped(
+      "goes on with plain steps, and refuses what it does not know, keeping nothing and naming the file to apply",
+      () =>
+        Effect.gen(function* () {
+          const table = Db.table("notes", Schema.Struct({ id: Schema.Int, body: Schema.String }), { generated: ["id"] })
+          const cast = Db.table("notes", Schema.Struct({ id: Schema.String, body: Schema.String }), {
+            generated: ["id"],
+            cast: { id: "text" }
+          })
+          for (const migration of yield* earlierMigrations) {
+            const { anonKey, serviceRoleKey, url } = yield* Embedded.make({
+              postgres: yield* PostgresUrl,
+              migrations: [migration, tables]
+            })
+            yield* Effect.gen(function* () {
+              const [made, same, plain] = yield* Db.transaction([
+                table.createStep({ body: "plain" }),
+                table.updateStep(1, { body: "changed" }),
+                (client) => client.from("notes").select("body")
+              ])
+              assert.deepStrictEqual([made.body, same.body, plain], ["plain", "changed", [{ body: "changed" }]])
+              for (const step of [
+                table.updateStep(1, { body: "x" }, { expect: { body: "changed" } }),
+                table.updateStep(1, { id: Transaction.increment(1) }),
+                table.getStep(1, { lock: "update" }),
+                cast.getStep("1")
+              ]) {
+                const error = yield* Effect.flip(Db.transaction([table.createStep({ body: "never" }), step]))
+                assert.deepInclude(error, { _tag: "TransactionFailed", code: "OLD_FUNCTION", step: 1 })
+                assert.include(error.message, migrationFile)
+                assert.isFalse(error.mayHaveExecuted)
+              }
+              const missing = yield* Effect.flip(Db.transaction([table.getStep(7)]))
+              assert.deepInclude(missing, { _tag: "RowNotFound", step: 0, id: "7" })
+              assert.deepStrictEqual(
+                yield* Db.read((client) => client.from("notes").select("body"), { as: "service" }),
+                [{ body: "changed" }]
+              )
+            }).pipe(Effect.provide(Db.layerOf({ url, anonKey, serviceRoleKey, minConnections: 1, maxConnections: 2 })))
+          }
+        })
     )
 
     it.scoped("is told by check that it is old, by which command it is mended, and that it is well afterwards", () =>

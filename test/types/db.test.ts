@@ -102,6 +102,7 @@ describe("what can go wrong", () => {
       | "ReadOnlyConnection"
       | "RateLimited"
       | "TransactionFailed"
+      | "GuardFailed"
       | "PoolClosed"
     >()
     expectTypeOf<Db.DbError["isTransient"]>().toEqualTypeOf<boolean>()

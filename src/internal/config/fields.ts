@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { PoolOptions } from "./model.js"
 import { bytes, count, duration, flag, optionalCount, type Parser, proxyAddress } from "./parse.js"
+import { authorities, clientCertificate, clientKey } from "./pem.js"
 import { production } from "./presets.js"
 
 export interface Field<A> extends Parser<A> {
@@ -112,6 +113,24 @@ export const fields: Fields = {
     meaning: "the proxy to go through, or none",
     show: (value) => (value === "environment" ? "from HTTPS_PROXY, HTTP_PROXY, NO_PROXY" : "set"),
     ...proxyAddress
+  },
+  ca: {
+    variable: "DB_POOL_CA",
+    meaning: "CAs to trust beside Node's: a PEM file, or PEM",
+    show: Option.match({ onNone: () => "none", onSome: () => "set" }),
+    ...authorities
+  },
+  clientCert: {
+    variable: "DB_POOL_CLIENT_CERT",
+    meaning: "the certificate for a server that asks for one: a PEM file, or PEM",
+    show: Option.match({ onNone: () => "none", onSome: () => "set" }),
+    ...clientCertificate
+  },
+  clientKey: {
+    variable: "DB_POOL_CLIENT_KEY",
+    meaning: "the private key of DB_POOL_CLIENT_CERT: a PEM file, or PEM",
+    show: Option.match({ onNone: () => "none", onSome: () => "set" }),
+    ...clientKey
   },
   shutdownTimeout: timed(
     "refused",

@@ -52,8 +52,8 @@ export const show = (value: unknown): string => {
   return String(value)
 }
 
-// A JWT, Supabase's own key formats, anything before an @, a webhook, or a long run that no value of ours has.
-const secretShape = /eyJ[\w-]{6,}|sb_(?:secret|publishable)_|sbp_|@|hooks\.slack\.com|[\w+/=-]{32,}/i
+// A JWT, Supabase's own key formats, anything before an @, a webhook, PEM, or a long run that no value of ours has.
+const secretShape = /-----BEGIN|eyJ[\w-]{6,}|sb_(?:secret|publishable)_|sbp_|@|hooks\.slack\.com|[\w+/=-]{32,}/i
 
 const longestShown = 80
 

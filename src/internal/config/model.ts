@@ -43,6 +43,11 @@ export interface PoolOptions {
   readonly compression: boolean
   /** What the environment says (`HTTPS_PROXY` and its like), none, or an address, which may hold a login. */
   readonly proxy: "environment" | "none" | Redacted.Redacted
+  /** PEM of the CAs that are trusted beside those that Node trusts. */
+  readonly ca: Option.Option<string>
+  /** PEM of the certificate that is shown to a server which asks for one, and its private key: both or none. */
+  readonly clientCert: Option.Option<string>
+  readonly clientKey: Option.Option<Redacted.Redacted>
   /** Longest drain at shutdown. */
   readonly shutdownTimeout: Duration.Duration
   readonly enableMetrics: boolean
@@ -83,6 +88,12 @@ export interface PoolOptionsInput {
   readonly compression?: boolean | undefined
   /** `"none"`, or an address with or without a login: `http://user:password@proxy:3128`. */
   readonly proxy?: string | Redacted.Redacted | undefined
+  /** PEM, or the path of a file of it, which is read when the options are. */
+  readonly ca?: string | Option.Option<string> | undefined
+  /** PEM, or the path of a file of it. */
+  readonly clientCert?: string | Option.Option<string> | undefined
+  /** PEM without a passphrase, or the path of a file of it. */
+  readonly clientKey?: string | Redacted.Redacted | Option.Option<Redacted.Redacted> | undefined
   readonly shutdownTimeout?: Duration.DurationInput | undefined
   readonly enableMetrics?: boolean | undefined
   readonly enableHealthChecks?: boolean | undefined

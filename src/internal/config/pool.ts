@@ -5,6 +5,7 @@ import { type Fields, fields } from "./fields.js"
 import { type Checked, checked, mistake, mistakesOf, name, nearest, type Place, show } from "./mistake.js"
 import type { Load, Mistake, PoolOptions, PoolOptionsInput } from "./model.js"
 import { type Parsed, refuse } from "./parse.js"
+import { pairProblem } from "./pem.js"
 import { development, loads, optimized, production } from "./presets.js"
 
 /** The size of each pool. The read pool has the odd connection, since there are more reads than writes. */
@@ -137,6 +138,9 @@ const settle = (base: PoolOptions, baseKnown: boolean, sources: ReadonlyArray<So
   const max = option("maxConnections")
   const maxKnown = Option.isSome(max.from) || (baseKnown && !sources.some((source) => source.broken))
   mistakes.push(...minimumAgainstMaximum(min, max, maxKnown))
+  const cert = option("clientCert")
+  const key = option("clientKey")
+  mistakes.push(...certificateAgainstKey(cert, key))
   const value: PoolOptions = {
     // A preset's own minimum is advice and gives way to a smaller maximum; a minimum that was typed is a mistake above.
     minConnections: Option.isNone(min.from) ? Math.min(min.value, smallerHalf(max.value)) : min.value,
@@ -155,6 +159,9 @@ const settle = (base: PoolOptions, baseKnown: boolean, sources: ReadonlyArray<So
     maxAnswer: option("maxAnswer").value,
     compression: option("compression").value,
     proxy: option("proxy").value,
+    ca: option("ca").value,
+    clientCert: cert.value,
+    clientKey: key.value,
     shutdownTimeout: option("shutdownTimeout").value,
     enableMetrics: option("enableMetrics").value,
     enableHealthChecks: option("enableHealthChecks").value,
@@ -184,6 +191,33 @@ const minimumAgainstMaximum = (
     min.value > max.value ? `more than the maximum of ${max.value}` : `more than half of the maximum of ${max.value}`
   const remedy = `${limit} is shared by two pools, ${half} for the smaller: give at most ${half}, or raise it: ${needed}`
   return [mistake(place, { problem, remedy }, shown)]
+}
+
+/** What the other of the two is called, where the first was given. */
+const beside = ({ member, variable }: Place, key: "clientCert" | "clientKey"): string => {
+  if (member !== undefined) return name({ variable, member: key })
+  return Object.hasOwn(fields, variable) ? key : fields[key].variable
+}
+
+/** A certificate proves nothing without its key, and a key is shown to nobody without its certificate. */
+const certificateAgainstKey = (
+  cert: Settled<PoolOptions["clientCert"]>,
+  key: Settled<PoolOptions["clientKey"]>
+): ReadonlyArray<Mistake> => {
+  const [hasCert, hasKey] = [Option.isSome(cert.value), Option.isSome(key.value)]
+  const given = hasCert ? cert.from : key.from
+  const isKnown = [cert, key].every(({ from }) => Option.isNone(from) || from.value.readable)
+  if (Option.isNone(given) || !isKnown || !(hasCert || hasKey)) return []
+  const { place } = given.value
+  if (Option.isSome(cert.value) && Option.isSome(key.value)) {
+    const itsKey = Option.match(key.from, { onNone: () => "clientKey", onSome: (from) => name(from.place) })
+    const refusal = pairProblem(cert.value.value, key.value.value, itsKey)
+    return Option.toArray(Option.map(refusal, (each) => mistake(place, each)))
+  }
+  const refusal = hasCert
+    ? { problem: "a certificate without its private key", remedy: `give that in ${beside(place, "clientKey")}` }
+    : { problem: "a private key without its certificate", remedy: `give that in ${beside(place, "clientCert")}` }
+  return [mistake(place, refusal)]
 }
 
 const isLoad = (text: string): text is Load => loads.some((load) => load === text)

@@ -26,10 +26,12 @@ const gateway = (status: 502 | 504): Verdict => ({ status, error: "The database 
 
 const ours: Verdict = { status: 500, error: "Something went wrong." }
 
+const contradicted: Verdict = { status: 409, error: "This contradicts what is there." }
+
 /** What the database has against it, by SQLSTATE. */
 const refusals: ReadonlyArray<readonly [code: string, verdict: Verdict]> = [
   ["42501", { status: 403, error: "Not allowed." }],
-  ["23", { status: 409, error: "This contradicts what is there." }],
+  ["23", contradicted],
   ["22", { status: 400, error: "A value is not as it has to be." }]
 ]
 
@@ -83,6 +85,8 @@ const verdictOf = (error: DbError): Verdict => {
       return gateway(504)
     case "RowNotFound":
       return { status: 404, error: "Not found." }
+    case "GuardFailed":
+      return contradicted
     case "QueryError":
       if (error.isTransient && !error.mayHaveExecuted) return busy(503, error.retryAfter)
       return isUnanswered(error) ? gateway(502) : refused(error)

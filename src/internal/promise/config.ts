@@ -11,8 +11,10 @@ type Plain<A> = A extends Duration.Duration ? number : A extends Option.Option<i
  * @category models
  */
 export type PoolConfigObject = {
-  -readonly [K in Exclude<keyof PoolOptions, "rateLimit" | "proxy">]: Plain<PoolOptions[K]>
-} & { rateLimit?: number; proxy?: string }
+  -readonly [K in Exclude<keyof PoolOptions, "rateLimit" | "proxy" | "ca" | "clientCert" | "clientKey">]: Plain<
+    PoolOptions[K]
+  >
+} & { rateLimit?: number; proxy?: string; ca?: string; clientCert?: string; clientKey?: string }
 
 const plain = (options: PoolOptions): PoolConfigObject => ({
   minConnections: options.minConnections,

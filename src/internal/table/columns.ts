@@ -1,95 +1,37 @@
 /** A table as its schema describes it: names of columns, values on their way out, rows on their way in. */
-import { Effect, ParseResult, Schema, type SchemaAST } from "effect"
+import { Effect, ParseResult, Schema } from "effect"
 import { DecodeError, QueryError } from "../../Errors.js"
 import { invalidRequest } from "../invalidRequest.js"
 import { unsendable } from "../jsonable.js"
+import * as Reference from "../transaction/reference.js"
 import { withoutSecrets } from "../words.js"
+import {
+  type All,
+  type Column,
+  columnsOf,
+  isValues,
+  type TableSchema,
+  unknown,
+  type Values,
+  variantOf
+} from "./column.js"
 import { arrayOf, named, type Scalar } from "./literal.js"
 import { zonelessIn } from "./zoneless.js"
 
-/**
- * A schema whose columns can be told apart: `Schema.Struct` or `Schema.Class`.
- *
- * @since 0.1.0
- * @category models
- */
-export type TableSchema = Schema.Schema.AnyNoContext & { readonly fields: Schema.Struct.Fields }
+export { type Column, isValues, type TableSchema, type Values } from "./column.js"
 
 export type Stage = DecodeError["stage"]
-
-export type Values = Readonly<Record<string, unknown>>
-
-export interface Column {
-  /** In the values of the program. */
-  readonly name: string
-  /** In the database. */
-  readonly column: string
-  /** Whether the schema has room for NULL in it. */
-  readonly nullable: boolean
-  /** Whether the schema makes a value where none is given, as the time of an update. */
-  readonly made: boolean
-  readonly encode: (values: Values) => Effect.Effect<Values, ParseResult.ParseError>
-}
-
-export const isValues = (u: unknown): u is Values => typeof u === "object" && u !== null && !Array.isArray(u)
 
 const isScalar = (u: unknown): u is Scalar =>
   u === null || !["object", "function", "symbol", "undefined"].includes(typeof u)
 
+/** What the database counts with: text too, where a number cannot hold it. */
+const isNumeric = (u: unknown): boolean =>
+  typeof u === "number" || typeof u === "bigint" || (typeof u === "string" && /^[+-]?\d+(\.\d+)?$/.test(u))
+
 const encodedNames = (schema: Schema.Schema.AnyNoContext): ReadonlyArray<string> => {
   const { ast } = Schema.encodedSchema(schema)
   return ast._tag === "TypeLiteral" ? ast.propertySignatures.map(({ name }) => String(name)) : []
-}
-
-/** What the schema does not say of the database's side may be NULL. */
-const admitsNull = (ast: SchemaAST.AST): boolean => {
-  switch (ast._tag) {
-    case "Literal":
-      return ast.literal === null
-    case "Union":
-      return ast.types.some(admitsNull)
-    case "UnknownKeyword":
-    case "AnyKeyword":
-    case "Declaration":
-    case "Suspend":
-      return true
-    default:
-      return false
-  }
-}
-
-const admitsUndefined = (ast: SchemaAST.AST): boolean =>
-  ast._tag === "UndefinedKeyword" || (ast._tag === "Union" && ast.types.some(admitsUndefined))
-
-const signatureOf = ({ ast }: Schema.Schema.AnyNoContext): SchemaAST.PropertySignature | undefined =>
-  ast._tag === "TypeLiteral" ? ast.propertySignatures[0] : undefined
-
-const columnOf = (name: string, field: Schema.Struct.Field): Column => {
-  const alone = Schema.Struct({ [name]: field })
-  const signature = signatureOf(Schema.encodedSchema(alone))
-  const own = signatureOf(Schema.typeSchema(alone))
-  const made = own !== undefined && admitsUndefined(own.type) && !own.isOptional && !lacking(signature)
-  const encode: (u: unknown) => Effect.Effect<Values, ParseResult.ParseError> = Schema.encodeUnknown(
-    Schema.make<Values, Values>(alone.ast)
-  )
-  const nullable = signature === undefined || signature.isOptional || admitsNull(signature.type)
-  return { name, column: String(signature?.name ?? name), nullable, made, encode }
-}
-
-const lacking = (signature: SchemaAST.PropertySignature | undefined): boolean =>
-  signature === undefined || signature.isOptional || admitsUndefined(signature.type)
-
-type All = ReadonlyMap<string, Column>
-
-const columnsOf = ({ fields }: TableSchema): All =>
-  new Map(Object.entries(fields).map(([name, field]) => [name, columnOf(name, field)]))
-
-const isTableSchema = (u: unknown): u is TableSchema => Schema.isSchema(u) && "fields" in u && isValues(u.fields)
-
-/** What is inserted, or changed, of a schema with variants (`Model.Class` of `@effect/sql`); of any other, itself. */
-const variantOf = (schema: TableSchema, name: "insert" | "update"): TableSchema => {
-  const variant: unknown = Reflect.get(schema, name)
-  return isTableSchema(variant) ? variant : schema
 }
 
 /** The first of what is wrong, and where. */
@@ -171,7 +113,7 @@ export class Columns {
     return Object.fromEntries(Object.entries(row).map(([name, value]) => [names.get(name) ?? name, value]))
   }
 
-  private known(name: string, option: string): Column {
+  known(name: string, option: string): Column {
     const column = this.all.get(name)
     if (column !== undefined) return column
     if (Array.isArray(name)) {
@@ -212,7 +154,8 @@ export class Columns {
     all: All,
     values: unknown,
     isSent: (column: Column) => boolean,
-    id: string
+    id: string,
+    inTransaction: boolean
   ): Effect.Effect<Values, DecodeError> {
     if (!isValues(values)) return this.refuse("encode", "", "the row is not an object", id)
     const stranger = Object.keys(values).find((name) => !all.has(name))
@@ -221,21 +164,49 @@ export class Columns {
     return Effect.map(
       Effect.forEach(sent, (column) => {
         const { made, name } = column
-        return this.encodeOne(column, given(values, name) || made ? { [name]: values[name] } : {}, "encode", id)
+        const value = values[name]
+        const referred = inTransaction ? Reference.textOf(value) : undefined
+        if (referred !== undefined) return Effect.succeed({ [column.column]: referred })
+        return this.encodeOne(column, value === undefined && !made ? {} : { [name]: value }, "encode", id)
       }),
       (parts) => Object.assign({}, ...parts)
     )
   }
 
-  encodeInsert(row: unknown): Effect.Effect<Values, DecodeError> {
+  /** In a transaction a value may be a reference to another step's, which no schema knows. */
+  encodeInsert(row: unknown, inTransaction = false): Effect.Effect<Values, DecodeError> {
     const isSent = ({ made, name, nullable }: Column) => made || !(this.generated.has(name) || nullable)
-    return this.encodeColumns(this.inserted, row, isSent, isValues(row) ? String(row[this.key.name] ?? "") : "")
+    const id = isValues(row) ? String(row[this.key.name] ?? "") : ""
+    return this.encodeColumns(this.inserted, row, isSent, id, inTransaction)
   }
 
-  encodeChanges(changes: unknown, id: string): Effect.Effect<Values, DecodeError> {
-    // What the schema makes is no change by itself.
-    const isChange = isValues(changes) && Object.values(changes).some((value) => value !== undefined)
-    return this.encodeColumns(this.changed, changes, ({ made }) => isChange && made, id)
+  /** What the schema makes by itself is no change; `isChange` where something is, that is not among these. */
+  encodeChanges(
+    changes: unknown,
+    id: string,
+    inTransaction = false,
+    isChange = isValues(changes) && Object.values(changes).some((value) => value !== undefined)
+  ): Effect.Effect<Values, DecodeError> {
+    return this.encodeColumns(this.changed, changes, ({ made }) => isChange && made, id, inTransaction)
+  }
+
+  /** How much a column is to count: as the column's values are, but within none of their bounds. */
+  encodeAmount(
+    name: string,
+    amount: unknown,
+    id: string
+  ): Effect.Effect<{ readonly column: string; readonly amount: unknown }, DecodeError> {
+    const column = this.all.get(name)
+    if (column === undefined) return this.refuse("encode", name, unknown(this.all, name), id)
+    const referred = Reference.textOf(amount)
+    if (referred !== undefined) return Effect.succeed({ column: column.column, amount: referred })
+    const unbounded = { ...column, encode: column.encodeUnbounded }
+    return Effect.flatMap(this.encodeOne(unbounded, { [name]: amount }, "encode", id), (encoded) => {
+      const value = encoded[column.column]
+      return isNumeric(value)
+        ? Effect.succeed({ column: column.column, amount: value })
+        : this.refuse("encode", name, "only numbers are counted", id)
+    })
   }
 
   private encodeValue(column: Column, value: unknown): Effect.Effect<unknown, DecodeError> {
@@ -248,7 +219,9 @@ export class Columns {
   }
 
   /** One value of a column, for a filter. */
-  encodeScalar(column: Column, value: unknown): Effect.Effect<Scalar, DecodeError> {
+  encodeScalar(column: Column, value: unknown, inTransaction = false): Effect.Effect<Scalar, DecodeError> {
+    const referred = inTransaction ? Reference.textOf(value) : undefined
+    if (referred !== undefined) return Effect.succeed(referred)
     return Effect.flatMap(this.encodeValue(column, value), (scalar) =>
       isScalar(scalar)
         ? Effect.succeed(scalar)
@@ -310,9 +283,6 @@ export class Columns {
     )
   }
 }
-
-const unknown = (all: All, name: string): string =>
-  `the table's schema has no column ${name}; it has ${[...all.keys()].join(", ")}`
 
 /** A name that no column has. */
 const aliasOf = (n: number, columns: ReadonlyArray<string>): string => {

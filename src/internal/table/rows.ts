@@ -103,9 +103,9 @@ export class Rows {
   }
 
   /** The key as it is sent. */
-  keyed(id: unknown): Effect.Effect<NonNullable<Scalar>, DbError> {
+  keyed(id: unknown, inTransaction = false): Effect.Effect<NonNullable<Scalar>, DbError> {
     const { columns } = this
-    return Effect.flatMap(columns.encodeScalar(columns.key, id), (scalar) =>
+    return Effect.flatMap(columns.encodeScalar(columns.key, id, inTransaction), (scalar) =>
       scalar === null ? columns.refuse("filter", columns.key.name, "a key is not null") : Effect.succeed(scalar)
     )
   }

@@ -3,9 +3,11 @@ import type { Effect, Option, Schema, Stream, Types } from "effect"
 import type { DbError } from "../../Errors.js"
 import type * as Database from "../database.js"
 import { asMade } from "../identity.js"
+import { ofTable } from "../spans.js"
 import { Columns, type TableSchema } from "./columns.js"
 import type { CountOptions, ListOptions, Page, TableStreamOptions, Where } from "./query.js"
 import { Rows } from "./rows.js"
+import { Steps, type TableSteps } from "./steps.js"
 import { type UpdateOptions, Writes } from "./writes.js"
 
 type Fields<S extends TableSchema> = Schema.Struct.Type<S["fields"]>
@@ -96,7 +98,7 @@ export interface UpsertOptions<Row> extends UpdateOptions {
  * @since 0.1.0
  * @category models
  */
-export interface Table<Row, New, Changes, Id, Needs> {
+export interface Table<Row, New, Changes, Id, Needs> extends TableSteps<Row, New, Changes, Id> {
   readonly name: string
   /**
    * The row with this key, or `RowNotFound`. Calls at the same time, from whatever fibers, share a request; each user of
@@ -188,7 +190,8 @@ interface AnyTableOptions {
  *
  * The schema is a `Schema.Struct` or `Schema.Class` whose encoded side is what PostgREST gives; its columns are selected
  * and no others. Reading uses the read pool and needs `ReadDb` (`Db` with `as: "service"`), writing the write pool and
- * `Db`. A mistake in the options (a column that the schema lacks) throws at once.
+ * `Db`. A mistake in the options (a column that the schema lacks) throws at once. Each operation is a step of
+ * `Db.transaction` too: `updateStep` and its like.
  *
  * @example
  * import { Db } from "effect-supabase-pool"
@@ -226,23 +229,32 @@ export function table(
 ): unknown {
   const rows = new Rows(new Columns(name, schema, { cast, generated, key, search }), as)
   const writes = new Writes(rows)
+  const steps = new Steps(rows)
   const made: AnyTable = {
     name,
-    get: (id) => asMade(rows.get(id)),
-    find: (id) => asMade(rows.find(id)),
-    getMany: (ids) => asMade(rows.getMany(ids)),
-    list: (options = {}) => asMade(rows.list(options)),
-    search: (options) => asMade(rows.list(options)),
-    page: (options) => asMade(rows.page(options)),
+    get: (id) => asMade(ofTable("SELECT", name, rows.get(id))),
+    find: (id) => asMade(ofTable("SELECT", name, rows.find(id))),
+    getMany: (ids) => asMade(ofTable("SELECT", name, rows.getMany(ids))),
+    list: (options = {}) => asMade(ofTable("SELECT", name, rows.list(options))),
+    search: (options) => asMade(ofTable("SELECT", name, rows.list(options))),
+    page: (options) => asMade(ofTable("SELECT", name, rows.page(options))),
     stream: (options = {}) => rows.stream(options),
-    count: (options = {}) => asMade(rows.count(options)),
-    create: (row) => asMade(writes.create(row)),
-    createMany: (many) => asMade(writes.createMany(many)),
-    update: (id, changes, options) => asMade(writes.update(id, changes, options)),
-    updateMany: (where, changes, options) => asMade(writes.updateMany(where, changes, options)),
-    upsert: (row, options) => asMade(writes.upsert(row, options)),
-    remove: (id) => asMade(writes.remove(id)),
-    removeMany: (where) => asMade(writes.removeMany(where))
+    count: (options = {}) => asMade(ofTable("SELECT", name, rows.count(options))),
+    create: (row) => asMade(ofTable("INSERT", name, writes.create(row))),
+    createMany: (many) => asMade(ofTable("INSERT", name, writes.createMany(many))),
+    update: (id, changes, options) => asMade(ofTable("UPDATE", name, writes.update(id, changes, options))),
+    updateMany: (where, changes, options) =>
+      asMade(ofTable("UPDATE", name, writes.updateMany(where, changes, options))),
+    upsert: (row, options) => asMade(ofTable("UPSERT", name, writes.upsert(row, options))),
+    remove: (id) => asMade(ofTable("DELETE", name, writes.remove(id))),
+    removeMany: (where) => asMade(ofTable("DELETE", name, writes.removeMany(where))),
+    getStep: (id, options) => steps.get(id, options),
+    listStep: (options) => steps.list(options),
+    createStep: (row) => steps.create(row),
+    createManyStep: (many) => steps.createMany(many),
+    updateStep: (id, changes, options) => steps.update(id, changes, options),
+    upsertStep: (row, options) => steps.upsert(row, options),
+    removeStep: (id, options) => steps.remove(id, options)
   }
   return made
 }

@@ -22,8 +22,12 @@ interface AnyUpsertOptions extends UpdateOptions {
 
 type Written<A> = Effect.Effect<A, DbError, Database.Db>
 
-/** The embedded database gives a list of one where columns are cast, although one row was asked for. */
-const only = (row: unknown): unknown => (Array.isArray(row) && row.length === 1 ? row[0] : row)
+/** The embedded database gives a list where columns are cast, although one row was asked for. */
+const only = (row: unknown, table: string): Effect.Effect<unknown, RowNotFound> => {
+  if (!Array.isArray(row)) return Effect.succeed(row)
+  if (row.length === 0) return Effect.fail(new RowNotFound({ table, details: "" }))
+  return Effect.succeed(row.length === 1 ? row[0] : row)
+}
 
 export class Writes {
   private readonly rows: Rows
@@ -37,7 +41,7 @@ export class Writes {
   private one(query: (client: SupabaseClient) => PromiseLike<Response>, options?: UpdateOptions): Written<unknown> {
     return Effect.flatMap(
       Effect.flatMap(Database.Db, (db): Effect.Effect<unknown, DbError> => db.write(query, options)),
-      (row) => this.columns.decodeRow(only(row), "write")
+      (row) => Effect.flatMap(only(row, this.columns.table), (one) => this.columns.decodeRow(one, "write"))
     )
   }
 

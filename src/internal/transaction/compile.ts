@@ -1,7 +1,7 @@
 /** A request that a PostgREST builder would have sent, turned into a step. Pure: it throws `Unsupported`, by name. */
 import { conditionOf, fieldOf, outsideQuotes, treeOf, unquoted } from "./filters.js"
 import * as Reference from "./reference.js"
-import { type Filter, type OrderTerm, type Reference as Ref, type Step, Unsupported } from "./step.js"
+import { type Filter, type OrderTerm, type Reference as Ref, type Returned, type Step, Unsupported } from "./step.js"
 
 export interface Recorded {
   readonly method: string
@@ -166,18 +166,18 @@ const given = (params: URLSearchParams, wishes: ReadonlyMap<string, string>): Pi
 
 const quotedText = /"(?:[^"\\]|\\.)*"/g
 
-const returningOf = (params: URLSearchParams): "*" | ReadonlyArray<readonly [string, string]> => {
+const returningOf = (params: URLSearchParams): "*" | ReadonlyArray<Returned> => {
   const select = params.get("select") ?? "*"
   if (select === "*" || select === "") return "*"
-  return outsideQuotes(select, ",").map((item) => {
+  return outsideQuotes(select, ",").map((item): Returned => {
     const bare = item.replace(quotedText, "")
     if (bare.includes("(") || bare.startsWith("..."))
       throw new Unsupported(`embedding or a function in select("${select}")`)
-    if (bare.includes("::")) throw new Unsupported(`a cast in select("${item}")`)
     if (bare.includes("->")) throw new Unsupported(`a JSON path in select("${item}")`)
     if (bare === "*") throw new Unsupported("* beside other columns in select")
-    const [first = "", second] = outsideQuotes(item, ":").map(unquoted)
-    return [first, second ?? first] as const
+    const [named = "", type] = outsideQuotes(item, "::")
+    const [first = "", second] = outsideQuotes(named, ":").map(unquoted)
+    return type === undefined ? [first, second ?? first] : [first, second ?? first, type]
   })
 }
 

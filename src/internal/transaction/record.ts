@@ -3,13 +3,15 @@
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, FiberRef, Redacted } from "effect"
-import { TransactionFailed } from "../../Errors.js"
+import { type DbError, DecodeError, TransactionFailed } from "../../Errors.js"
 import type { Outcome } from "../answer.js"
 import { caller } from "../asyncContext.js"
 import { LeanResponse } from "../leanResponse.js"
 import * as PooledClient from "../pooledClient.js"
 import { compile, type Recorded } from "./compile.js"
-import { type Step, Unsupported } from "./step.js"
+import type { Expected } from "./guards.js"
+import { type Step as AnyStep, PlannedStep } from "./planned.js"
+import { type Step, Unsupported, versioned, withTargets } from "./step.js"
 
 export type StepFunction = (client: SupabaseClient) => PromiseLike<Outcome>
 
@@ -104,23 +106,82 @@ const one = (recorder: Recorder, step: StepFunction, index: number): Effect.Effe
     })
   )
 
+/** A step as it is sent, and what its table knows of it. */
+export interface Compiled {
+  readonly step: Step
+  readonly planned?: PlannedStep
+  readonly guards?: ReadonlyArray<Expected>
+  readonly id?: string
+}
+
+export type TransactionStep = StepFunction | AnyStep<unknown>
+
+const planned = (recorder: Recorder, from: PlannedStep, index: number): Effect.Effect<Compiled, DbError> =>
+  Effect.gen(function* () {
+    const { by, guards, id, lock, query } = yield* Effect.mapError(from.plan, (error) =>
+      error._tag === "DecodeError" ? new DecodeError({ ...error, step: index }) : error
+    )
+    const step = yield* one(recorder, query, index)
+    return {
+      step: {
+        ...step,
+        ...(by === undefined ? {} : { by }),
+        ...(guards === undefined ? {} : { expect: guards.map(({ filter }) => filter) }),
+        ...(lock === undefined ? {} : { lock })
+      },
+      planned: from,
+      ...(guards === undefined ? {} : { guards }),
+      ...(id === undefined ? {} : { id })
+    }
+  })
+
+const compiled = (recorder: Recorder, step: TransactionStep, index: number): Effect.Effect<Compiled, DbError> => {
+  if (step instanceof PlannedStep) return planned(recorder, step, index)
+  if (typeof step === "function") return Effect.map(one(recorder, step, index), (sent) => ({ step: sent }))
+  return Effect.fail(failed(index, "what is neither a function of a client nor a table's step"))
+}
+
+/** Tables' steps are referred to by what they are until they have a place. */
+const placed = (steps: ReadonlyArray<Compiled>): Effect.Effect<ReadonlyArray<Compiled>, TransactionFailed> =>
+  Effect.suspend(() => {
+    const places = new Map<number, number>()
+    const twice = new Set<number>()
+    for (const [index, { planned }] of steps.entries()) {
+      if (planned === undefined) continue
+      if (places.has(planned.number)) twice.add(planned.number)
+      places.set(planned.number, index)
+    }
+    for (const [index, { step }] of steps.entries()) {
+      for (const [target] of references(step)) {
+        if (target >= 0) continue
+        if (!places.has(target)) return Effect.fail(failed(index, "a reference to a step that is not in it"))
+        if (twice.has(target)) return Effect.fail(failed(index, "a reference to a step that is in it twice"))
+      }
+    }
+    const place = (target: number): number => places.get(target) ?? target
+    return Effect.succeed(
+      places.size === 0 ? steps : steps.map((one) => ({ ...one, step: withTargets(one.step, place) }))
+    )
+  })
+
 /** Every step must come before those that refer to it, and must be able to tell a column. */
-const withKept = (steps: ReadonlyArray<Step>): Effect.Effect<ReadonlyArray<Step>, TransactionFailed> =>
+const withKept = (steps: ReadonlyArray<Compiled>): Effect.Effect<ReadonlyArray<Compiled>, TransactionFailed> =>
   Effect.suspend(() => {
     const keep = steps.map(() => new Set<string>())
-    for (const [index, step] of steps.entries()) {
+    for (const [index, { step }] of steps.entries()) {
       for (const [target, column] of references(step)) {
         if (target >= index)
           return Effect.fail(failed(index, `a reference to step ${target}, which does not come before it`))
-        if (steps[target]?.op === "rpc")
+        if (steps[target]?.step.op === "rpc")
           return Effect.fail(failed(index, `a reference to step ${target}, a function call`))
         keep[target]?.add(column)
       }
     }
     return Effect.succeed(
-      steps.map((step, index) => {
+      steps.map((one, index) => {
         const columns = [...(keep[index] ?? [])]
-        return columns.length === 0 ? step : { ...step, keep: columns }
+        const step = versioned(columns.length === 0 ? one.step : { ...one.step, keep: columns })
+        return { ...one, step }
       })
     )
   })
@@ -135,14 +196,15 @@ const references = (step: Step): ReadonlyArray<readonly [number, string]> => {
     for (const inner of Object.values(node)) look(inner)
   }
   look(step.filter)
+  look(step.expect)
   return found
 }
 
-export const compileAll = (steps: ReadonlyArray<StepFunction>): Effect.Effect<ReadonlyArray<Step>, TransactionFailed> =>
+export const compileAll = (steps: ReadonlyArray<TransactionStep>): Effect.Effect<ReadonlyArray<Compiled>, DbError> =>
   Effect.suspend(() => {
     const recorder = new Recorder()
-    return Effect.flatMap(
-      Effect.forEach(steps, (step, index) => one(recorder, step, index)),
-      withKept
+    return Effect.forEach(steps, (step, index) => compiled(recorder, step, index)).pipe(
+      Effect.flatMap(placed),
+      Effect.flatMap(withKept)
     )
   })

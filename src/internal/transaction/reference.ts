@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto"
+import type { Types } from "effect"
 import type { Value } from "./step.js"
 
 /**
@@ -7,10 +8,48 @@ import type { Value } from "./step.js"
  */
 const secret = randomBytes(12).toString("hex")
 
-const pattern = new RegExp(`^supabase_pool_ref_${secret}_(\\d+)_([0-9a-f]*)$`)
+const pattern = new RegExp(`^supabase_pool_ref_${secret}_(-?\\d+)_([0-9a-f]*)$`)
 
+/** `step`: its number, or below 0 what a table's step is known by before it has one. */
 export const make = (step: number, column: string): string =>
   `supabase_pool_ref_${secret}_${step}_${Buffer.from(column, "utf8").toString("hex")}`
+
+const RefTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Ref")
+
+/**
+ * What a column of an earlier step's row will hold, wherever a value of its type is expected.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Ref<out A> {
+  readonly [RefTypeId]: Types.Covariant<A>
+}
+
+export class Reference implements Ref<never> {
+  readonly [RefTypeId]: Types.Covariant<never> = (never) => never
+  readonly #text: string
+
+  constructor(step: number, column: string) {
+    this.#text = make(step, column)
+  }
+
+  /** As a filter of a builder takes it. */
+  toString(): string {
+    return this.#text
+  }
+
+  /** As a row of a builder takes it. */
+  toJSON(): string {
+    return this.#text
+  }
+}
+
+/** The text of a reference, in whichever form it was given; undefined where it is none. */
+export const textOf = (value: unknown): string | undefined => {
+  if (value instanceof Reference) return value.toString()
+  return typeof value === "string" && parse(value) !== undefined ? value : undefined
+}
 
 export interface Target {
   readonly step: number

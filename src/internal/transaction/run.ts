@@ -1,13 +1,20 @@
 import { randomUUID } from "node:crypto"
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Schema } from "effect"
-import { type DbError, DecodeError, type QueryError, TransactionFailed } from "../../Errors.js"
+import {
+  type DbError,
+  DecodeError,
+  GuardFailed,
+  type QueryError,
+  RowNotFound,
+  TransactionFailed
+} from "../../Errors.js"
 import type { Response as Answer } from "../answer.js"
-import { compileAll, type StepFunction } from "./record.js"
-import type { Step } from "./step.js"
+import { type Compiled, compileAll, type TransactionStep } from "./record.js"
+import { isVersionedStep, operationOf, type Step } from "./step.js"
 
 /** In supabase/migrations: makes the function that executes the steps, of whatever version there was before. */
-export const migrationFile = "20261126080000_supabase_pool.sql"
+export const migrationFile = "20261128080000_supabase_pool.sql"
 
 const functionName = "supabase_pool_transaction"
 
@@ -25,8 +32,8 @@ const isOutcome = Schema.is(Outcome)
 
 const installIt = `Apply the migration supabase/migrations/${migrationFile} to the database.`
 
-const operationOf = (step: Step | undefined): string =>
-  step === undefined ? "" : `${step.op} ${step.table ?? step.function ?? ""}`.trim()
+const wordsOf = (step: Step | undefined): string =>
+  step === undefined ? "" : `${operationOf(step)} ${step.table ?? step.function ?? ""}`.trim()
 
 const mayNotCall = (error: QueryError): boolean =>
   error.code === "42501" && error.reason.includes(`function ${functionName}`)
@@ -43,8 +50,53 @@ const resultGone = (): TransactionFailed =>
     executed: true
   })
 
+/** Names of what the database's function raises; it has no others of these codes. */
+const noRow = { code: "P0002", reason: "one row was asked for" }
+const noRowToRefer = { code: "P0002", reason: /^step (\d+) gave no row to refer to$/ }
+const guardFailed = "SP001"
+const unknownOperation = { code: "22023", reason: "unknown operation" }
+
+interface Blamed {
+  readonly step: number
+  readonly code: string
+  readonly reason: string
+  readonly details: string
+  readonly hint: string
+}
+
+const rowMissing = (step: number, steps: ReadonlyArray<Compiled>, details: string): RowNotFound => {
+  const { id, step: sent } = steps[step] ?? {}
+  return new RowNotFound({ table: sent?.table ?? "", details, step, ...(id === undefined ? {} : { id }) })
+}
+
+/** What a step fails with, by the words of our own function. */
+const ofStep = ({ code, details, hint, reason, step }: Blamed, steps: ReadonlyArray<Compiled>): DbError => {
+  const { guards = [], id = "", step: sent } = steps[step] ?? {}
+  if (code === noRow.code && sent?.single === "one" && reason.startsWith(noRow.reason)) {
+    return rowMissing(step, steps, "")
+  }
+  const referred = code === noRowToRefer.code ? noRowToRefer.reason.exec(reason)?.[1] : undefined
+  if (referred !== undefined) {
+    return rowMissing(Number(referred), steps, `it gave no row, and step ${step} refers to it`)
+  }
+  const guard = code === guardFailed ? guards[Number(details)] : undefined
+  if (guard !== undefined) {
+    return new GuardFailed({ step, operation: wordsOf(sent), id, column: guard.column, guard: guard.words })
+  }
+  if (code === unknownOperation.code && reason.startsWith(unknownOperation.reason) && sent && isVersionedStep(sent)) {
+    return new TransactionFailed({
+      step,
+      operation: wordsOf(sent),
+      code: "OLD_FUNCTION",
+      reason: "the database's function for transactions is of a version that has no expect, lock, increment and casts",
+      hint: installIt
+    })
+  }
+  return new TransactionFailed({ step, operation: wordsOf(sent), code, reason, hint, details })
+}
+
 /** The step that PostgreSQL blames, from where our function puts it. */
-const explained = (error: QueryError, steps: ReadonlyArray<Step>): DbError => {
+const explained = (error: QueryError, steps: ReadonlyArray<Compiled>): DbError => {
   if (error.mayHaveExecuted || error.status === 429) return error
   if (error.code === "PGRST202") {
     return new TransactionFailed({
@@ -55,24 +107,29 @@ const explained = (error: QueryError, steps: ReadonlyArray<Step>): DbError => {
       hint: installIt
     })
   }
+  const { hint, reason } = error
   const blame = Schema.decodeUnknownOption(Blame)(error.details)
   if (blame._tag === "None") {
-    const hint = mayNotCall(error) ? grantIt : error.hint
-    return new TransactionFailed({ step: -1, operation: "", code: error.code, reason: error.reason, hint })
+    const { code, details } = error
+    return new TransactionFailed({
+      step: -1,
+      operation: "",
+      code,
+      reason,
+      hint: mayNotCall(error) ? grantIt : hint,
+      details
+    })
   }
   const { code, details, supabase_pool_step: step } = blame.value
-  const more = details === null || details === "" ? "" : ` (${details})`
-  return new TransactionFailed({
-    step,
-    operation: operationOf(steps[step]),
-    code,
-    reason: `${error.reason}${more}`,
-    hint: error.hint
-  })
+  return ofStep({ step, code, reason, hint, details: details ?? "" }, steps)
 }
 
+/** Refused by the database: nothing of it was kept. */
+const isRefusal = (error: DbError): error is TransactionFailed | RowNotFound | GuardFailed =>
+  error._tag === "TransactionFailed" || error._tag === "RowNotFound" || error._tag === "GuardFailed"
+
 /** What the step would have given as `data`. */
-const dataOf = (step: Step, given: unknown): unknown =>
+const dataOf = ({ step }: Compiled, given: unknown): unknown =>
   step.op !== "rpc" && step.returning === undefined ? null : (given ?? null)
 
 /** Sends on a write connection, as often as needed: the key makes it safe. `failed` hears of each attempt that did. */
@@ -95,15 +152,31 @@ const sealed = (key: string, refusal: DbError, send: Send): Effect.Effect<boolea
     Effect.catchTag("QueryError", () => Effect.fail(refusal))
   )
 
+/** Whatever is wrong with an answer is after the transaction. */
+const decoded = (
+  compiled: Compiled,
+  index: number,
+  given: unknown,
+  stage: "read" | "write"
+): Effect.Effect<unknown, DecodeError> => {
+  const data = dataOf(compiled, given)
+  return compiled.planned === undefined
+    ? Effect.succeed(data)
+    : Effect.mapError(compiled.planned.decode(data, stage), (error) => new DecodeError({ ...error, step: index }))
+}
+
+const onlyReads = ({ step: { lock, op } }: Compiled): boolean =>
+  (op === "select" || op === "select@3") && lock === undefined
+
 export const run = (
-  functions: ReadonlyArray<StepFunction>,
+  given: ReadonlyArray<TransactionStep>,
   key: string | undefined,
   send: Send
 ): Effect.Effect<ReadonlyArray<unknown>, DbError> =>
   Effect.gen(function* () {
-    if (functions.length === 0) return []
-    const steps = yield* compileAll(functions)
-    const args = { idempotency_key: key ?? randomUUID(), steps }
+    if (given.length === 0) return []
+    const steps = yield* compileAll(given)
+    const args = { idempotency_key: key ?? randomUUID(), steps: steps.map(({ step }) => step) }
     let lost = false
     const sent = Effect.mapError(
       send(
@@ -114,7 +187,7 @@ export const run = (
       ),
       (error) => (error._tag === "QueryError" ? explained(error, steps) : error)
     )
-    const { data } = yield* Effect.catchTag(sent, "TransactionFailed", (refusal) =>
+    const { data } = yield* Effect.catchIf(sent, isRefusal, (refusal) =>
       lost
         ? Effect.flatMap(sealed(args.idempotency_key, refusal, send), (executed) =>
             executed ? sent : Effect.fail(refusal)
@@ -131,5 +204,7 @@ export const run = (
       })
     }
     if ("gone" in data) return yield* resultGone()
-    return steps.map((step, index) => dataOf(step, data.results[index]))
+    const { results } = data
+    const stage = steps.every(onlyReads) ? "read" : "write"
+    return yield* Effect.forEach(steps, (step, index) => decoded(step, index, results[index], stage))
   })

@@ -1,0 +1,65 @@
+/** A table's step: what is to be sent is known when the transaction is, and so is what its answer means. */
+import { type Effect, GlobalValue, type Types } from "effect"
+import type { DbError, DecodeError } from "../../Errors.js"
+import type { Expected } from "./guards.js"
+import type { StepFunction } from "./record.js"
+import type { Step as Sent } from "./step.js"
+
+const StepTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Step")
+
+/**
+ * A step of a transaction which a table made: `products.updateStep(…)`. It gives an `A`; `Row` has the columns that later
+ * steps can refer to.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Step<out A, out Row = unknown> {
+  readonly [StepTypeId]: { readonly _A: Types.Covariant<A>; readonly _Row: Types.Covariant<Row> }
+  /** Of which table. */
+  readonly table: string
+}
+
+/** What a step is when all of its values are encoded. */
+export interface Plan {
+  readonly query: StepFunction
+  readonly guards?: ReadonlyArray<Expected> | undefined
+  readonly by?: Sent["by"] | undefined
+  readonly lock?: Sent["lock"] | undefined
+  /** The key of the row that it is about. */
+  readonly id?: string | undefined
+}
+
+export interface Shape {
+  readonly table: string
+  readonly plan: Effect.Effect<Plan, DbError>
+  /** The database's name of a column; throws where there is no such. */
+  readonly column: (name: string) => string
+  readonly decode: (data: unknown, stage: "read" | "write") => Effect.Effect<unknown, DecodeError>
+}
+
+/** Every step is known by a number of its own, below 0, until it has its place in a transaction. */
+const made = GlobalValue.globalValue("effect-supabase-pool/Transaction/steps", () => ({ steps: 0 }))
+
+const variance = {
+  _A: (never: never): never => never,
+  _Row: (never: never): never => never
+}
+
+export class PlannedStep implements Step<unknown>, Shape {
+  readonly [StepTypeId]: Step<never, never>[typeof StepTypeId] = variance
+  readonly number: number
+  readonly table: string
+  readonly plan: Shape["plan"]
+  readonly column: Shape["column"]
+  readonly decode: Shape["decode"]
+
+  constructor({ column, decode, plan, table }: Shape) {
+    made.steps -= 1
+    this.number = made.steps
+    this.table = table
+    this.plan = plan
+    this.column = column
+    this.decode = decode
+  }
+}

@@ -1,0 +1,83 @@
+/** The errors that only transactions have; `Errors` shows them. */
+import { Schema } from "effect"
+import { endingOf } from "./errorCodes.js"
+import { printable } from "./printable.js"
+import { unprinted, withoutValues } from "./rowValues.js"
+import { clause } from "./words.js"
+
+const transactionFailedFields = {
+  step: Schema.Int,
+  operation: Schema.String,
+  code: Schema.String,
+  reason: Schema.String,
+  hint: Schema.String,
+  executed: Schema.optionalWith(Schema.Boolean, { default: () => false }),
+  details: Schema.optionalWith(Schema.String, { default: () => "" })
+}
+
+/**
+ * A transaction was rolled back, or could not be built; `step` counts from 0, and is -1 when no single step failed.
+ *
+ * `reason` and `details` are PostgreSQL's own words, which may have values of rows in them: `message` and JSON have none.
+ *
+ * `executed` is true in one case, the code `RESULT_GONE`: the transaction was executed when its key came first, and what
+ * its steps gave was too large to be kept for a second arrival.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()(
+  "TransactionFailed",
+  transactionFailedFields
+) {
+  constructor(fields: Schema.Struct.Constructor<typeof transactionFailedFields>, options?: Schema.MakeOptions) {
+    super(fields, options)
+    unprinted(this, ["reason", "details"])
+  }
+  override toJSON(): object {
+    return { ...this, message: this.message }
+  }
+  override get message(): string {
+    const where = this.step < 0 ? "" : ` at step ${this.step}${this.operation === "" ? "" : ` (${this.operation})`}`
+    const code = this.code === "" ? "" : ` (${this.code})`
+    const means = this.executed ? "It was executed, once." : "Nothing of it was kept."
+    const reason = withoutValues(this.code, this.reason)
+    return printable(`Transaction failed${where}: ${reason}${code}. ${means} ${this.hint}`.trimEnd())
+  }
+  get isTransient(): boolean {
+    return !this.executed && endingOf({ status: 400, code: this.code, reason: this.reason }).isTransient
+  }
+  get mayHaveExecuted(): boolean {
+    return this.executed
+  }
+}
+
+/**
+ * What a step of a transaction expected of its row did not hold, so all of it was undone; `step` counts from 0.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class GuardFailed extends Schema.TaggedError<GuardFailed>()("GuardFailed", {
+  step: Schema.Int,
+  operation: Schema.String,
+  /** The key of the row; empty where an earlier step's row decides it. */
+  id: Schema.String,
+  column: Schema.String,
+  /** What was expected of it, in words: `at least 2`. */
+  guard: Schema.String
+}) {
+  override get message(): string {
+    const row = this.id === "" ? "" : ` ${clause(this.id)}`
+    return printable(
+      `Guard failed at step ${this.step} (${this.operation}${row}): ${this.column} is not ${this.guard}. ` +
+        "Nothing of the transaction was kept. Read the row again, and decide anew."
+    )
+  }
+  get isTransient(): boolean {
+    return false
+  }
+  get mayHaveExecuted(): boolean {
+    return false
+  }
+}
