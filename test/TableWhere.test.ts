@@ -426,6 +426,13 @@ layer(Real, { excludeTestServices: true, timeout: 60_000 })("where", (it) => {
       assert.deepStrictEqual(yield* found({ where: { price: ten } }), [10])
       const [row] = yield* kinds.list({ where: { batch: mine, price: ten } })
       assert.deepStrictEqual(row === undefined ? undefined : yield* kinds.get(row.id), row)
+      const [step] = yield* Db.transaction([
+        kinds.listStep({ where: { batch: mine, price: Db.gte(nine) }, orderBy: "price" })
+      ])
+      assert.deepStrictEqual(
+        step.map(({ price }) => String(price)),
+        ["BigDecimal(9)", "BigDecimal(9.5)", "BigDecimal(10)", "BigDecimal(100)"]
+      )
     })
   )
 
