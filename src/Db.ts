@@ -52,7 +52,35 @@ export {
 } from "./internal/database.js"
 export { type Ranged, type Row, type ServiceStreamOptions, type StreamOptions, stream } from "./internal/stream.js"
 export type { TableSchema } from "./internal/table/columns.js"
-export type { CountOptions, ListOptions, OrderBy, TableQuery, Where } from "./internal/table/query.js"
+export {
+  and,
+  between,
+  type Comparison,
+  type Condition,
+  type ContainmentOptions,
+  containedBy,
+  contains,
+  gt,
+  gte,
+  ilike,
+  like,
+  lt,
+  lte,
+  neq,
+  not,
+  or,
+  overlaps,
+  type Pattern
+} from "./internal/table/comparison.js"
+export type {
+  CountOptions,
+  ListOptions,
+  OrderBy,
+  Page,
+  TableQuery,
+  TableStreamOptions,
+  Where
+} from "./internal/table/query.js"
 export type { Expect, GuardOptions, LockOptions, StepChanges, StepRow, TableSteps } from "./internal/table/steps.js"
 export {
   type Insert,

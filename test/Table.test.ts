@@ -407,6 +407,6 @@ describe("the options of Db.table", () => {
     assert.throws(() => untyped(Db.table, "notes", Note, { key: "nmae" }), 'Db.table("notes"): key names "nmae"')
     assert.throws(() => untyped(Db.table, "notes", Note, { generated: ["nmae"] }), "It has id, body")
     assert.throws(() => untyped(Db.table, "notes", Note, { search: ["nmae"] }), "search")
-    assert.throws(() => Db.table("profiles", Schema.Struct({ user_id: Schema.UUID })), 'key names "id"')
+    assert.throws(() => untyped(Db.table, "profiles", Schema.Struct({ user_id: Schema.UUID })), 'key names "id"')
   })
 })

@@ -26,9 +26,17 @@ export interface Repository<Row, New, Changes, Search extends ReadonlyArray<unkn
   /** All or none, in their order. */
   readonly createMany: (rows: ReadonlyArray<New>) => Promise<ReadonlyArray<Row>>
   readonly update: (id: string, changes: Changes, options?: Db.UpdateOptions) => Promise<Row>
+  /** All rows that `where` finds; it names a column at least. */
+  readonly updateMany: (
+    where: Db.Where<Row>,
+    changes: Changes,
+    options?: Db.UpdateOptions
+  ) => Promise<ReadonlyArray<Row>>
   readonly upsert: (row: New, options?: Db.UpsertOptions<Row>) => Promise<Row>
   /** Gives the row as it was. */
   readonly remove: (id: string) => Promise<Row>
+  /** All rows that `where` finds, as they were; it names a column at least. */
+  readonly removeMany: (where: Db.Where<Row>) => Promise<ReadonlyArray<Row>>
 }
 
 /**
@@ -92,8 +100,10 @@ const repository = <Row, New, Changes, Search extends ReadonlyArray<unknown>>(
   create: (row) => host.runOutside(() => table.create(row)),
   createMany: (rows) => host.runOutside(() => table.createMany(rows)),
   update: (id, changes, options) => host.runOutside(() => table.update(id, changes, options)),
+  updateMany: (where, changes, options) => host.runOutside(() => table.updateMany(where, changes, options)),
   upsert: (row, options) => host.runOutside(() => table.upsert(row, options)),
-  remove: (id) => host.runOutside(() => table.remove(id))
+  remove: (id) => host.runOutside(() => table.remove(id)),
+  removeMany: (where) => host.runOutside(() => table.removeMany(where))
 })
 
 export const marketplaceOn = (host: Host): MarketplaceMembers => ({

@@ -1,39 +1,26 @@
 /** A table as its schema describes it: names of columns, values on their way out, rows on their way in. */
-import { Effect, ParseResult, Schema, type SchemaAST } from "effect"
+import { Effect, ParseResult, Schema } from "effect"
 import { DecodeError, QueryError } from "../../Errors.js"
 import { invalidRequest } from "../invalidRequest.js"
 import { unsendable } from "../jsonable.js"
 import * as Reference from "../transaction/reference.js"
 import { withoutSecrets } from "../words.js"
-import { withoutBounds } from "./unbounded.js"
+import {
+  type All,
+  type Column,
+  columnsOf,
+  isValues,
+  type TableSchema,
+  unknown,
+  type Values,
+  variantOf
+} from "./column.js"
+import { arrayOf, named, type Scalar } from "./literal.js"
 import { zonelessIn } from "./zoneless.js"
 
-/**
- * A schema whose columns can be told apart: `Schema.Struct` or `Schema.Class`.
- *
- * @since 0.1.0
- * @category models
- */
-export type TableSchema = Schema.Schema.AnyNoContext & { readonly fields: Schema.Struct.Fields }
+export { type Column, isValues, type TableSchema, type Values } from "./column.js"
 
 export type Stage = DecodeError["stage"]
-
-export type Values = Readonly<Record<string, unknown>>
-
-/** What can stand in a filter. */
-export type Scalar = string | number | boolean | bigint | null
-
-export interface Column {
-  /** In the values of the program. */
-  readonly name: string
-  /** In the database. */
-  readonly column: string
-  readonly encode: (values: Values) => Effect.Effect<Values, ParseResult.ParseError>
-  /** The same without what the schema asks of values beside their type. */
-  readonly encodeUnbounded: Column["encode"]
-}
-
-export const isValues = (u: unknown): u is Values => typeof u === "object" && u !== null && !Array.isArray(u)
 
 const isScalar = (u: unknown): u is Scalar =>
   u === null || !["object", "function", "symbol", "undefined"].includes(typeof u)
@@ -42,46 +29,9 @@ const isScalar = (u: unknown): u is Scalar =>
 const isNumeric = (u: unknown): boolean =>
   typeof u === "number" || typeof u === "bigint" || (typeof u === "string" && /^[+-]?\d+(\.\d+)?$/.test(u))
 
-/** Words for whoever reads a list: PostgREST's names in double quotes may hold anything. */
-export const quoted = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`
-
-/** For `in`, where everything in double quotes is text and nothing else. */
-export const listOf = (values: Iterable<Scalar>): string => `(${[...values].map((it) => quoted(String(it))).join(",")})`
-
-/** What could be read as other than itself: `eq.null`, spaces at the ends. */
-const ambiguous = (value: Scalar): boolean =>
-  typeof value === "string" && (/[\s"\\,()]/.test(value) || value === "null")
-
-/** Operator and value of a filter for what is this and nothing else. */
-export const equality = (value: NonNullable<Scalar>): readonly [operator: string, value: unknown] =>
-  ambiguous(value) ? ["in", listOf([value])] : ["eq", value]
-
-/** Bare where nobody could take it for syntax: that is how logs show it. */
-const named = (column: string): string => (/^[A-Za-z_]\w*$/.test(column) ? column : quoted(column))
-
 const encodedNames = (schema: Schema.Schema.AnyNoContext): ReadonlyArray<string> => {
   const { ast } = Schema.encodedSchema(schema)
   return ast._tag === "TypeLiteral" ? ast.propertySignatures.map(({ name }) => String(name)) : []
-}
-
-type Encode = (values: unknown) => Effect.Effect<Values, ParseResult.ParseError>
-
-const encoderOf = (ast: SchemaAST.AST): Encode => Schema.encodeUnknown(Schema.make<Values, Values>(ast))
-
-const columnOf = (name: string, field: Schema.Struct.Field): Column => {
-  const alone = Schema.Struct({ [name]: field })
-  const { ast } = Schema.encodedSchema(alone)
-  const [signature] = ast._tag === "TypeLiteral" ? ast.propertySignatures : []
-  let unbounded: Encode | undefined
-  return {
-    name,
-    column: String(signature?.name ?? name),
-    encode: encoderOf(alone.ast),
-    encodeUnbounded: (values) => {
-      unbounded ??= encoderOf(withoutBounds(alone.ast))
-      return unbounded(values)
-    }
-  }
 }
 
 /** The first of what is wrong, and where. */
@@ -108,15 +58,22 @@ export class Columns {
   readonly key: Column
   /** For `select`: every column of the schema and no other. */
   readonly selected: string
+  /** The same for lists, where a column that is cast has another name: the embedded database would sort by the cast. */
+  readonly listed: string
+  private readonly aliases: ReadonlyMap<string, string>
   readonly searched: ReadonlyArray<string>
-  private readonly all: ReadonlyMap<string, Column>
+  private readonly all: All
+  private readonly inserted: All
+  private readonly changed: All
   private readonly generated: ReadonlySet<string>
   private readonly zoneless: ReturnType<typeof zonelessIn>
   private readonly decode: (u: unknown) => Effect.Effect<unknown, ParseResult.ParseError>
 
   constructor(table: string, schema: TableSchema, options: ColumnsOptions) {
     this.table = table
-    this.all = new Map(Object.entries(schema.fields).map(([name, field]) => [name, columnOf(name, field)]))
+    this.all = columnsOf(schema)
+    this.inserted = columnsOf(variantOf(schema, "insert"))
+    this.changed = columnsOf(variantOf(schema, "update"))
     this.generated = new Set(options.generated)
     this.decode = Schema.decodeUnknown(schema)
     this.zoneless = zonelessIn(schema)
@@ -130,13 +87,30 @@ export class Columns {
         `Db.table("${table}"): the schema as a whole has other columns than its fields. Transform single fields instead.`
       )
     }
-    const casts = new Map(Object.entries(options.cast).map(([name, type]) => [this.known(name, "cast").column, type]))
-    this.selected = own
+    const casts = new Map(
+      Object.entries(options.cast).flatMap(([name, type]) =>
+        type === undefined ? [] : [[this.known(name, "cast").column, type]]
+      )
+    )
+    const cast = (column: string): string => {
+      const type = casts.get(column)
+      return type === undefined ? named(column) : `${named(column)}::${type}`
+    }
+    this.aliases = new Map([...casts.keys()].map((column, n) => [column, aliasOf(n, own)]))
+    this.selected = own.map(cast).join(",")
+    this.listed = own
       .map((column) => {
-        const type = casts.get(column)
-        return type === undefined ? named(column) : `${named(column)}::${type}`
+        const alias = this.aliases.get(column)
+        return alias === undefined ? cast(column) : `${alias}:${cast(column)}`
       })
       .join(",")
+  }
+
+  /** A row of a list under the names that it has by itself. */
+  renamed(row: unknown): unknown {
+    if (this.aliases.size === 0 || !isValues(row)) return row
+    const names = new Map([...this.aliases].map(([column, alias]) => [alias, column]))
+    return Object.fromEntries(Object.entries(row).map(([name, value]) => [names.get(name) ?? name, value]))
   }
 
   known(name: string, option: string): Column {
@@ -155,11 +129,7 @@ export class Columns {
   /** Of a column that a caller names; the compiler has looked, unless there was none. */
   column(name: string): Effect.Effect<Column, DecodeError> {
     const column = this.all.get(name)
-    return column === undefined ? this.refuse("filter", name, this.unknown(name)) : Effect.succeed(column)
-  }
-
-  private unknown(name: string): string {
-    return `the table's schema has no column ${name}; it has ${[...this.all.keys()].join(", ")}`
+    return column === undefined ? this.refuse("filter", name, unknown(this.all, name)) : Effect.succeed(column)
   }
 
   refuse(stage: Stage, path: string, issue: string, id = ""): Effect.Effect<never, DecodeError> {
@@ -181,20 +151,23 @@ export class Columns {
 
   /** Columns and values as they are sent; a column that is left out is left to the database. */
   private encodeColumns(
+    all: All,
     values: unknown,
-    columns: (values: Values) => ReadonlyArray<Column>,
+    isSent: (column: Column) => boolean,
     id: string,
     inTransaction: boolean
   ): Effect.Effect<Values, DecodeError> {
     if (!isValues(values)) return this.refuse("encode", "", "the row is not an object", id)
-    const stranger = Object.keys(values).find((name) => !this.all.has(name))
-    if (stranger !== undefined) return this.refuse("encode", stranger, this.unknown(stranger), id)
+    const stranger = Object.keys(values).find((name) => !all.has(name))
+    if (stranger !== undefined) return this.refuse("encode", stranger, unknown(all, stranger), id)
+    const sent = [...all.values()].filter((column) => given(values, column.name) || isSent(column))
     return Effect.map(
-      Effect.forEach(columns(values), (column) => {
-        const value = values[column.name]
+      Effect.forEach(sent, (column) => {
+        const { made, name } = column
+        const value = values[name]
         const referred = inTransaction ? Reference.textOf(value) : undefined
         if (referred !== undefined) return Effect.succeed({ [column.column]: referred })
-        return this.encodeOne(column, value === undefined ? {} : { [column.name]: value }, "encode", id)
+        return this.encodeOne(column, value === undefined && !made ? {} : { [name]: value }, "encode", id)
       }),
       (parts) => Object.assign({}, ...parts)
     )
@@ -202,15 +175,19 @@ export class Columns {
 
   /** In a transaction a value may be a reference to another step's, which no schema knows. */
   encodeInsert(row: unknown, inTransaction = false): Effect.Effect<Values, DecodeError> {
-    const columns = (values: Values) =>
-      [...this.all.values()].filter(({ name }) => given(values, name) || !this.generated.has(name))
+    const isSent = ({ made, name, nullable }: Column) => made || !(this.generated.has(name) || nullable)
     const id = isValues(row) ? String(row[this.key.name] ?? "") : ""
-    return this.encodeColumns(row, columns, id, inTransaction)
+    return this.encodeColumns(this.inserted, row, isSent, id, inTransaction)
   }
 
-  encodeChanges(changes: unknown, id: string, inTransaction = false): Effect.Effect<Values, DecodeError> {
-    const columns = (values: Values) => [...this.all.values()].filter(({ name }) => given(values, name))
-    return this.encodeColumns(changes, columns, id, inTransaction)
+  /** What the schema makes by itself is no change; `isChange` where something is, that is not among these. */
+  encodeChanges(
+    changes: unknown,
+    id: string,
+    inTransaction = false,
+    isChange = isValues(changes) && Object.values(changes).some((value) => value !== undefined)
+  ): Effect.Effect<Values, DecodeError> {
+    return this.encodeColumns(this.changed, changes, ({ made }) => isChange && made, id, inTransaction)
   }
 
   /** How much a column is to count: as the column's values are, but within none of their bounds. */
@@ -220,7 +197,7 @@ export class Columns {
     id: string
   ): Effect.Effect<{ readonly column: string; readonly amount: unknown }, DecodeError> {
     const column = this.all.get(name)
-    if (column === undefined) return this.refuse("encode", name, this.unknown(name), id)
+    if (column === undefined) return this.refuse("encode", name, unknown(this.all, name), id)
     const referred = Reference.textOf(amount)
     if (referred !== undefined) return Effect.succeed({ column: column.column, amount: referred })
     const unbounded = { ...column, encode: column.encodeUnbounded }
@@ -232,16 +209,39 @@ export class Columns {
     })
   }
 
+  private encodeValue(column: Column, value: unknown): Effect.Effect<unknown, DecodeError> {
+    if (value === undefined) return this.refuse("filter", column.name, "expected a value, actual undefined")
+    // An optional column that holds nothing has no place in the row at all.
+    return Effect.map(
+      this.encodeOne(column, { [column.name]: value }, "filter", ""),
+      (encoded) => encoded[column.column] ?? null
+    )
+  }
+
   /** One value of a column, for a filter. */
   encodeScalar(column: Column, value: unknown, inTransaction = false): Effect.Effect<Scalar, DecodeError> {
     const referred = inTransaction ? Reference.textOf(value) : undefined
     if (referred !== undefined) return Effect.succeed(referred)
-    return Effect.flatMap(this.encodeOne(column, { [column.name]: value }, "filter", ""), (encoded) => {
-      const scalar = encoded[column.column]
-      return isScalar(scalar)
+    return Effect.flatMap(this.encodeValue(column, value), (scalar) =>
+      isScalar(scalar)
         ? Effect.succeed(scalar)
-        : this.refuse("filter", column.name, "an object or list is not compared here; use filter")
+        : this.refuse("filter", column.name, "an object or list is compared by contains, containedBy and overlaps only")
+    )
+  }
+
+  /** What a column has to contain, or to be within: PostgreSQL's text of a list, or JSON. */
+  encodeSet(column: Column, value: unknown, json: boolean): Effect.Effect<string, DecodeError> {
+    return Effect.flatMap(this.encodeValue(column, value), (encoded) => {
+      if (isScalar(encoded)) return this.refuse("filter", column.name, "expected a list or an object of the column's")
+      const isArray = !json && Array.isArray(encoded) && encoded.every(isScalar)
+      return Effect.succeed(isArray ? arrayOf(encoded) : JSON.stringify(encoded))
     })
+  }
+
+  /** Of a text that no schema encodes. */
+  sendable(column: Column, text: string): Effect.Effect<void, DecodeError> {
+    const found = unsendable(text)
+    return found === undefined ? Effect.void : this.refuse("filter", column.name, found.issue)
   }
 
   decodeRow(row: unknown, stage: Stage): Effect.Effect<unknown, DecodeError> {
@@ -282,6 +282,12 @@ export class Columns {
       `Name them: Db.table("${this.table}", schema, { search: ["…"] }).`
     )
   }
+}
+
+/** A name that no column has. */
+const aliasOf = (n: number, columns: ReadonlyArray<string>): string => {
+  const names = [`cast_${n}`, ...columns.map((_, nth) => `cast_${n}_${nth}`)]
+  return names.find((name) => !columns.includes(name)) ?? ""
 }
 
 const given = (values: Values, name: string): boolean => values[name] !== undefined

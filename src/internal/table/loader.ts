@@ -12,7 +12,9 @@ import { type DbError, RowNotFound } from "../../Errors.js"
 import { currentKey } from "../../RateLimit.js"
 import type { Response } from "../answer.js"
 import { accessToken } from "../identity.js"
-import { type Columns, equality, isValues, listOf, quoted, type Scalar } from "./columns.js"
+import { type Columns, isValues } from "./columns.js"
+import { equality, listOf, type Scalar } from "./literal.js"
+import { fits, lengthOf, mostKeys } from "./parts.js"
 
 /** Whose eyes a row is read with, and who is counted for it. */
 export interface Identity {
@@ -36,13 +38,6 @@ export type Read = (
 
 type Found = ReadonlyMap<string, Either.Either<unknown, DbError>>
 
-/** Gateways refuse lines of 8 KiB and more; PostgREST gives no more than 1000 rows unless it is told to. */
-const longestList = 6_000
-const mostIds = 500
-
-/** As the list is in the URL, with its comma. */
-const lengthOf = (id: string): number => encodeURIComponent(quoted(id)).length + 3
-
 class Batch {
   readonly ids: Map<string, Scalar> = new Map()
   readonly result: Deferred.Deferred<Found, DbError>
@@ -58,7 +53,7 @@ class Batch {
 
   /** Whether it takes this one, too. */
   takes(id: string): boolean {
-    return this.ids.has(id) || (this.ids.size < mostIds && this.length + lengthOf(id) <= longestList)
+    return this.ids.has(id) || (this.ids.size < mostKeys && fits(this.length, id))
   }
 
   add(id: string, value: Scalar): void {

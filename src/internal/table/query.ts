@@ -2,7 +2,11 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import type { DbError, DecodeError } from "../../Errors.js"
-import { type Columns, equality, listOf, quoted } from "./columns.js"
+import { type Column, type Columns, isValues } from "./columns.js"
+import type { Condition } from "./comparison.js"
+import { anyOf, type Choice, choiceOf, conditionOf, either, type Parts, partsOf, type Tree } from "./condition.js"
+import { literally, quoted } from "./literal.js"
+import { isLong, partsOfList } from "./parts.js"
 
 /**
  * supabase-js's builder of a `select`, for what `where` cannot say.
@@ -13,12 +17,14 @@ import { type Columns, equality, listOf, quoted } from "./columns.js"
 export type TableQuery = ReturnType<ReturnType<SupabaseClient["from"]>["select"]>
 
 /**
- * Columns and what they have to be: a value, `null`, or a list of values of which one.
+ * Columns and what they have to be: a value of the schema's, `null`, a list of values of which one, or a comparison such
+ * as `Db.gte(10)`. A column that is left out is not asked about; one that is `undefined` is refused, since it would
+ * mean every row.
  *
  * @since 0.1.0
  * @category models
  */
-export type Where<Row> = { readonly [K in keyof Row]?: Row[K] | ReadonlyArray<Row[K]> | null | undefined }
+export type Where<Row> = { readonly [K in keyof Row]?: Condition<Exclude<Row[K], undefined>> }
 
 /**
  * A column to order by; ascending unless said otherwise.
@@ -28,7 +34,12 @@ export type Where<Row> = { readonly [K in keyof Row]?: Row[K] | ReadonlyArray<Ro
  */
 export type OrderBy<Row> =
   | (keyof Row & string)
-  | { readonly column: keyof Row & string; readonly descending?: boolean | undefined }
+  | {
+      readonly column: keyof Row & string
+      readonly descending?: boolean | undefined
+      /** Where rows without a value stand; last unless said otherwise, and first where the order is descending. */
+      readonly nullsFirst?: boolean | undefined
+    }
 
 /**
  * @since 0.1.0
@@ -36,7 +47,7 @@ export type OrderBy<Row> =
  */
 export interface CountOptions<Row> {
   /** All of these have to hold. */
-  readonly where?: Where<Row> | undefined
+  readonly where?: Where<Row>
   /** Each word has to be in one of the columns that are searched, in any case; every character stands for itself. */
   readonly query?: string | undefined
   /** Adds what `where` cannot say, such as `(query) => query.gte("price", 10)`; columns have the database's names. */
@@ -58,9 +69,28 @@ export interface ListOptions<Row> extends CountOptions<Row> {
   readonly offset?: number | undefined
 }
 
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface TableStreamOptions<Row> extends ListOptions<Row> {
+  /** Rows per request; 1000 unless said otherwise. */
+  readonly pageSize?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Page<Row> {
+  readonly rows: ReadonlyArray<Row>
+  /** Of all pages, as `count` has it. */
+  readonly total: number
+}
+
 /** A caller's options where the type of the rows is not known. */
 export interface AnyOptions {
-  readonly where?: Readonly<Record<string, unknown>> | undefined
+  readonly where?: unknown
   readonly query?: string | undefined
   readonly filter?: ((query: TableQuery) => TableQuery) | undefined
   readonly orderBy?: AnyOrder | ReadonlyArray<AnyOrder> | undefined
@@ -68,59 +98,71 @@ export interface AnyOptions {
   readonly offset?: number | undefined
 }
 
-type AnyOrder = string | { readonly column: string; readonly descending?: boolean | undefined }
+interface Order {
+  readonly column: string
+  readonly descending?: boolean | undefined
+  readonly nullsFirst?: boolean | undefined
+}
+
+type AnyOrder = string | Order
+
+export interface AnyStreamOptions extends AnyOptions {
+  readonly pageSize?: number | undefined
+}
 
 /** A step of the query that is being built. */
 export type Refine = (query: TableQuery) => TableQuery
 
 /** Where no limit was given, but an offset: PostgREST knows ranges. */
-const unlimited = 1_000_000_000
+export const unlimited = 1_000_000_000
 
-/**
- * A regular expression that matches this text and no other: unlike LIKE's, PostgREST gives its characters no meaning of
- * its own (`*` would be `%`). In brackets, and by name what would have to be escaped on the way there: not every reader
- * of PostgREST's syntax takes as many backslashes away as the next.
- */
-const literally = (text: string): string =>
-  text
-    .replace(/["\\^$.*+?()[{}|]/g, (sign) => `[${names.get(sign) ?? sign}]`)
-    // Supabase Lite takes these words for values also where a pattern is wanted.
-    .replace(/^(?:null|not_null|true|false|unknown)$/i, (word) => `[${word.slice(0, 1)}]${word.slice(1)}`)
+const nothing = "where is undefined, which would mean every row: leave it out where that is meant"
 
-const names: ReadonlyMap<string, string> = new Map([
-  ['"', "[.quotation-mark.]"],
-  ["\\", "[.backslash.]"],
-  ["^", "[.circumflex.]"],
-  // Supabase Lite counts parentheses in quotes too.
-  ["(", "[.left-parenthesis.]"],
-  [")", "[.right-parenthesis.]"]
-])
+/** A column's condition; a list of values is known as such, since it may be too long for an address. */
+interface Wanted {
+  readonly tree: Tree
+  readonly choice: Choice | undefined
+}
 
-const condition = (columns: Columns, name: string, value: unknown): Effect.Effect<Refine, DecodeError> =>
-  Effect.gen(function* () {
-    const column = yield* columns.column(name)
-    const to = column.column
-    if (value === null) return (query) => query.is(to, null)
-    if (!Array.isArray(value)) {
-      const scalar = yield* columns.encodeScalar(column, value)
-      return (query) => (scalar === null ? query.is(to, null) : query.filter(to, ...equality(scalar)))
-    }
-    const scalars = yield* Effect.forEach(value, (one: unknown) => columns.encodeScalar(column, one))
-    return (query) => query.filter(to, "in", listOf(scalars))
-  })
+const wantedOf = (columns: Columns, name: string, condition: unknown): Effect.Effect<Wanted, DecodeError> =>
+  Effect.flatMap(
+    columns.column(name),
+    (column): Effect.Effect<Wanted, DecodeError> =>
+      Array.isArray(condition)
+        ? Effect.map(choiceOf(columns, column, condition), (choice) => ({ tree: anyOf(choice), choice }))
+        : Effect.map(conditionOf(columns, column, condition), (tree) => ({ tree, choice: undefined }))
+  )
 
-const searching = (columns: Columns, text: string): Effect.Effect<ReadonlyArray<Refine>, DbError> => {
+/** Each column's, all of which have to hold. */
+const wanted = (columns: Columns, options: AnyOptions): Effect.Effect<ReadonlyArray<Wanted>, DecodeError> => {
+  if (!("where" in options)) return Effect.succeed([])
+  const { where } = options
+  if (where === undefined) return columns.refuse("filter", "where", nothing)
+  // A Map, too, has no columns to be seen, and would mean every row.
+  if (!isValues(where) || (Object.keys(where).length === 0 && !isPlainObject(where))) {
+    return columns.refuse("filter", "where", "expected an object of columns and what they have to be")
+  }
+  return Effect.forEach(Object.entries(where), ([name, condition]) => wantedOf(columns, name, condition))
+}
+
+const isPlainObject = (u: object): boolean => [Object.prototype, null].includes(Object.getPrototypeOf(u))
+
+const searching = (columns: Columns, text: string): Effect.Effect<ReadonlyArray<Tree>, DbError> => {
   const words = text.split(/\s+/).filter((word) => word !== "")
   if (words.length === 0) return Effect.succeed([])
   if (columns.searched.length === 0) return Effect.fail(columns.unsearchable)
-  const [column, ...more] = columns.searched
-  const patterns = words.map(literally)
-  if (patterns.length === 1 && more.length === 0 && column !== undefined) {
-    return Effect.succeed(patterns.map((pattern) => (query) => query.filter(column, "imatch", pattern)))
-  }
-  const anywhere = patterns.map((pattern) => columns.searched.map((it) => `${it}.imatch.${quoted(pattern)}`).join(","))
-  const everywhere = anywhere.length === 1 ? anywhere.join() : `and(${anywhere.map((word) => `or(${word})`).join(",")})`
-  return Effect.succeed([(query) => query.or(everywhere)])
+  return Effect.succeed(
+    words.map(literally).map((pattern) =>
+      either(
+        columns.searched.map((column) => ({
+          column,
+          op: "imatch",
+          value: pattern,
+          inTree: `imatch.${quoted(pattern)}`
+        }))
+      )
+    )
+  )
 }
 
 const inOrder = (columns: Columns, options: AnyOptions): Effect.Effect<ReadonlyArray<Refine>, DecodeError> => {
@@ -128,12 +170,17 @@ const inOrder = (columns: Columns, options: AnyOptions): Effect.Effect<ReadonlyA
   const orders: ReadonlyArray<AnyOrder> = isList(orderBy) ? orderBy : [orderBy]
   return Effect.map(
     Effect.forEach(orders, (order): Effect.Effect<Refine, DecodeError> => {
-      const { column: name, descending = false } = typeof order === "string" ? { column: order } : order
+      const {
+        column: name,
+        descending = false,
+        nullsFirst
+      }: Order = typeof order === "string" ? { column: order } : order
+      const how = { ascending: !descending, ...(nullsFirst === undefined ? {} : { nullsFirst }) }
       return Effect.map(
         columns.column(name),
         ({ column }) =>
           (query) =>
-            query.order(column, { ascending: !descending })
+            query.order(column, how)
       )
     }),
     (refinements) => [...refinements, (query) => query.order(columns.key.column)]
@@ -155,21 +202,92 @@ const paged = (columns: Columns, { limit, offset }: AnyOptions): Effect.Effect<R
   return Effect.succeed([(query) => query.range(from, from + (limit ?? unlimited) - 1)])
 }
 
+/** A builder that filters: of a `select` as of an update. */
+interface Filterable {
+  filter(column: string, operator: string, value: unknown): this
+}
+
+/** Which rows, whatever is done with them. */
+export type Narrow = <Q extends Filterable>(query: Q) => Q
+
 /** The rows that count, without order and page. */
-export const chosen = (columns: Columns, options: AnyOptions): Effect.Effect<Refine, DbError> =>
+export interface Chosen {
+  /** All of them. */
+  readonly whole: Narrow
+  /**
+   * The same in parts that have no row in common, where a list of values is too long for an address: one for each part of
+   * the longest list. A single one where no list is.
+   */
+  readonly parts: ReadonlyArray<Narrow>
+  /** The column that parts are told apart by. */
+  readonly by: Column | undefined
+  /** How many values of it are looked for. */
+  readonly values: number
+}
+
+export const chosen = (columns: Columns, options: AnyOptions): Effect.Effect<Chosen, DbError> =>
   Effect.gen(function* () {
-    const wanted = Object.entries(options.where ?? {}).filter(([, value]) => value !== undefined)
-    const where = yield* Effect.forEach(wanted, ([name, value]) => condition(columns, name, value))
+    const where = yield* wanted(columns, options)
     const search = yield* searching(columns, options.query ?? "")
-    const { filter } = options
-    return together([...where, ...search, ...(filter === undefined ? [] : [filter])])
+    const refined = (all: ReadonlyArray<Tree>): Narrow => narrowing(partsOf([...all, ...search]))
+    const whole = refined(where.map(({ tree }) => tree))
+    const long = longest(where)
+    if (long?.choice === undefined) return { whole, parts: [whole], by: undefined, values: 0 }
+    const { choice } = long
+    const others = where.filter((one) => one !== long).map(({ tree }) => tree)
+    const parts = partsOfList(choice.values).map((values, nth) =>
+      refined([...others, anyOf({ ...choice, values, orNull: choice.orNull && nth === 0 })])
+    )
+    return { whole, parts, by: choice.column, values: choice.values.length }
   })
 
-export const listed = (columns: Columns, options: AnyOptions): Effect.Effect<Refine, DbError> =>
+const narrowing =
+  ({ leaves, trees }: Parts): Narrow =>
+  (query) => {
+    const filtered = leaves.reduce((built, { column, op, value }) => built.filter(column, op, value), query)
+    return trees === undefined ? filtered : inParentheses(filtered, trees)
+  }
+
+const sizeOf = ({ choice }: Wanted): number => choice?.values.length ?? 0
+
+const longest = (where: ReadonlyArray<Wanted>): Wanted | undefined =>
+  where
+    .filter(({ choice }) => choice !== undefined && isLong(choice.values))
+    .reduce(
+      (long: Wanted | undefined, one) => (long === undefined || sizeOf(one) > sizeOf(long) ? one : long),
+      undefined
+    )
+
+/**
+ * `and=(…)`, for which the builder has no word: it writes column, operator and value with a dot between the last two, and
+ * every tree has a dot. By `or` it would be one with a caller's own `or` for the embedded database.
+ */
+const inParentheses = <Q extends Filterable>(query: Q, trees: string): Q => {
+  const dot = trees.indexOf(".")
+  return query.filter("and", trees.slice(0, dot), trees.slice(dot + 1))
+}
+
+/** With what the caller filters by itself. */
+export const filtered =
+  (rows: Narrow, { filter = (query) => query }: AnyOptions): Refine =>
+  (query) =>
+    filter(rows(query))
+
+/** With order and page; `rows` are those of `chosen`, or a part of them. */
+export const listed = (columns: Columns, rows: Narrow, options: AnyOptions): Effect.Effect<Refine, DbError> =>
   Effect.gen(function* () {
-    const rows = yield* chosen(columns, options)
-    return together([rows, ...(yield* inOrder(columns, options)), ...(yield* paged(columns, options))])
+    const refinements = [...(yield* inOrder(columns, options)), ...(yield* paged(columns, options))]
+    return together([filtered(rows, options), ...refinements])
   })
+
+/** Whether the parts together are what the whole would be: not where it depends on the order which rows these are. */
+export const isSumOfParts = (columns: Columns, { by, parts, values }: Chosen, options: AnyOptions): boolean => {
+  const { filter, limit = unlimited, offset = 0, orderBy = [] } = options
+  const isSorted = !isList(orderBy) || orderBy.length > 0
+  // A filter may say an order and a limit of its own.
+  if (parts.length < 2 || isSorted || filter !== undefined || offset > 0) return false
+  return limit >= (by === columns.key ? values : unlimited)
+}
 
 const together =
   (refinements: ReadonlyArray<Refine>): Refine =>

@@ -1,16 +1,31 @@
 /** The reading half of a table, where the type of the rows is not known. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Clock, Effect, FiberRef, Option } from "effect"
+import { Chunk, Clock, Effect, FiberRef, Option, Stream } from "effect"
 import type { DbError, RowNotFound } from "../../Errors.js"
 import { currentKey } from "../../RateLimit.js"
 import type { Response } from "../answer.js"
 import { keeping } from "../asyncContext.js"
 import * as Database from "../database.js"
-import { accessToken } from "../identity.js"
-import type { Columns, Scalar } from "./columns.js"
+import { accessToken, asMaker } from "../identity.js"
+import { stream as pagesOf } from "../stream.js"
+import { type Columns, isValues } from "./columns.js"
+import type { Scalar } from "./literal.js"
 import { Get, type Identity, Loader, resolver } from "./loader.js"
 import { mostRowsOf } from "./mostRows.js"
-import { type AnyOptions, chosen, listed, type TableQuery } from "./query.js"
+import {
+  type AnyOptions,
+  type AnyStreamOptions,
+  type Chosen,
+  chosen,
+  filtered,
+  isSumOfParts,
+  listed,
+  type Narrow,
+  type Page,
+  type Refine,
+  type TableQuery,
+  unlimited
+} from "./query.js"
 
 /** One per database, since batches are. */
 type Loaders = WeakMap<Database.Reader | Database.ReaderWriter, Loader>
@@ -65,6 +80,10 @@ export class Rows {
     )
   }
 
+  find(id: unknown): Effect.Effect<Option.Option<unknown>, DbError, Database.ReadDb | Database.Db> {
+    return unlessMissing(this.get(id))
+  }
+
   getMany(ids: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<unknown>, DbError, Database.ReadDb | Database.Db> {
     return Effect.gen(this, function* () {
       const scalars = yield* Effect.forEach(ids, (id) => this.keyed(id))
@@ -95,21 +114,82 @@ export class Rows {
     const { columns } = this
     return Effect.gen(this, function* () {
       const reading = yield* this.reading
-      const first = yield* this.page(reading, options)
-      return yield* columns.decodeRows(yield* this.completed(reading, options, first), "read")
+      const rows = yield* chosen(columns, options)
+      const found = isSumOfParts(columns, rows, options)
+        ? yield* this.parts(reading, rows, options)
+        : yield* this.pages(reading, rows.whole, options)
+      return yield* columns.decodeRows(found, "read")
     })
   }
 
-  private page({ db, identity }: Reading, options: AnyOptions): Effect.Effect<unknown, DbError> {
+  /** Whoever made it is who asks for each page. */
+  stream(options: AnyStreamOptions): Stream.Stream<unknown, DbError, Database.ReadDb | Database.Db> {
     const { columns } = this
-    return Effect.flatMap(listed(columns, options), (refine) =>
-      readAs(db, (client) => refine(client.from(columns.table).select(columns.selected)), identity.as)
+    const asUser = asMaker()
+    const pages = Effect.gen(this, function* () {
+      const { identity } = yield* this.reading
+      const rows = yield* chosen(columns, options)
+      const parts = isSumOfParts(columns, rows, options) ? rows.parts : [rows.whole]
+      const queries = yield* Effect.forEach(parts, (part) => listed(columns, part, options))
+      return Stream.concatAll(Chunk.fromIterable(queries.map((refine) => this.streamed(refine, options, identity.as))))
+    })
+    return Stream.unwrap(asUser(pages))
+  }
+
+  private streamed(
+    refine: Refine,
+    { pageSize }: AnyStreamOptions,
+    as: Identity["as"]
+  ): Stream.Stream<unknown, DbError, Database.ReadDb | Database.Db> {
+    const { columns } = this
+    const query = (client: SupabaseClient): TableQuery => refine(client.from(columns.table).select(columns.listed))
+    const rows: Stream.Stream<unknown, DbError, Database.ReadDb | Database.Db> =
+      as === undefined ? pagesOf(query, { pageSize }) : pagesOf(query, { pageSize, as })
+    return Stream.mapChunksEffect(rows, (page) =>
+      Effect.map(
+        Effect.forEach(page, (row) => columns.decodeRow(columns.renamed(row), "read")),
+        Chunk.unsafeFromArray
+      )
+    )
+  }
+
+  page(options: AnyOptions): Effect.Effect<Page<unknown>, DbError, Database.ReadDb | Database.Db> {
+    return Effect.all({ rows: this.list(options), total: this.count(options) }, { concurrency: 2 })
+  }
+
+  private pages(reading: Reading, rows: Narrow, options: AnyOptions): Effect.Effect<unknown, DbError> {
+    const { columns } = this
+    return Effect.map(
+      Effect.flatMap(this.requested(reading, rows, options), (first) => this.completed(reading, rows, options, first)),
+      (found) => (Array.isArray(found) ? found.map((row) => columns.renamed(row)) : found)
+    )
+  }
+
+  /** Each to its end; a row that changed sides meanwhile is there once. */
+  private parts(reading: Reading, { parts }: Chosen, options: AnyOptions): Effect.Effect<unknown, DbError> {
+    const { key } = this.columns
+    const wholly = { ...options, limit: unlimited }
+    return Effect.map(
+      Effect.forEach(parts, (part) => this.pages(reading, part, wholly), { concurrency: atOnce }),
+      (found) => {
+        const rows = new Map<unknown, unknown>()
+        for (const row of found.flat()) rows.set(isValues(row) ? row[key.column] : row, row)
+        return [...rows.values()]
+      }
+    )
+  }
+
+  private requested({ db, identity }: Reading, rows: Narrow, options: AnyOptions): Effect.Effect<unknown, DbError> {
+    const { columns } = this
+    return Effect.flatMap(listed(columns, rows, options), (refine) =>
+      readAs(db, (client) => refine(client.from(columns.table).select(columns.listed)), identity.as)
     )
   }
 
   /** What a limit asks for, also where the server gives no more at a time than its own `db-max-rows`. */
   private completed(
     reading: Reading,
+    chosen: Narrow,
     options: AnyOptions,
     rows: unknown,
     last = Array.isArray(rows) ? rows.length : 0
@@ -119,9 +199,9 @@ export class Rows {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       if (rows.length >= limit || !mostRowsOf(reading.db).mayCut(last, now)) return Effect.succeed(rows)
       const rest = { ...options, limit: limit - rows.length, offset: offset + rows.length }
-      return Effect.flatMap(this.page(reading, rest), (more) => {
+      return Effect.flatMap(this.requested(reading, chosen, rest), (more) => {
         if (!Array.isArray(more) || more.length === 0) return Effect.succeed(rows)
-        return this.completed(reading, options, [...rows, ...more], more.length)
+        return this.completed(reading, chosen, options, [...rows, ...more], more.length)
       })
     })
   }
@@ -129,19 +209,29 @@ export class Rows {
   count(options: AnyOptions): Effect.Effect<number, DbError, Database.ReadDb | Database.Db> {
     const { columns } = this
     return Effect.gen(this, function* () {
-      const refine = yield* chosen(columns, options)
-      const { db, identity } = yield* this.reading
-      const query = (client: SupabaseClient): TableQuery =>
-        refine(client.from(columns.table).select(columns.key.column, { count: "exact", head: true }))
-      const { count } = yield* "write" in db && identity.as === "service"
-        ? db.response(query, { as: "service" })
-        : db.response(query)
-      return count ?? 0
+      const { parts } = yield* chosen(columns, options)
+      const reading = yield* this.reading
+      const counts = yield* Effect.forEach(parts, (part) => this.counted(reading, filtered(part, options)), {
+        concurrency: atOnce
+      })
+      return counts.reduce((sum, count) => sum + count, 0)
     })
+  }
+
+  private counted({ db, identity }: Reading, rows: Refine): Effect.Effect<number, DbError> {
+    const { columns } = this
+    const query = (client: SupabaseClient): TableQuery =>
+      rows(client.from(columns.table).select(columns.key.column, { count: "exact", head: true }))
+    const asked =
+      "write" in db && identity.as === "service" ? db.response(query, { as: "service" }) : db.response(query)
+    return Effect.map(asked, ({ count }) => count ?? 0)
   }
 }
 
-const unlessMissing = (row: Effect.Effect<unknown, DbError>): Effect.Effect<Option.Option<unknown>, DbError> =>
+/** Parts of one question that are asked at the same time. */
+const atOnce = 4
+
+const unlessMissing = <R>(row: Effect.Effect<unknown, DbError, R>): Effect.Effect<Option.Option<unknown>, DbError, R> =>
   Effect.catchIf(Effect.asSome(row), isMissing, () => Effect.succeedNone)
 
 const isMissing = (error: DbError): error is RowNotFound => error._tag === "RowNotFound" && error.details === ""

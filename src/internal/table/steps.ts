@@ -6,8 +6,9 @@ import { type Expected, expected } from "../transaction/guards.js"
 import { type Countable, Counted, type Increment, type Widened } from "../transaction/increment.js"
 import { type Plan, PlannedStep, type Step } from "../transaction/planned.js"
 import type { Ref } from "../transaction/reference.js"
-import { type Columns, equality, isValues, type Values } from "./columns.js"
-import { type AnyOptions, type ListOptions, listed } from "./query.js"
+import { type Columns, isValues, type Values } from "./columns.js"
+import { equality } from "./literal.js"
+import { type AnyOptions, chosen, type ListOptions, listed } from "./query.js"
 import type { Rows } from "./rows.js"
 
 /**
@@ -152,8 +153,10 @@ export class Steps {
 
   list({ lock, ...options }: AnyOptions & AnyGuarded = {}): PlannedStep {
     const { selected, table } = this.columns
+    // A transaction is sent in a body, which has room for any list.
+    const rows = Effect.flatMap(chosen(this.columns, options), ({ whole }) => listed(this.columns, whole, options))
     return this.step(
-      Effect.map(listed(this.columns, options), (refine) => ({
+      Effect.map(rows, (refine) => ({
         query: (client) => refine(client.from(table).select(selected)),
         lock
       })),
@@ -221,7 +224,7 @@ export class Steps {
     const set =
       counted.length === 0 ? changes : Object.fromEntries(entries.filter(([, to]) => !(to instanceof Counted)))
     return Effect.gen(this, function* () {
-      const values = yield* this.columns.encodeChanges(set, id, true)
+      const values = yield* this.columns.encodeChanges(set, id, true, counted.length > 0 || undefined)
       if (counted.length === 0) return { values, by: undefined }
       const amounts = yield* Effect.forEach(counted, ([name, change]) =>
         Effect.map(this.columns.encodeAmount(name, change.amount, id), (amount) => ({ ...amount, by: change.by }))

@@ -1,11 +1,11 @@
 /** `Db.table`: a table's rows as values of a schema. */
-import type { Effect, Schema, Types } from "effect"
+import type { Effect, Option, Schema, Stream, Types } from "effect"
 import type { DbError } from "../../Errors.js"
 import type * as Database from "../database.js"
 import { asMade } from "../identity.js"
 import { ofTable } from "../spans.js"
 import { Columns, type TableSchema } from "./columns.js"
-import type { CountOptions, ListOptions } from "./query.js"
+import type { CountOptions, ListOptions, Page, TableStreamOptions, Where } from "./query.js"
 import { Rows } from "./rows.js"
 import { Steps, type TableSteps } from "./steps.js"
 import { type UpdateOptions, Writes } from "./writes.js"
@@ -34,27 +34,51 @@ export interface TableOptions<S extends TableSchema> {
   readonly cast?: { readonly [K in keyof Fields<S>]?: string } | undefined
 }
 
-/**
- * What is inserted: the columns of the schema, those that the database fills being optional.
- *
- * @since 0.1.0
- * @category models
- */
-export type Insert<S extends TableSchema, Generated> = Types.Simplify<
-  Omit<Fields<S>, Extract<keyof Fields<S>, Generated>> & {
-    readonly [K in Extract<keyof Fields<S>, Generated>]?: Fields<S>[K] | undefined
-  }
+/** What a column is in the database's rows. */
+type EncodedOf<F extends Schema.Struct.Field> =
+  Schema.Struct.Encoded<{ readonly column: F }> extends infer E ? E[keyof E] : never
+
+/** Those that may hold NULL: an insert that leaves one out leaves it to the database. */
+type Nullable<S extends TableSchema> = {
+  [K in keyof S["fields"]]: null extends EncodedOf<S["fields"][K]> ? K : never
+}[keyof S["fields"]]
+
+/** A schema with what is inserted and what is changed beside what is read: `Model.Class` of `@effect/sql`. */
+interface Variants {
+  readonly insert: Schema.Schema.AnyNoContext
+  readonly update: Schema.Schema.AnyNoContext
+}
+
+/** What the schema makes by itself may be left out, as what may be NULL. */
+type Omittable<A> = { [K in keyof A]: undefined extends A[K] ? K : null extends A[K] ? K : never }[keyof A]
+
+/** With these of its columns optional. */
+type Leaving<A, Names> = Types.Simplify<
+  Omit<A, Extract<keyof A, Names>> & { readonly [K in Extract<keyof A, Names>]?: A[K] | undefined }
 >
 
 /**
- * What an update may change: any of the columns.
+ * What is inserted: the columns of the schema, those that the database fills being optional, and those that may be NULL. Of
+ * a schema with variants, what its `insert` says.
  *
  * @since 0.1.0
  * @category models
  */
-export type Update<S extends TableSchema> = Types.Simplify<{
-  readonly [K in keyof Fields<S>]?: Fields<S>[K] | undefined
-}>
+export type Insert<S extends TableSchema, Generated> = S extends Variants
+  ? Leaving<Schema.Schema.Type<S["insert"]>, Omittable<Schema.Schema.Type<S["insert"]>>>
+  : Leaving<Fields<S>, Generated | Nullable<S>>
+
+/**
+ * What an update may change: any of the columns. Of a schema with variants, of those that its `update` has.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Update<S extends TableSchema> = S extends Variants
+  ? Changes<Schema.Schema.Type<S["update"]>>
+  : Changes<Fields<S>>
+
+type Changes<A> = Types.Simplify<{ readonly [K in keyof A]?: A[K] | undefined }>
 
 export type { UpdateOptions }
 
@@ -81,13 +105,27 @@ export interface Table<Row, New, Changes, Id, Needs> extends TableSteps<Row, New
    * `Db.withAccessToken` has their own. A key that is missing or makes no sense fails its own call only.
    */
   readonly get: (id: Id) => Effect.Effect<Row, DbError, Needs>
+  /** As `get`, but `None` where no row has this key. */
+  readonly find: (id: Id) => Effect.Effect<Option.Option<Row>, DbError, Needs>
   /** The rows with these keys in the order of the keys; keys without a row are left out. */
   readonly getMany: (ids: ReadonlyArray<Id>) => Effect.Effect<ReadonlyArray<Row>, DbError, Needs>
+  /**
+   * The rows of `where`, in order. A list of values in it that is too long for an address is asked for in parts, each to its
+   * end, where that gives the same rows: without `orderBy`, `offset` and `filter`, and without a `limit` that could cut. The
+   * rows then come part by part.
+   */
   readonly list: (options?: ListOptions<Row>) => Effect.Effect<ReadonlyArray<Row>, DbError, Needs>
   /** As `list`, for the rows in which each word of `query` is found. */
   readonly search: (
     options: ListOptions<Row> & { readonly query: string }
   ) => Effect.Effect<ReadonlyArray<Row>, DbError, Needs>
+  /**
+   * The rows of a page and how many all pages have: a `list` and a `count` at the same time. By key, pages cost the same
+   * however far they are, and need no total: `list({ where: { id: Db.gt(last) }, limit: 50 })`.
+   */
+  readonly page: (options: ListOptions<Row> & { readonly limit: number }) => Effect.Effect<Page<Row>, DbError, Needs>
+  /** All rows of a `list`, page by page as somebody wants them, decoded; see `Db.stream`. */
+  readonly stream: (options?: TableStreamOptions<Row>) => Stream.Stream<Row, DbError, Needs>
   readonly count: (options?: CountOptions<Row>) => Effect.Effect<number, DbError, Needs>
   /** Gives the row as the database made it. */
   readonly create: (row: New) => Effect.Effect<Row, DbError, Database.Db>
@@ -95,10 +133,21 @@ export interface Table<Row, New, Changes, Id, Needs> extends TableSteps<Row, New
   readonly createMany: (rows: ReadonlyArray<New>) => Effect.Effect<ReadonlyArray<Row>, DbError, Database.Db>
   /** Gives the row as it is now; `RowNotFound` when no row has this key. Without changes nothing is written. */
   readonly update: (id: Id, changes: Changes, options?: UpdateOptions) => Effect.Effect<Row, DbError, Database.Db>
+  /**
+   * Changes all rows that `where` finds, and gives them as they are now. `where` names a column at least. A list of values
+   * that is too long for an address goes as one transaction (see `Db.transaction`): all rows or none.
+   */
+  readonly updateMany: (
+    where: Where<Row>,
+    changes: Changes,
+    options?: UpdateOptions
+  ) => Effect.Effect<ReadonlyArray<Row>, DbError, Database.Db>
   /** Inserts, or changes the row that is there. Retried as idempotent where the row names what decides that. */
   readonly upsert: (row: New, options?: UpsertOptions<Row>) => Effect.Effect<Row, DbError, Database.Db>
   /** Gives the row as it was; `RowNotFound` when no row has this key. */
   readonly remove: (id: Id) => Effect.Effect<Row, DbError, Database.Db>
+  /** Removes all rows that `where` finds, as `updateMany` changes them, and gives them as they were. */
+  readonly removeMany: (where: Where<Row>) => Effect.Effect<ReadonlyArray<Row>, DbError, Database.Db>
 }
 
 type KeyOf<O> = O extends { readonly key: infer K extends string } ? K : "id"
@@ -119,6 +168,12 @@ export type TableOf<S extends TableSchema, O = unknown> = Table<
   O extends { readonly as: "service" } ? Database.Db : Database.ReadDb
 >
 
+/** A table without `id` has to name its key. */
+type Keyed<S extends TableSchema, O> =
+  KeyOf<O> extends keyof Fields<S> ? unknown : { readonly key: keyof Fields<S> & string }
+
+type WithId = TableSchema & { readonly fields: { readonly id: Schema.Struct.Field } }
+
 type AnyTable = Table<unknown, unknown, unknown, unknown, Database.ReadDb | Database.Db>
 
 interface AnyTableOptions {
@@ -131,7 +186,7 @@ interface AnyTableOptions {
 
 /**
  * A table of yours as typed operations: `get`, `getMany`, `list`, `search`, `count`, `create`, `createMany`, `update`,
- * `upsert`, `remove`.
+ * `updateMany`, `upsert`, `remove`, `removeMany`.
  *
  * The schema is a `Schema.Struct` or `Schema.Class` whose encoded side is what PostgREST gives; its columns are selected
  * and no others. Reading uses the read pool and needs `ReadDb` (`Db` with `as: "service"`), writing the write pool and
@@ -164,9 +219,9 @@ interface AnyTableOptions {
 export function table<S extends TableSchema, const O extends TableOptions<S>>(
   name: string,
   schema: S,
-  options: O
+  options: O & Keyed<S, O>
 ): TableOf<S, O>
-export function table<S extends TableSchema>(name: string, schema: S): TableOf<S>
+export function table<S extends WithId>(name: string, schema: S): TableOf<S>
 export function table(
   name: string,
   schema: TableSchema,
@@ -178,15 +233,21 @@ export function table(
   const made: AnyTable = {
     name,
     get: (id) => asMade(ofTable("SELECT", name, rows.get(id))),
+    find: (id) => asMade(ofTable("SELECT", name, rows.find(id))),
     getMany: (ids) => asMade(ofTable("SELECT", name, rows.getMany(ids))),
     list: (options = {}) => asMade(ofTable("SELECT", name, rows.list(options))),
     search: (options) => asMade(ofTable("SELECT", name, rows.list(options))),
+    page: (options) => asMade(ofTable("SELECT", name, rows.page(options))),
+    stream: (options = {}) => rows.stream(options),
     count: (options = {}) => asMade(ofTable("SELECT", name, rows.count(options))),
     create: (row) => asMade(ofTable("INSERT", name, writes.create(row))),
     createMany: (many) => asMade(ofTable("INSERT", name, writes.createMany(many))),
     update: (id, changes, options) => asMade(ofTable("UPDATE", name, writes.update(id, changes, options))),
+    updateMany: (where, changes, options) =>
+      asMade(ofTable("UPDATE", name, writes.updateMany(where, changes, options))),
     upsert: (row, options) => asMade(ofTable("UPSERT", name, writes.upsert(row, options))),
     remove: (id) => asMade(ofTable("DELETE", name, writes.remove(id))),
+    removeMany: (where) => asMade(ofTable("DELETE", name, writes.removeMany(where))),
     getStep: (id, options) => steps.get(id, options),
     listStep: (options) => steps.list(options),
     createStep: (row) => steps.create(row),

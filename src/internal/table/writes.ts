@@ -5,7 +5,9 @@ import { type DbError, RowNotFound } from "../../Errors.js"
 import * as Accessors from "../accessors.js"
 import type { Response } from "../answer.js"
 import * as Database from "../database.js"
-import { type Columns, equality, type Values } from "./columns.js"
+import { type Columns, isValues, type Values } from "./columns.js"
+import { equality } from "./literal.js"
+import { type Chosen, chosen, type Narrow } from "./query.js"
 import type { Rows } from "./rows.js"
 
 /**
@@ -139,6 +141,74 @@ export class Writes {
           .select(selected)
           .single()
       )
+    )
+  }
+
+  updateMany(where: unknown, changes: unknown, options?: UpdateOptions): Written<ReadonlyArray<unknown>> {
+    const { selected, table } = this.columns
+    return Effect.gen(this, function* () {
+      const rows = yield* this.aimed(where)
+      const values = yield* this.columns.encodeChanges(changes, "")
+      if (Object.keys(values).length === 0) {
+        return yield* this.each(rows.parts, (part) => (client) => part(client.from(table).select(selected)))
+      }
+      // What changes the column that parts are told apart by could be found again by the next of them.
+      const canBeParted = rows.by === this.columns.key && !(rows.by.column in values)
+      return yield* this.all(
+        rows,
+        canBeParted,
+        (part) => (client) => part(client.from(table).update(values).select(selected)),
+        options
+      )
+    })
+  }
+
+  removeMany(where: unknown): Written<ReadonlyArray<unknown>> {
+    const { key, selected, table } = this.columns
+    return Effect.flatMap(this.aimed(where), (rows) =>
+      this.all(rows, rows.by === key, (part) => (client) => part(client.from(table).delete().select(selected)))
+    )
+  }
+
+  /** Who writes says which rows: no columns would be every row. */
+  private aimed(where: unknown): Effect.Effect<Chosen, DbError> {
+    return Effect.flatMap(chosen(this.columns, { where }), (rows) =>
+      isValues(where) && Object.keys(where).length > 0
+        ? Effect.succeed(rows)
+        : this.columns.refuse(
+            "filter",
+            "where",
+            "it names no column, which would mean every row; for that use Db.write"
+          )
+    )
+  }
+
+  private each(
+    parts: ReadonlyArray<Narrow>,
+    query: (part: Narrow) => (client: SupabaseClient) => PromiseLike<Response>,
+    options?: UpdateOptions
+  ): Written<ReadonlyArray<unknown>> {
+    return Effect.flatMap(Database.Db, (db) =>
+      Effect.flatMap(
+        Effect.forEach(parts, (part): Effect.Effect<unknown, DbError> => db.write(query(part), options)),
+        (found) => this.columns.decodeRows(found.flat(), "write")
+      )
+    )
+  }
+
+  /** All of them or none: what is too long for an address is sent as a transaction, whose body has room. */
+  private all(
+    rows: Chosen,
+    canBeParted: boolean,
+    query: (part: Narrow) => (client: SupabaseClient) => PromiseLike<Response>,
+    options?: UpdateOptions
+  ): Written<ReadonlyArray<unknown>> {
+    if (rows.parts.length < 2) return this.each([rows.whole], query, options)
+    // A step gives back 1000 rows at most, and a part has fewer keys.
+    const steps = (canBeParted ? rows.parts : [rows.whole]).map(query)
+    return Effect.flatMap(
+      Accessors.transaction(steps),
+      (results): Effect.Effect<ReadonlyArray<unknown>, DbError> => this.columns.decodeRows(results.flat(), "write")
     )
   }
 
