@@ -19,7 +19,6 @@ import {
   type WriteOptions
 } from "./database.js"
 import { accessToken, asMade } from "./identity.js"
-import { invalidRequest } from "./invalidRequest.js"
 import type { TransactionOptions } from "./transaction/options.js"
 
 /**
@@ -87,7 +86,7 @@ export type RpcData = Result<ReturnType<SupabaseClient["rpc"]>>
 
 /**
  * Calls a function of the database: by POST on a write connection or, with `{ get: true }`, by GET on a read connection.
- * An argument that is `undefined` is refused (`INVALID_REQUEST`): leave it out where the function's default is meant.
+ * An argument that is `undefined` is left out, as supabase-js does: the function's default is taken.
  *
  * @example
  * import { Db } from "effect-supabase-pool"
@@ -112,19 +111,10 @@ export function rpc(
   args: Record<string, unknown> = {},
   options: RpcOptions = {}
 ): Effect.Effect<RpcData, DbError, ReadDb | Db> {
-  const unsaid = Object.entries(args).find(([, value]) => value === undefined)
-  if (unsaid !== undefined) return Effect.fail(undefinedArgument(name, unsaid[0]))
   return options.get === true
     ? read((client) => client.rpc(name, args, { get: true }))
     : write((client) => client.rpc(name, args), options)
 }
-
-/** JSON would leave it out, and the function would run with a default that nobody asked for. */
-const undefinedArgument = (name: string, argument: string): DbError =>
-  invalidRequest(
-    `the argument ${argument} of ${name} is undefined`,
-    "Leave it out where the function's default is meant, or say null."
-  )
 
 /**
  * Several steps, all or none, executed once however often they arrive: what each gives, in order. A step is a function of
