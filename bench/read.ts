@@ -16,7 +16,9 @@ const peers = [
 
 const goals = [
   { id: "read", name: "Db.read", made: "dbRead", goal: 4 },
-  { id: "promise", name: "executeWithPool", made: "promiseRead", goal: 3.5 }
+  { id: "promise", name: "executeWithPool", made: "promiseRead", goal: 3.5 },
+  { id: "pooledFetch", name: "supabase-js with pooledFetch", made: "pooledFetchRead", goal: 2 },
+  { id: "pooledClient", name: "createPooledClient", made: "pooledClientRead", goal: 3 }
 ] as const
 
 export const question: Question = {

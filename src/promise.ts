@@ -11,12 +11,15 @@
  *
  * @since 0.1.0
  */
+import type { createClient } from "@supabase/supabase-js"
 import { globalValue } from "effect/GlobalValue"
 import type { Load, PoolOptionsInput, SupabaseOptionsInput } from "./Config.js"
+import { clientOn } from "./internal/promise/client.js"
 import { optimizedConfig, type PoolConfigObject } from "./internal/promise/config.js"
 import { type Members, membersOf } from "./internal/promise/facade.js"
 import { Host } from "./internal/promise/host.js"
-import { fromEnvironment, fromOptions } from "./internal/promise/layers.js"
+import { Hosts } from "./internal/promise/hosts.js"
+import { fromOptions } from "./internal/promise/layers.js"
 
 export type { Connection } from "./Connection.js"
 export type { PoolConfigObject } from "./internal/promise/config.js"
@@ -34,9 +37,14 @@ export type { Get, MarketplaceMembers, Repository } from "./internal/promise/mar
 export { SupabaseConnectionPool } from "./internal/promise/pool.js"
 export type { DatabaseHealth, PoolStatus, QueryFigures, QueryMetrics, SlowQuery } from "./internal/promise/status.js"
 
-const shared: Members = globalValue(Symbol.for("effect-supabase-pool/promise"), () =>
-  membersOf(new Host(fromEnvironment))
-)
+interface Shared extends Members {
+  readonly createPooledClient: typeof createClient
+}
+
+const shared: Shared = globalValue(Symbol.for("effect-supabase-pool/promise"), () => {
+  const hosts = new Hosts()
+  return { ...membersOf(hosts.shared), createPooledClient: clientOn((url) => hosts.of(url)) }
+})
 
 /**
  * The marketplace, transactions and health on the process's pools.
@@ -78,6 +86,62 @@ export const db: Members["db"] = shared.db
  * @category accessors
  */
 export const executeWithPool: Members["executeWithPool"] = shared.executeWithPool
+
+/**
+ * The platform's `fetch` over the process's pools: one line moves an application in.
+ *
+ * What is for the database (`/rest/v1/`) goes through the read pool where it is GET or HEAD, and through the write pool else,
+ * with the key and the token that it carries itself: the pool adds none. So row level security sees the users that it saw, and
+ * the environment needs no keys for it, only the address. Auth, storage and functions of the project go out by the global
+ * `fetch`, as without the pool: they hold no connection of the database, and what they send may be large or last. Another
+ * host is refused (`QueryError`, nothing is sent).
+ *
+ * Answers are answers, whatever their status. What may be repeated is, up to `maxRetries` times. Rejects with the errors of
+ * `Db` where no answer came, and with the reason of the caller's signal where that aborted it. A body is read to its end
+ * before it is sent, an answer before it is given; an answer that is larger than `maxAnswer` is an error.
+ *
+ * @example
+ * import { createClient } from "@supabase/supabase-js"
+ * import { pooledFetch } from "effect-supabase-pool/promise"
+ *
+ * const supabase = createClient("https://abcdefgh.supabase.co", "<anon key>", { global: { fetch: pooledFetch } })
+ * const { data } = await supabase.from("products").select("title").limit(10)
+ * console.log(data)
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const pooledFetch: Members["pooledFetch"] = shared.pooledFetch
+
+/**
+ * supabase-js's `createClient`, its database requests through the pools, and with a builder that costs less.
+ *
+ * Types, options and answers are those of `createClient`. supabase-js repeats nothing by itself in it, since the pool does;
+ * `.retry(false)` keeps the pool from it too. Auth, storage, functions and realtime are left alone. An address that is not the
+ * environment's has pools of its own, once per process, with the options of the environment; `gracefulShutdown()` closes them
+ * with the others.
+ *
+ * @example
+ * import { createPooledClient } from "effect-supabase-pool/promise"
+ *
+ * interface Database {
+ *   public: {
+ *     Tables: {
+ *       products: { Row: { title: string }; Insert: { title: string }; Update: { title?: string }; Relationships: [] }
+ *     }
+ *     Views: {}
+ *     Functions: {}
+ *   }
+ * }
+ *
+ * const supabase = createPooledClient<Database>("https://abcdefgh.supabase.co", "<anon key>")
+ * const { data } = await supabase.from("products").select("title").limit(10)
+ * for (const { title } of data ?? []) console.log(title)
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const createPooledClient: typeof createClient = shared.createPooledClient
 
 /**
  * The process's pools, for code that takes connections itself.

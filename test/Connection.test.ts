@@ -371,7 +371,7 @@ describe("what supabase-js does beside", () => {
   it.effect("realtime says that a pooled client has none", () =>
     against(rows)(() =>
       onRead(async ({ client }) => {
-        expect(() => client.channel("room").subscribe()).toThrow("A pooled client has no realtime")
+        expect(() => client.channel("room").subscribe()).toThrow("This client has no realtime")
       })
     )
   )

@@ -18,7 +18,8 @@ class NoRealtime {
 /** Node 20 has no WebSocket, and supabase-js wants one when it is made. */
 const realtime = { transport: NoRealtime as unknown as new () => WebSocketLike }
 
-export const stockClient = (url: string): SupabaseClient => createClient(url, "anon", { realtime })
+export const stockClient = (url: string, fetch?: typeof globalThis.fetch): SupabaseClient =>
+  createClient(url, "anon", { realtime, ...(fetch === undefined ? {} : { global: { fetch } }) })
 
 export const stock: Make = async (url = "") => {
   const client = stockClient(url)

@@ -43,3 +43,35 @@ export const withoutRetries = (query: object): void => {
 /** What a builder is about to send as JSON; undefined where it only reads. */
 export const bodyOf = (query: unknown): unknown =>
   typeof query === "object" && query !== null && "body" in query ? query.body : undefined
+
+/** Calls `after` with what a method gives, from now on. */
+const following = (target: object, name: string, after: (given: object) => void): void => {
+  const method: unknown = Reflect.get(target, name)
+  if (typeof method !== "function") return
+  Reflect.set(target, name, (...args: ReadonlyArray<unknown>): unknown => {
+    const given: unknown = Reflect.apply(method, target, args)
+    if (typeof given === "object" && given !== null) after(given)
+    return given
+  })
+}
+
+const verbs = ["select", "insert", "upsert", "update", "delete"] as const
+
+/**
+ * The builders of a `PostgrestClient` repeat nothing by themselves, whatever `retry` is called with; `once` is told of those
+ * that nobody is to repeat.
+ */
+export const leaveRetriesToPool = (rest: object, once: (builder: object) => void): void => {
+  const built = (builder: object): void => {
+    Reflect.set(builder, "retry", (enabled: unknown): object => {
+      if (enabled === false) once(builder)
+      return builder
+    })
+  }
+  Reflect.set(rest, "retry", unsaid)
+  following(rest, "from", (query) => {
+    for (const verb of verbs) following(query, verb, built)
+  })
+  following(rest, "rpc", built)
+  following(rest, "schema", (other) => leaveRetriesToPool(other, once))
+}

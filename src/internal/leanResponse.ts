@@ -108,6 +108,7 @@ export class LeanResponse implements Response {
   readonly url: string
   readonly redirected = false
   readonly type = "default"
+  readonly #raw: RawHeaders
   readonly #body: Buffer
   readonly #instead: string | undefined
   #used = false
@@ -118,6 +119,7 @@ export class LeanResponse implements Response {
     this.status = status
     this.statusText = statusText
     this.headers = new LeanHeaders(raw)
+    this.#raw = raw
     this.#body = body
     this.#instead = instead
   }
@@ -154,7 +156,14 @@ export class LeanResponse implements Response {
     return this.text().then((body) => JSON.parse(body))
   }
   clone(): Response {
-    return this.#inflate().clone()
+    if (this.#full !== undefined) return this.#full.clone()
+    if (this.#used) throw new TypeError(unusable)
+    return new LeanResponse(this.url, this.status, this.statusText, this.#raw, this.#body, this.#instead)
+  }
+  /** Without what a builder was to read in place of it. */
+  asItCame(): Response {
+    if (this.#instead === undefined) return this
+    return new LeanResponse(this.url, this.status, this.statusText, this.#raw, this.#body)
   }
   async arrayBuffer(): Promise<ArrayBuffer> {
     return this.#inflate().arrayBuffer()
@@ -168,4 +177,18 @@ export class LeanResponse implements Response {
   async formData(): Promise<FormData> {
     return this.#inflate().formData()
   }
+}
+
+/** Whether they have the platform's classes above them. */
+let related = false
+
+/**
+ * From now on `instanceof Response` and `instanceof Headers` are true of them, for whoever takes one from a `fetch`. Not on
+ * import: Node loads its own `fetch` with the first look at these names.
+ */
+export const relate = (): void => {
+  if (related) return
+  related = true
+  Object.setPrototypeOf(LeanResponse.prototype, Response.prototype)
+  Object.setPrototypeOf(LeanHeaders.prototype, Headers.prototype)
 }

@@ -7,7 +7,7 @@ import { type PlainHeaders, plainHeaders, userAgent } from "./plainRequest.js"
 import { withArguments } from "./rpcArguments.js"
 import { withoutSecrets } from "./words.js"
 
-type Fetch = typeof globalThis.fetch
+export type Fetch = typeof globalThis.fetch
 
 /** Told of what was refused: the builder makes words of what `fetch` rejects with. */
 type Refuse = (error: QueryError) => void
@@ -31,7 +31,10 @@ export class NoRealtime implements WebSocketLike {
   declare readonly removeEventListener: WebSocketLike["removeEventListener"]
 
   constructor() {
-    throw new Error("A pooled client has no realtime: it owns one HTTP socket. Use createClient for channels.")
+    throw new Error(
+      "This client has no realtime: a pooled connection owns one HTTP socket, and Node has a WebSocket from 22 on. " +
+        "Use createClient for channels, on Node 20 with realtime.transport."
+    )
   }
 }
 
@@ -101,7 +104,7 @@ interface Keys extends PlainHeaders {
  * With one of these a server on the way could make another request of one that was let through by its method, or send
  * it to somebody else.
  */
-const misleading: ReadonlySet<string> = new Set([
+export const misleading: ReadonlySet<string> = new Set([
   "host",
   "x-http-method",
   "x-http-method-override",
@@ -152,7 +155,7 @@ const inPlaceOfHidden =
   }
 
 /** Adds what every request carries. What the request says itself wins; the builder names headers in lower case too. */
-const sendingAlso =
+export const sendingAlso =
   (fixed: PlainHeaders, fetch: Fetch, refuse: Refuse): Fetch =>
   (input, init) => {
     const own = plainHeaders(init?.headers)
@@ -171,7 +174,7 @@ const sendingAlso =
   }
 
 /** Nothing is decoded in most paths: no table's name has a percent sign in it. */
-const leadsOut = (url: string, base: string): boolean => {
+export const leadsOut = (url: string, base: string): boolean => {
   if (!url.startsWith(base)) return true
   const percent = url.indexOf("%", base.length)
   if (percent === -1) return false
@@ -184,7 +187,7 @@ const leadsOut = (url: string, base: string): boolean => {
  * A table's name is part of a path, and `../../auth/v1/admin/users` would lead to the service role's other doors.
  * The builder has parsed the URL, so only dots and slashes in code are left to hide behind.
  */
-const within =
+export const within =
   (base: string, fetch: Fetch, refuse: Refuse): Fetch =>
   (input, init) => {
     if (typeof input !== "string" || !leadsOut(input, base)) return fetch(input, init)

@@ -132,6 +132,13 @@ const promiseWays: Readonly<Record<string, Way>> = {
       look()
       if (error) throw error
     }, "write"),
+  "a fetch": async (db, look) => {
+    const response = await db.pooledFetch(`${url}/rest/v1/things`, { headers: { apikey: "mine" } })
+    look()
+    await response.json()
+  },
+  "a fetch that is aborted": (db, look) =>
+    db.pooledFetch(`${url}/rest/v1/things`, { method: "POST", body: "{}", signal: AbortSignal.timeout(2) }).catch(look),
   "a callback that throws": (db, look) =>
     db
       .executeWithPool(async (client) => {

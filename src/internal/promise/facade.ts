@@ -7,6 +7,7 @@ import type { TransactionOptions } from "../../Transaction.js"
 import type { Outcome } from "../answer.js"
 import { outside } from "../asyncContext.js"
 import { type ExecuteOptions, execute, type Operation } from "./execute.js"
+import { fetchOn } from "./fetch.js"
 import type { Host } from "./host.js"
 import { type MarketplaceMembers, marketplaceOn } from "./marketplace.js"
 import { SupabaseConnectionPool } from "./pool.js"
@@ -84,6 +85,8 @@ export interface PromiseDb extends MarketplaceMembers {
 export interface Members {
   readonly db: PromiseDb
   readonly executeWithPool: <A>(operation: Operation<A>, mode?: Mode, options?: ExecuteOptions) => Promise<A>
+  /** The platform's `fetch` over these pools: see `pooledFetch`. */
+  readonly pooledFetch: typeof globalThis.fetch
   readonly getConnectionPool: () => SupabaseConnectionPool
   readonly getPooledClient: () => PooledSupabaseClient
   readonly checkDatabaseHealth: () => Promise<DatabaseHealth>
@@ -127,6 +130,7 @@ export const membersOf = (host: Host): Members => {
   return {
     db: { ...marketplaceOn(host), transaction, health: { check, getMetrics: pool.getMetrics } },
     executeWithPool,
+    pooledFetch: fetchOn(host),
     getConnectionPool: () => pool,
     getPooledClient: () => client,
     checkDatabaseHealth: check,

@@ -2,7 +2,7 @@
  * What stands behind the Promise API: one `ManagedRuntime`, made when it is first needed and made anew after a shutdown.
  */
 import { Cause, Context, Effect, Exit, type Fiber, FiberRef, type Layer, ManagedRuntime, Option, Runtime } from "effect"
-import type { ConfigInvalid } from "../../Config.js"
+import { type ConfigInvalid, SupabaseConfig } from "../../Config.js"
 import * as Db from "../../Db.js"
 import { PoolClosed } from "../../Errors.js"
 import * as Health from "../../Health.js"
@@ -23,6 +23,8 @@ export interface Running {
   readonly write: Pool.ConnectionPool
   readonly metrics: Metrics.OperationMetrics
   readonly health: Health.HealthService
+  /** The project's address, without a slash at its end. */
+  readonly base: string
   readonly close: Effect.Effect<void>
 }
 
@@ -51,9 +53,12 @@ const start = (layer: Layer.Layer<Services, ConfigInvalid>): Running => {
     write: Context.get(context, Pool.WritePool),
     metrics: Context.get(context, Metrics.Metrics),
     health: Context.get(context, Health.Health),
+    base: Context.get(context, SupabaseConfig).url,
     close: managed.disposeEffect
   }
 }
+
+type Begin<A, E> = (running: Running, settle: (exit: Exit.Exit<A, E>) => void) => void
 
 export class Host {
   private running: Running | undefined = undefined
@@ -61,9 +66,14 @@ export class Host {
   private closed = false
   private readonly keepAlive = new KeepAlive()
   private readonly layer: Layer.Layer<Services, ConfigInvalid>
+  private readonly keyless: Layer.Layer<Services, ConfigInvalid> | undefined
+  /** What is up has no keys of its own: why it has none. */
+  private lacking: { readonly why: unknown } | undefined = undefined
 
-  constructor(layer: Layer.Layer<Services, ConfigInvalid>) {
+  /** `keyless`: what serves those who bring their own keys, where `layer` cannot be built. */
+  constructor(layer: Layer.Layer<Services, ConfigInvalid>, keyless?: Layer.Layer<Services, ConfigInvalid>) {
     this.layer = layer
+    this.keyless = keyless
   }
 
   /** What is up now, without starting anything. */
@@ -73,10 +83,33 @@ export class Host {
 
   /** Starts what is not up. Throws `ConfigInvalid`, and `PoolClosed` after `close`. */
   get started(): Running {
+    const running = this.fetching
+    if (this.lacking !== undefined) throw this.lacking.why
+    return running
+  }
+
+  /** The same for requests that carry their own keys: those of the environment may be missing. */
+  get fetching(): Running {
     if (this.closed) throw new PoolClosed({ pool: "write", sent: false })
     // Whoever comes first: what is started belongs to all of them.
-    this.running ??= inNone(() => start(this.layer))
+    this.running ??= inNone(() => this.start())
     return this.running
+  }
+
+  private start(): Running {
+    this.lacking = undefined
+    try {
+      return start(this.layer)
+    } catch (why) {
+      if (this.keyless === undefined) throw why
+      try {
+        const running = start(this.keyless)
+        this.lacking = { why }
+        return running
+      } catch {
+        throw why
+      }
+    }
   }
 
   /** One fiber and one promise. Rejects with the error itself. */
@@ -93,9 +126,18 @@ export class Host {
   }
 
   /** A promise of what `begin` settles, as `run` without a fiber where none is needed. */
-  promise<A, E>(begin: (running: Running, settle: (exit: Exit.Exit<A, E>) => void) => void): Promise<A> {
+  promise<A, E>(begin: Begin<A, E>): Promise<A> {
+    return this.promiseOn(() => this.started, begin)
+  }
+
+  /** As `promise`, for requests that carry their own keys. */
+  promiseOfFetch<A, E>(begin: Begin<A, E>): Promise<A> {
+    return this.promiseOn(() => this.fetching, begin)
+  }
+
+  private promiseOn<A, E>(start: () => Running, begin: Begin<A, E>): Promise<A> {
     return new Promise((resolve, reject) => {
-      const running = this.started
+      const running = start()
       outside(() => this.keepAlive.hold())
       try {
         begin(running, (exit) => {

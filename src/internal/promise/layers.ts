@@ -1,5 +1,5 @@
 /** What the Promise API runs on, from the environment or from values. */
-import { Effect, Layer, Logger } from "effect"
+import { ConfigProvider, Effect, Layer, Logger } from "effect"
 import * as Config from "../../Config.js"
 import * as Db from "../../Db.js"
 import * as Health from "../../Health.js"
@@ -10,7 +10,7 @@ import * as Cores from "../cores.js"
 import { Operations } from "../operations.js"
 import { BackgroundClock } from "./clock.js"
 
-export type Services = Db.Provided | Operations | Health.Health
+export type Services = Db.Provided | Operations | Health.Health | Config.SupabaseConfig
 
 /** Built together with `Db.layer`, and layers are shared by reference, so these are the operations behind `Db`. */
 const operations: Layer.Layer<Operations, never, Config.PoolConfig | Config.SupabaseConfig> = Operations.layer.pipe(
@@ -18,9 +18,11 @@ const operations: Layer.Layer<Operations, never, Config.PoolConfig | Config.Supa
   Layer.provide(Cores.layer)
 )
 
-const services: Layer.Layer<Services, never, Config.PoolConfig | Config.SupabaseConfig> = Health.layer.pipe(
-  Layer.provideMerge(Layer.merge(Db.layer, operations))
-)
+const services: Layer.Layer<
+  Exclude<Services, Config.SupabaseConfig>,
+  never,
+  Config.PoolConfig | Config.SupabaseConfig
+> = Health.layer.pipe(Layer.provideMerge(Layer.merge(Db.layer, operations)))
 
 const logLevel: Layer.Layer<never, never, Config.ServerConfig> = Layer.unwrapEffect(
   Effect.map(Config.ServerConfig, ({ logLevel }) => Logger.minimumLogLevel(logLevel))
@@ -39,6 +41,40 @@ const over = (
 /** Reads the environment when it is built, and not before. `LOG_LEVEL` is heeded too. */
 export const fromEnvironment: Layer.Layer<Services, Config.ConfigInvalid> = inBackground(
   debugLog.pipe(Layer.provideMerge(services), Layer.provideMerge(logLevel), Layer.provideMerge(Config.layer))
+)
+
+/** Stand where keys would, and are sent to nobody. */
+const noKeys = new Map([
+  ["SUPABASE_ANON_KEY", "no-anon-key-was-given"],
+  ["SUPABASE_SERVICE_ROLE_KEY", "no-service-role-key-was-given"]
+])
+
+/**
+ * For requests that bring their own keys: those of the environment may be missing, and its address where `url` is given.
+ * Nobody checks the database in the background, which would take a key.
+ */
+export const withoutKeys = (url?: string): Layer.Layer<Services, Config.ConfigInvalid> =>
+  Layer.unwrapEffect(
+    Effect.configProviderWith((provider) => {
+      const given = new Map([
+        ["DB_POOL_ENABLE_HEALTH_CHECKS", "false"],
+        ...(url === undefined ? [] : [["SUPABASE_URL", url] as const, ...noKeys])
+      ])
+      const provided = ConfigProvider.fromMap(given).pipe(
+        ConfigProvider.orElse(() => provider),
+        ConfigProvider.orElse(() => ConfigProvider.fromMap(noKeys))
+      )
+      return Effect.succeed(Layer.provide(fromEnvironment, Layer.setConfigProvider(provided)))
+    })
+  )
+
+/** Where the environment says that the project is; undefined where it does not, or not clearly. */
+export const addressInEnvironment: Effect.Effect<string | undefined> = Effect.configProviderWith((provider) =>
+  Effect.map(Config.SupabaseConfig, ({ url }) => url).pipe(
+    Effect.provide(Config.SupabaseConfig.layer),
+    Effect.withConfigProvider(ConfigProvider.orElse(provider, () => ConfigProvider.fromMap(noKeys))),
+    Effect.orElseSucceed(() => undefined)
+  )
 )
 
 /**

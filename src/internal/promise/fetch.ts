@@ -1,0 +1,207 @@
+/** `pooledFetch`: the platform's `fetch`, over the pools. */
+import { Cause, Exit, type Fiber, FiberId, Option } from "effect"
+import { type DbError, QueryError } from "../../Errors.js"
+import { parseRetryAfter } from "../../Retry.js"
+import { thrownError } from "../answer.js"
+import { AsyncContext, outside } from "../asyncContext.js"
+import { LeanResponse, relate } from "../leanResponse.js"
+import type { Ask } from "../operation.js"
+import { reads } from "../plainRequest.js"
+import type { Fetch } from "../pooledClient.js"
+import type { Tenure } from "../tenure.js"
+import { withoutSecrets } from "../words.js"
+import type { Host, Running } from "./host.js"
+import { addressOf, answererOf, type Question, questionOf } from "./question.js"
+
+/** A gateway's page is no reason. */
+const longest = 4_096
+
+/** Without what the request itself carries, whatever it looks like. */
+const reasonOf = (words: string, { headers }: Question): string => {
+  const { apikey = "", authorization = "" } = headers
+  return [apikey, authorization.replace(/^\w+ /, "")]
+    .filter((secret) => secret.length >= 8)
+    .reduce((text, secret) => text.replaceAll(secret, "<redacted>"), withoutSecrets(words.slice(0, longest)))
+}
+
+/** What the pool makes of an answer that is an error: whether it is repeated, and how it is counted. */
+const failureOf = (status: number, tenure: Tenure, question: Question, now: number): DbError => {
+  const { answered, retryAfter, said } = tenure
+  const after = parseRetryAfter(retryAfter, now)
+  return new QueryError({
+    code: said?.code ?? "",
+    reason: reasonOf(said?.reason ?? "", question) || "the server gave no reason",
+    details: "",
+    hint: "",
+    status,
+    method: answered,
+    ...(said === undefined ? {} : { answeredBy: said.answeredBy }),
+    ...(after === undefined ? {} : { retryAfter: after })
+  })
+}
+
+const isGood = (status: number): boolean => status < 300 || status === 304
+
+type Ended = (exit: Exit.Exit<Response, DbError>) => void
+
+/** One request, until it is answered, given up, or taken back by its caller's signal. */
+class Sending {
+  private readonly running: Running
+  private readonly question: Question
+  private readonly settle: Ended
+  private readonly context = new AsyncContext()
+  /** Answers that are errors, by what the pool makes of them: the last is the caller's. */
+  private readonly answers: Map<DbError, Response> = new Map()
+  private fiber: Fiber.RuntimeFiber<Response, DbError> | undefined
+  private isOver = false
+
+  constructor(running: Running, question: Question, settle: Ended) {
+    this.running = running
+    this.question = question
+    this.settle = settle
+  }
+
+  begin(): void {
+    const { method, signal } = this.question
+    signal?.addEventListener("abort", this.onAbort, { once: true })
+    this.running.operations.call(
+      this.ask,
+      { mode: reads(method) ? "read" : "write" },
+      (effect) => {
+        const fiber = outside(() => this.running.fork(effect))
+        this.fiber = fiber
+        fiber.addObserver(this.finish)
+      },
+      this.finish
+    )
+  }
+
+  private readonly onAbort = (): void => {
+    this.end(Exit.die(this.question.signal?.reason))
+    const { fiber } = this
+    // While it has a connection that takes its request back itself, by the same signal.
+    if (fiber !== undefined) outside(() => fiber.unsafeInterruptAsFork(FiberId.none))
+  }
+
+  private readonly ask: Ask<Response, DbError> = (client, { transport }, ended) => {
+    const { question } = this
+    const { body, headers, method, signal, url } = question
+    const { now } = this.running.operations
+    const { tenure } = transport
+    tenure.once = question.once
+    // What goes on is ours, or that of who waits for the connection.
+    const told: Ended = (exit) => outside(() => ended(exit))
+    const answered = (response: Response): void => {
+      if (isGood(response.status)) {
+        told(Exit.succeed(response))
+        return
+      }
+      const failure = failureOf(response.status, tenure, question, now())
+      this.answers.set(failure, response)
+      told(Exit.fail(failure))
+    }
+    const threw = (thrown: unknown): void => {
+      const error = thrownError(thrown, transport, now(), client)
+      told(error === undefined ? Exit.die(thrown) : Exit.fail(error))
+    }
+    this.context.run(() => {
+      transport.fetch(url, { method, headers, body: body ?? null, signal: signal ?? null }).then(answered, threw)
+    })
+  }
+
+  private readonly finish: Ended = (exit) => {
+    const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+    const answer = error === undefined ? undefined : this.answers.get(error)
+    this.end(answer === undefined ? exit : Exit.succeed(answer))
+  }
+
+  private end(exit: Exit.Exit<Response, DbError>): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.question.signal?.removeEventListener("abort", this.onAbort)
+    this.settle(exit)
+  }
+}
+
+/** Through the pools of `host`, which are for the address that it asks. Errors of HTTP are answers. */
+export const send = (host: Host, question: Question): Promise<Response> => {
+  const { signal } = question
+  if (signal?.aborted === true) return Promise.reject(signal.reason)
+  return host.promiseOfFetch((running, settle) => new Sending(running, question, settle).begin())
+}
+
+const mostRedirects = 20
+
+const isRedirect = (status: number): boolean => status >= 301 && status <= 308 && status !== 304 && status !== 305
+
+/** Fetch standard, "HTTP-redirect fetch": what was posted is asked for by GET elsewhere, except after 307 and 308. */
+const redirected = (question: Question, status: number, url: string): Question => {
+  const { method } = question
+  const becomesGet = status === 303 ? !reads(method) : status <= 302 && method === "POST"
+  if (!becomesGet) return { ...question, url }
+  const headers = Object.fromEntries(Object.entries(question.headers).filter(([name]) => !name.startsWith("content-")))
+  return { ...question, url, method: "GET", headers, body: undefined }
+}
+
+const elsewhere = (from: string, location: string): QueryError => {
+  const { origin, pathname } = URL.canParse(location, from) ? new URL(location, from) : new URL(from)
+  return new QueryError({
+    code: "REDIRECTED",
+    reason: `the server redirects to ${origin}${pathname}`,
+    details: "",
+    hint: "Nothing is sent there, since the key would go with it. Set SUPABASE_URL to the address that answers.",
+    status: 0
+  })
+}
+
+/** Within the database's API, and nowhere else. */
+const follow = async (host: Host, base: string, asked: Question, first: Response): Promise<Response> => {
+  let question = asked
+  let response = first
+  for (let hops = 1; isRedirect(response.status); hops += 1) {
+    const location = response.headers.get("location")
+    if (location === null) return response
+    if (question.redirect === "error" || hops > mostRedirects) {
+      throw new TypeError(
+        question.redirect === "error"
+          ? "the server redirects, and redirect is error"
+          : `the server redirects more than ${mostRedirects} times`
+      )
+    }
+    const next = URL.canParse(location, question.url) ? addressOf(new URL(location, question.url)) : location
+    if (answererOf(next, base) !== "database") throw elsewhere(question.url, location)
+    question = redirected(question, response.status, next)
+    response = await send(host, question)
+  }
+  return Object.defineProperty(asItCame(response), "redirected", { value: true })
+}
+
+const asItCame = (response: Response): Response => (response instanceof LeanResponse ? response.asItCame() : response)
+
+const asked = (host: Host, base: string, question: Question): Promise<Response> =>
+  send(host, question).then((response) =>
+    isRedirect(response.status) && question.redirect !== "manual"
+      ? follow(host, base, question, response)
+      : asItCame(response)
+  )
+
+/** Refuses what is for another project; what is for another service of this one goes out as it would without us. */
+export const fetchOn =
+  (host: Host): Fetch =>
+  (input, init) => {
+    try {
+      relate()
+      const { base } = host.fetching
+      const url = addressOf(input)
+      const answerer = answererOf(url, base)
+      if (answerer === "project") return globalThis.fetch(input, init)
+      if (answerer !== "database") return Promise.reject(answerer)
+      const question = questionOf(url, input, init)
+      if (question instanceof Error) return Promise.reject(question)
+      return question instanceof Promise
+        ? question.then((read) => asked(host, base, read))
+        : asked(host, base, question)
+    } catch (thrown) {
+      return Promise.reject(thrown)
+    }
+  }
