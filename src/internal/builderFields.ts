@@ -43,3 +43,13 @@ export const withoutRetries = (query: object): void => {
 /** What a builder is about to send as JSON; undefined where it only reads. */
 export const bodyOf = (query: unknown): unknown =>
   typeof query === "object" && query !== null && "body" in query ? query.body : undefined
+
+/** Whether a builder asks for one row; undefined of what is no builder. */
+export const asksForOne = (query: unknown): boolean | undefined => {
+  if (typeof query !== "object" || query === null || !("headers" in query)) return undefined
+  const { headers } = query
+  if ("isMaybeSingle" in query && query.isMaybeSingle === true) return true
+  return headers instanceof Headers
+    ? headers.get("accept")?.startsWith("application/vnd.pgrst.object") === true
+    : undefined
+}

@@ -120,6 +120,18 @@ const make = (carrier: Carrier) =>
     return { read, write, identities: new Identities(anonKey, serviceRoleKey) }
   })
 
+/** All connections read, and there is no other key. Nobody is given a way to the other pool. */
+const makeRead = Effect.gen(function* () {
+  const options = yield* PoolConfig
+  const { anonKey, url } = yield* SupabaseConfig
+  const listeners = yield* listenersOf
+  const { makeTransport, proxy } = yield* sockets("read", new URL(url), options)
+  const size = { min: options.minConnections, max: options.maxConnections }
+  const credentials = { key: anonKey, token: anonKey }
+  const read = yield* coreOf(size, options, listeners, { mode: "read", url, credentials, makeTransport }, proxy)
+  return { read, write: read, identities: new Identities(anonKey, anonKey) }
+})
+
 const warnOfPlainHttp: Effect.Effect<void, never, SupabaseConfig> = Effect.flatMap(SupabaseConfig, ({ url }) =>
   Option.match(plainHttp(url), {
     onNone: () => Effect.void,
@@ -130,6 +142,11 @@ const warnOfPlainHttp: Effect.Effect<void, never, SupabaseConfig> = Effect.flatM
 export const layer: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(
   Cores,
   Effect.zipRight(warnOfPlainHttp, make(sockets))
+)
+
+export const layerRead: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(
+  Cores,
+  Effect.zipRight(warnOfPlainHttp, makeRead)
 )
 
 /** The same pools, with every request carried by something else. */

@@ -2,9 +2,8 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import { type DbError, RowNotFound } from "../../Errors.js"
-import * as Accessors from "../accessors.js"
 import type { Response } from "../answer.js"
-import * as Database from "../database.js"
+import type * as Database from "../database.js"
 import { type Columns, equality, type Values } from "./columns.js"
 import type { Rows } from "./rows.js"
 
@@ -18,7 +17,7 @@ interface AnyUpsertOptions extends UpdateOptions {
   readonly onConflict?: string | ReadonlyArray<string> | undefined
 }
 
-type Written<A> = Effect.Effect<A, DbError, Database.Db>
+type Written<A, R> = Effect.Effect<A, DbError, R>
 
 /** The embedded database gives a list where columns are cast, although one row was asked for. */
 const only = (row: unknown, table: string): Effect.Effect<unknown, RowNotFound> => {
@@ -27,30 +26,30 @@ const only = (row: unknown, table: string): Effect.Effect<unknown, RowNotFound> 
   return Effect.succeed(row.length === 1 ? row[0] : row)
 }
 
-export class Writes {
-  private readonly rows: Rows
+export class Writes<R> {
+  private readonly rows: Rows<R>
   private readonly columns: Columns
 
-  constructor(rows: Rows) {
+  constructor(rows: Rows<R>) {
     this.rows = rows
     this.columns = rows.columns
   }
 
-  private one(query: (client: SupabaseClient) => PromiseLike<Response>, options?: UpdateOptions): Written<unknown> {
+  private one(query: (client: SupabaseClient) => PromiseLike<Response>, options?: UpdateOptions): Written<unknown, R> {
     return Effect.flatMap(
-      Effect.flatMap(Database.Db, (db): Effect.Effect<unknown, DbError> => db.write(query, options)),
+      Effect.flatMap(this.rows.source.writing, (db) => db.write(query, options)),
       (row) => Effect.flatMap(only(row, this.columns.table), (one) => this.columns.decodeRow(one, "write"))
     )
   }
 
-  create(row: unknown): Written<unknown> {
+  create(row: unknown): Written<unknown, R> {
     const { selected, table } = this.columns
     return Effect.flatMap(this.columns.encodeInsert(row), (values) =>
       this.one((client) => client.from(table).insert(values).select(selected).single())
     )
   }
 
-  createMany(rows: ReadonlyArray<unknown>): Written<ReadonlyArray<unknown>> {
+  createMany(rows: ReadonlyArray<unknown>): Written<ReadonlyArray<unknown>, R> {
     return Effect.gen(this, function* () {
       const values = yield* Effect.forEach(rows, (row) => this.columns.encodeInsert(row))
       if (values.length === 0) return []
@@ -60,7 +59,7 @@ export class Writes {
   }
 
   /** PostgREST takes a column that some rows leave out for null in those, so each set of columns is an insert of its own. */
-  private insertAll(rows: ReadonlyArray<Values>): Written<unknown> {
+  private insertAll(rows: ReadonlyArray<Values>): Written<unknown, R> {
     const { selected, table } = this.columns
     const inserting = (some: ReadonlyArray<Values>) => (client: SupabaseClient) =>
       client
@@ -75,19 +74,19 @@ export class Writes {
       sets.set(name, set)
     }
     if (sets.size === 1) {
-      return Effect.flatMap(Database.Db, (db): Effect.Effect<unknown, DbError> => db.write(inserting(rows)))
+      return Effect.flatMap(this.rows.source.writing, (db) => db.write(inserting(rows)))
     }
     const groups = [...sets.values()]
     const steps = groups.map((group) => inserting(group.map(({ row }) => row)))
-    return Effect.map(Accessors.transaction(steps), (results): ReadonlyArray<unknown> => {
-      const inOrder = new Map(
-        groups.flatMap((group, n) => group.map(({ at }, nth) => [at, results[n]?.[nth]] as const))
-      )
+    const written = Effect.flatMap(this.rows.source.writing, (db) => db.transaction(steps))
+    return Effect.map(written, (results): ReadonlyArray<unknown> => {
+      const given = results.map((rows): ReadonlyArray<unknown> => (Array.isArray(rows) ? rows : []))
+      const inOrder = new Map(groups.flatMap((group, n) => group.map(({ at }, nth) => [at, given[n]?.[nth]] as const)))
       return rows.map((_, at) => inOrder.get(at))
     })
   }
 
-  update(id: unknown, changes: unknown, options?: UpdateOptions): Written<unknown> {
+  update(id: unknown, changes: unknown, options?: UpdateOptions): Written<unknown, R> {
     const { key, selected, table } = this.columns
     return this.byKey(id, (scalar) =>
       Effect.flatMap(this.columns.encodeChanges(changes, String(id)), (values) => {
@@ -107,7 +106,7 @@ export class Writes {
     )
   }
 
-  upsert(row: unknown, options: AnyUpsertOptions = {}): Written<unknown> {
+  upsert(row: unknown, options: AnyUpsertOptions = {}): Written<unknown, R> {
     const { selected, table } = this.columns
     return Effect.gen(this, function* () {
       const values = yield* this.columns.encodeInsert(row)
@@ -128,7 +127,7 @@ export class Writes {
     })
   }
 
-  remove(id: unknown): Written<unknown> {
+  remove(id: unknown): Written<unknown, R> {
     const { key, selected, table } = this.columns
     return this.byKey(id, (scalar) =>
       this.one((client) =>
@@ -143,7 +142,10 @@ export class Writes {
   }
 
   /** PostgREST counts rows; who asked by key is told which. */
-  private byKey(id: unknown, f: (scalar: string | number | boolean | bigint) => Written<unknown>): Written<unknown> {
+  private byKey(
+    id: unknown,
+    f: (scalar: string | number | boolean | bigint) => Written<unknown, R>
+  ): Written<unknown, R> {
     const { table } = this.columns
     return Effect.flatMap(this.rows.keyed(id), (scalar) =>
       Effect.mapError(f(scalar), (error) => {
