@@ -75,7 +75,7 @@ export function stream(
   options?: AnyStreamOptions
 ): Stream.Stream<unknown, unknown, Database.ReadDb | Database.Db> {
   // To the language service `unknown` has no room for a known error.
-  // @effect-diagnostics-next-line missingEffectError:off missingEffectContext:off
+  // @effect-diagnostics-next-line missingEffectError:off
   return streamOf(Database.byTags, f, options)
 }
 

@@ -85,6 +85,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   "table.remove": kind(Db.RowError)(rows.remove(1)),
   transaction: kind(Db.TransactionError)(
     Db.transaction([(client) => client.from("rows").insert({ id: 1 })]),
+    Db.transaction([rows.updateStep(1, { id: 2 }, { expect: { id: 1 } })]),
     typed.transaction([(client) => client.from("rows").insert({ id: 1 })])
   ),
   settle: kind(Db.RequestError)(Transaction.settle("a"))
@@ -104,6 +105,14 @@ const rowsOf = (request: Request, row: object) => {
   return Response.json(asksForOne(request) ? row : [row])
 }
 
+const blamed = (request: Request, code: string, message: string) =>
+  request.url.includes(unmade)
+    ? Response.json(
+        { code: "P0001", message, details: JSON.stringify({ supabase_pool_step: 0, code, details: "0" }), hint: null },
+        { status: 400 }
+      )
+    : problem(400, "23505", "")
+
 /** What the database says to everything. */
 const answers: Readonly<Record<string, Handler>> = {
   "what it is asked for": (request) => rowsOf(request, { id: 1 }),
@@ -117,6 +126,8 @@ const answers: Readonly<Record<string, Handler>> = {
     request.url.includes(unmade)
       ? problem(400, "23505", JSON.stringify({ supabase_pool_step: 0, code: "23505", details: null }))
       : problem(400, "23505", ""),
+  "that a step has no row": (request) => blamed(request, "P0002", "one row was asked for"),
+  "that a guard does not hold": (request) => blamed(request, "SP001", "guard"),
   "a gateway's page": () => new Response("<html>", { status: 502 }),
   nothing: () => Effect.never,
   "by hanging up": () =>
