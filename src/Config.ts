@@ -10,6 +10,7 @@
  *
  * @since 0.1.0
  */
+import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -55,7 +56,8 @@ export type {
 
 /**
  * The configuration cannot be used, and nothing was opened with it. `mistakes` holds all that is wrong, not only the
- * first thing; `message` has one line for each. No key, token or webhook is in either.
+ * first thing; `message` has one line for each. No key, token or webhook is in either. `configError` is the same as a
+ * `ConfigError`: `Layer.mapError(Db.layerFromEnv, ({ configError }) => configError)`.
  *
  * @since 0.1.0
  * @category errors
@@ -72,6 +74,15 @@ export class ConfigInvalid extends Schema.TaggedError<ConfigInvalid>()("ConfigIn
 }) {
   override get message(): string {
     return mistake.message(this.mistakes)
+  }
+  /** The same as Effect has it, for a program whose layers fail with `ConfigError`: each mistake is one of its parts. */
+  get configError(): ConfigError.ConfigError {
+    const [first, ...more] = this.mistakes.map((each) =>
+      ConfigError.InvalidData([each.variable], `${mistake.problemOf(each)}; ${each.remedy}`)
+    )
+    return first === undefined
+      ? ConfigError.InvalidData([], this.message)
+      : more.reduce((all, one) => ConfigError.And(all, one), first)
   }
 }
 
@@ -335,6 +346,9 @@ export const layer: Layer.Layer<PoolConfig | SupabaseConfig | ServerConfig, Conf
   )
 )
 
+const configured = ([pool, supabase]: readonly [PoolOptions, SupabaseOptions]) =>
+  Context.make(PoolConfig, pool).pipe(Context.add(SupabaseConfig, supabase))
+
 /**
  * The database's address and keys and any pool options, from plain values in one object; one `ConfigInvalid` for all.
  *
@@ -359,8 +373,30 @@ export const layerOf = (
       const { anonKey, serviceRoleKey, url, ...options } = input
       const access = { url, anonKey, serviceRoleKey }
       const both = mistake.both(pool.fromInput(options), supabase.fromInput(access))
-      return Either.map(checkedInput(both, supabase.secretsOf(access)), ([pool, supabase]) =>
-        Context.make(PoolConfig, pool).pipe(Context.add(SupabaseConfig, supabase))
-      )
+      return Either.map(checkedInput(both, supabase.secretsOf(access)), configured)
     })
   )
+
+/**
+ * What `Db.layerRead` goes by: no service-role key is asked for, and none is there.
+ *
+ * @internal
+ */
+export const layerReadOf = (
+  input: Omit<SupabaseOptionsInput, "serviceRoleKey"> & PoolOptionsInput
+): Layer.Layer<PoolConfig | SupabaseConfig, ConfigInvalid> =>
+  Layer.effectContext(
+    Effect.suspend(() => {
+      const { anonKey, url, ...options } = input
+      const both = mistake.both(pool.fromInput(options), supabase.readFromInput({ url, anonKey }))
+      return Either.map(checkedInput(both, supabase.secretsOf({ anonKey })), configured)
+    })
+  )
+
+/** @internal */
+export const layerReadFromEnv: Layer.Layer<PoolConfig | SupabaseConfig, ConfigInvalid> = Layer.effectContext(
+  Effect.map(
+    fromEnvironment((values) => mistake.both(pool.fromEnvironment(values), supabase.readFromEnvironment(values))),
+    configured
+  )
+)

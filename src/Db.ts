@@ -10,28 +10,38 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context, Effect, Layer } from "effect"
+import { type ConfigError, type Config as EffectConfig, Layer } from "effect"
 import type { ConfigInvalid, PoolConfig, SupabaseConfig } from "./Config.js"
 import * as Config from "./Config.js"
-import * as Cores from "./internal/cores.js"
-import { Db, ReadDb, Service } from "./internal/database.js"
-import * as HandlerTransport from "./internal/handlerTransport.js"
-import { Operations } from "./internal/operations.js"
-import * as Metrics from "./Metrics.js"
-import * as Pool from "./Pool.js"
-import * as RateLimit from "./RateLimit.js"
+import type { Provided, ProvidedRead } from "./internal/databaseLayers.js"
+import * as Layers from "./internal/databaseLayers.js"
+import type * as HandlerTransport from "./internal/handlerTransport.js"
 
 export * from "./Errors.js"
+export type {
+  Access,
+  Client,
+  FunctionName,
+  OperationOptions,
+  Reader,
+  ReaderWriter,
+  Returned,
+  TableName,
+  Untyped
+} from "./internal/access.js"
 export {
-  type AsUser,
   type RpcData,
   read,
+  readAs,
   response,
   rpc,
+  rpcAs,
   transaction,
   withAccessToken,
-  write
+  write,
+  writeAs
 } from "./internal/accessors.js"
+export type { AsUser } from "./internal/asUser.js"
 export {
   type AnyStep,
   Db,
@@ -39,8 +49,6 @@ export {
   type Needs,
   type Query,
   ReadDb,
-  type Reader,
-  type ReaderWriter,
   type ReadOptions,
   type ResponseOptions,
   type Result,
@@ -50,6 +58,10 @@ export {
   type TransactionResults,
   type WriteOptions
 } from "./internal/database.js"
+export type { Provided, ProvidedRead } from "./internal/databaseLayers.js"
+export * from "./internal/operationErrors.js"
+export { make, type Of, type OwnDatabase, type ReadOf } from "./internal/own.js"
+export type { RetryOptions } from "./internal/retryOptions.js"
 export { type Ranged, type Row, type ServiceStreamOptions, type StreamOptions, stream } from "./internal/stream.js"
 export type { TableSchema } from "./internal/table/columns.js"
 export {
@@ -84,6 +96,8 @@ export type {
 export type { Expect, GuardOptions, LockOptions, StepChanges, StepRow, TableSteps } from "./internal/table/steps.js"
 export {
   type Insert,
+  type ReadTable,
+  type ReadTableOf,
   type Table,
   type TableOf,
   type TableOptions,
@@ -94,56 +108,27 @@ export {
 } from "./internal/table/table.js"
 export { type Typed, typed } from "./internal/typed.js"
 
-const services: Layer.Layer<ReadDb | Db, never, Operations> = Layer.effectContext(
-  Effect.map(Operations, (operations) => {
-    const service = new Service(operations)
-    return Context.make(ReadDb, service).pipe(Context.add(Db, service))
-  })
+/**
+ * Operations and both pools, from `PoolConfig` and `SupabaseConfig`. Building it does not wait for the network. Within a
+ * graph of layers it is one database for each configuration.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Provided, never, PoolConfig | SupabaseConfig> = Layers.oncePer(Layers.byConfig(), () =>
+  Layers.ownParts(Layers.sockets)
 )
 
 /**
- * Everything that `Db.layer` provides.
+ * The same, configured by the environment; every mistake in it is in the one error. Within a graph of layers it is one
+ * database for each `ConfigProvider`.
  *
  * @since 0.1.0
  * @category layers
  */
-export type Provided = ReadDb | Db | Pool.ReadPool | Pool.WritePool | Metrics.Metrics | RateLimit.RateLimit
-
-const over = <E, R>(cores: Layer.Layer<Cores.Cores, E, R>): Layer.Layer<Provided, E, R | PoolConfig | SupabaseConfig> =>
-  Layer.mergeAll(services, Pool.layerFromCores).pipe(
-    Layer.provide(Operations.layer),
-    Layer.provideMerge(Layer.merge(Metrics.layer, RateLimit.layerDefault)),
-    Layer.provide(cores)
-  )
-
-/**
- * Operations and both pools, from `PoolConfig` and `SupabaseConfig`. Building it does not wait for the network.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layer: Layer.Layer<Provided, never, PoolConfig | SupabaseConfig> = over(Cores.layer)
-
-/**
- * The same, configured by the environment; every mistake in it is in the one error.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layerFromEnv: Layer.Layer<Provided, ConfigInvalid> = Layer.suspend(() =>
-  Layer.provide(layer, Config.layer)
+export const layerFromEnv: Layer.Layer<Provided, ConfigInvalid> = Layers.oncePer(Layers.byEnvironment, () =>
+  Layers.ownParts(Layer.provide(Layers.sockets, Config.layer))
 )
-
-/**
- * Layers are shared by reference within a graph, and those that this one is made of are everybody's. So they are built apart,
- * and each call is a database of its own; the one that is used twice is still one.
- */
-const ownParts = <A, E, R>(parts: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
-  Layer.scopedContext(
-    Effect.gen(function* () {
-      return yield* Layer.buildWithMemoMap(parts, yield* Layer.makeMemoMap, yield* Effect.scope)
-    })
-  )
 
 /**
  * The same, from plain values. Each call is a database of its own, also within one graph of layers.
@@ -163,7 +148,56 @@ const ownParts = <A, E, R>(parts: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
  */
 export const layerOf = (
   options: Config.SupabaseOptionsInput & Config.PoolOptionsInput
-): Layer.Layer<Provided, ConfigInvalid> => ownParts(Layer.provide(layer, Config.layerOf(options)))
+): Layer.Layer<Provided, ConfigInvalid> => Layers.ownParts(Layer.provide(Layers.sockets, Config.layerOf(options)))
+
+/**
+ * The same, from `Config`s of Effect's, one for each value or one for all; it fails with `ConfigError`, as the layers of
+ * `@effect/sql` do.
+ *
+ * @example
+ * import { Config } from "effect"
+ * import { Db } from "effect-supabase-pool"
+ *
+ * export const DbLive = Db.layerConfig({
+ *   url: Config.string("SUPABASE_URL"),
+ *   anonKey: Config.redacted("SUPABASE_ANON_KEY"),
+ *   serviceRoleKey: Config.redacted("SUPABASE_SERVICE_ROLE_KEY"),
+ *   maxConnections: Config.integer("CONNECTIONS").pipe(Config.withDefault(10))
+ * })
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  config: EffectConfig.Config.Wrap<Config.SupabaseOptionsInput & Config.PoolOptionsInput>
+): Layer.Layer<Provided, ConfigError.ConfigError> => Layers.configured(config, layerOf)
+
+/**
+ * Reading, and nothing else: one pool of up to `maxConnections`, and no service-role key in the process. `Db` is not provided, so
+ * what writes, and what reads as the service, does not compile over it.
+ *
+ * @example
+ * import { Db } from "effect-supabase-pool"
+ *
+ * export const ReadLive = Db.layerRead({ url: "https://my-project.supabase.co", anonKey: "<anon key>", maxConnections: 10 })
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerRead = (
+  options: Omit<Config.SupabaseOptionsInput, "serviceRoleKey"> & Config.PoolOptionsInput
+): Layer.Layer<ProvidedRead, ConfigInvalid> =>
+  Layers.ownParts(Layer.provide(Layers.reading, Config.layerReadOf(options)))
+
+/**
+ * The same, configured by the environment; a service-role key in it is not looked at.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerReadFromEnv: Layer.Layer<ProvidedRead, ConfigInvalid> = Layers.oncePer(Layers.byEnvironment, () =>
+  Layers.ownParts(Layer.provide(Layers.reading, Config.layerReadFromEnv))
+)
 
 /**
  * Answers a request as the database would: with a `Response`, or an Effect of one. Fail with `ConnectionFailed` to play
@@ -198,21 +232,4 @@ export type Handler<R = never> = HandlerTransport.Handler<R>
 export const layerTest = <R = never>(
   handler: Handler<R>,
   options: Config.PoolOptionsInput = {}
-): Layer.Layer<Provided, ConfigInvalid, R> =>
-  ownParts(
-    over(
-      Layer.unwrapEffect(
-        Effect.map(Effect.runtime<R>(), (runtime) =>
-          Cores.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) => {
-            const options = { mode, origin, handler, runtime, requestTimeout, maxAnswer }
-            return Clock.clockWith((clock) =>
-              Effect.succeed({ makeTransport: () => new HandlerTransport.HandlerTransport({ ...options, clock }) })
-            )
-          })
-        )
-      )
-    ).pipe(Layer.provide(Config.layerOf({ ...testDatabase, ...options })))
-  )
-
-/** Nobody is there: nothing is sent. */
-const testDatabase = { url: "http://db.test", anonKey: "test-anon-key", serviceRoleKey: "test-service-role-key" }
+): Layer.Layer<Provided, ConfigInvalid, R> => Layers.ownParts(Layers.handled(handler, options))

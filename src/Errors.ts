@@ -478,7 +478,20 @@ export const DbError = Schema.Union(
  * @since 0.1.0
  * @category errors
  */
-export type DbError = typeof DbError.Type
+export type DbError =
+  | AcquireTimeout
+  | PoolOverloaded
+  | ConnectionFailed
+  | RequestTimeout
+  | ConnectionReclaimed
+  | QueryError
+  | RowNotFound
+  | DecodeError
+  | ReadOnlyConnection
+  | RateLimited
+  | TransactionFailed
+  | GuardFailed
+  | PoolClosed
 
 /**
  * Tells an error of this library from anything else that was thrown.

@@ -22,12 +22,14 @@ import type { DbError } from "./Errors.js"
 import type * as Health from "./Health.js"
 import * as Admin from "./internal/http/admin.js"
 import { Api } from "./internal/http/api.js"
-import * as Failed from "./internal/http/failed.js"
+import * as ApiErrors from "./internal/http/apiErrors.js"
+import * as Verdicts from "./internal/http/failed.js"
 import * as Graceful from "./internal/http/graceful.js"
 import * as HealthRoutes from "./internal/http/health.js"
 import * as Hosts from "./internal/http/hosts.js"
 import { Guesses } from "./internal/http/limits.js"
 import * as Page from "./internal/http/page.js"
+import * as Parts from "./internal/http/parts.js"
 import { Readiness } from "./internal/http/readiness.js"
 import { pathOf, problem } from "./internal/http/responses.js"
 import type * as Metrics from "./Metrics.js"
@@ -35,7 +37,23 @@ import type * as Pool from "./Pool.js"
 import type * as RateLimit from "./RateLimit.js"
 
 export { Api } from "./internal/http/api.js"
+export {
+  AccessToken,
+  BadGateway,
+  BadRequest,
+  Bearer,
+  Conflict,
+  Failed,
+  Forbidden,
+  GatewayTimeout,
+  NotFound,
+  ServerFailed,
+  TooManyRequests,
+  Unauthorized,
+  Unavailable
+} from "./internal/http/apiErrors.js"
 export type { NodeServer } from "./internal/http/graceful.js"
+export type { Part, RoutesOptions } from "./internal/http/parts.js"
 export { Readiness } from "./internal/http/readiness.js"
 
 /** Which methods each path knows, from the definition. */
@@ -187,7 +205,44 @@ export const whileStarting = (whole: Deferred.Deferred<HttpApp.Default>): HttpAp
  * @since 0.1.0
  * @category combinators
  */
-export const failed: (error: DbError) => HttpServerResponse.HttpServerResponse = Failed.failed
+export const failed: (error: DbError) => HttpServerResponse.HttpServerResponse = Verdicts.failed
+
+/**
+ * The same for an endpoint of an `HttpApi` that has `.addError(Http.Failed)`: fails with the error that has the status, and sends
+ * `Retry-After` and `WWW-Authenticate` with it. A status that `Failed` does not have is the nearest of those that it has.
+ *
+ * @example
+ * import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup } from "@effect/platform"
+ * import { Db, Http } from "effect-supabase-pool"
+ * import { Effect, Schema } from "effect"
+ *
+ * const Order = Schema.Struct({ id: Schema.UUID, total: Schema.Number })
+ * const orders = Db.table("orders", Order)
+ *
+ * class Shop extends HttpApi.make("shop").add(
+ *   HttpApiGroup.make("orders")
+ *     .add(HttpApiEndpoint.get("mine", "/orders").addSuccess(Schema.Array(Order)).addError(Http.Failed))
+ *     .middleware(Http.Bearer)
+ * ) {}
+ *
+ * // Layer<…, Db | Bearer>: provide Http.Bearer.layer, and the database
+ * export const handlers = HttpApiBuilder.group(Shop, "orders", (group) =>
+ *   group.handle("mine", () => orders.list().pipe(Http.asBearer, Effect.catchAll(Http.fail)))
+ * )
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const fail: (error: DbError) => Effect.Effect<never, ApiErrors.Failed> = ApiErrors.fail
+
+/**
+ * Runs every request inside as the user whose access token `Bearer` took from the request.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const asBearer: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | ApiErrors.AccessToken> =
+  ApiErrors.asBearer
 
 /**
  * The same server of Node's, which ends well: who asks when nobody serves any more is answered 503 and hung up on, answers
@@ -288,18 +343,33 @@ export const routes: Layer.Layer<
   never,
   never,
   HttpLayerRouter.HttpRouter | HttpRouter.HttpRouter.DefaultServices | Services
-> = Layer.scopedDiscard(
-  Effect.gen(function* () {
-    const router = yield* HttpLayerRouter.HttpRouter
-    // Of no use where the server is not known: a router can be served by anything.
-    const server = Option.getOrUndefined(yield* Effect.serviceOption(HttpServer.HttpServer))
-    const whole = Hosts.guarded(server?.address, yield* ServerConfig)(yield* app)
-    const paths = [...methodsOf.keys()].filter((path) => path.startsWith("/api/") || path === "/metrics")
-    for (const path of paths) yield* router.add("*", `/${path.slice(1)}`, whole)
-    // A server's own page may answer other methods at these.
-    // A server of one's own has its own icon, or none.
-    const pagePaths = Page.paths.filter((path) => path !== Page.favicon)
-    for (const path of [...pagePaths, `/${Page.assets}/:name`]) yield* router.add("GET", `/${path.slice(1)}`, whole)
-    yield* whileServing
-  })
-)
+> = Layer.suspend(() => routesOf({}))
+
+/**
+ * Some of the routes, or under a prefix: `{ parts: ["health", "metrics"] }`, `{ prefix: "/internal" }`. The pages (`docs`,
+ * `dashboard`) know their own paths and stand under no prefix.
+ *
+ * A path that another route has already fails the start, and the error names both.
+ *
+ * @example
+ * import { Http } from "effect-supabase-pool"
+ *
+ * // GET /internal/api/health/database and its like, and no page at /
+ * export const routes = Http.routesOf({ prefix: "/internal", parts: ["health", "metrics"] })
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const routesOf = (
+  options: Parts.RoutesOptions
+): Layer.Layer<never, never, HttpLayerRouter.HttpRouter | HttpRouter.HttpRouter.DefaultServices | Services> =>
+  Layer.scopedDiscard(
+    Effect.gen(function* () {
+      const router = yield* HttpLayerRouter.HttpRouter
+      // Of no use where the server is not known: a router can be served by anything.
+      const server = Option.getOrUndefined(yield* Effect.serviceOption(HttpServer.HttpServer))
+      const whole = Hosts.guarded(server?.address, yield* ServerConfig)(yield* app)
+      yield* Parts.mount(router, [...methodsOf.keys()], whole, options)
+      yield* whileServing
+    })
+  )

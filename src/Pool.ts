@@ -18,7 +18,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Duration, Effect, FiberRef, Layer, Option, type Scope, Stream } from "effect"
+import { Context, Duration, Effect, Layer, Option, type Scope, Stream } from "effect"
 import type * as Audit from "./Audit.js"
 import type { PoolConfig, SupabaseConfig } from "./Config.js"
 import type * as Connection from "./Connection.js"
@@ -27,7 +27,8 @@ import { AsyncContext } from "./internal/asyncContext.js"
 import { ConnectionAs } from "./internal/connectionAs.js"
 import type { Core } from "./internal/core.js"
 import * as Cores from "./internal/cores.js"
-import { accessToken, type Identities } from "./internal/identity.js"
+import { DatabaseName } from "./internal/databaseName.js"
+import { type Identities, tokenOf } from "./internal/identity.js"
 import type { Resource } from "./internal/lease.js"
 import * as PoolFigures from "./internal/metrics/pool.js"
 
@@ -172,9 +173,13 @@ const heardBy = (listeners: Set<(event: Audit.ConnectionEvent) => void>): Stream
     { bufferSize: eventBuffer, strategy: "sliding" }
   )
 
-const fromCore = (core: Core<Connection.PooledConnection>, identities: Identities): ConnectionPool => {
+const fromCore = (
+  core: Core<Connection.PooledConnection>,
+  identities: Identities,
+  name: string | undefined
+): ConnectionPool => {
   const forCaller = (connection: Connection.PooledConnection): Effect.Effect<Connection.Connection> =>
-    Effect.map(FiberRef.get(accessToken), (token) =>
+    Effect.map(tokenOf(name), (token) =>
       Option.isNone(token) ? connection : new ConnectionAs(connection, identities.userOf(token.value))
     )
   return {
@@ -225,7 +230,10 @@ export const layerFromCores: Layer.Layer<ReadPool | WritePool, never, Cores.Core
   Effect.gen(function* () {
     const { identities, read, write } = yield* Cores.Cores
     yield* show(read)
-    yield* show(write)
-    return Context.make(ReadPool, fromCore(read, identities)).pipe(Context.add(WritePool, fromCore(write, identities)))
+    if (write !== read) yield* show(write)
+    const { name } = yield* DatabaseName
+    return Context.make(ReadPool, fromCore(read, identities, name)).pipe(
+      Context.add(WritePool, fromCore(write, identities, name))
+    )
   })
 )

@@ -94,8 +94,25 @@ const leastOf = (error: DbError, { maxRetries }: Delays): Duration.Duration =>
  */
 export const schedule = (delays: Delays): Schedule.Schedule<Duration.Duration, DbError> => {
   const exponential = Schedule.exponential(delays.retryDelay, 2)
-  return (delays.retryJitter ? Schedule.jittered(exponential) : exponential).pipe(
-    Schedule.intersect(Schedule.recurs(delays.maxRetries)),
+  return obeying(
+    Schedule.intersect(
+      delays.retryJitter ? Schedule.jittered(exponential) : exponential,
+      Schedule.recurs(delays.maxRetries)
+    ),
+    delays
+  )
+}
+
+/**
+ * Any schedule of yours, with what a server asks for by `Retry-After`, as `schedule` has it.
+ *
+ * @internal
+ */
+export const obeying = (
+  schedule: Schedule.Schedule<unknown, DbError>,
+  delays: Delays
+): Schedule.Schedule<Duration.Duration, DbError> =>
+  schedule.pipe(
     Schedule.zipRight(Schedule.identity<DbError>()),
     Schedule.modifyDelay((error, delay) =>
       Duration.min(
@@ -105,7 +122,6 @@ export const schedule = (delays: Delays): Schedule.Schedule<Duration.Duration, D
     ),
     Schedule.delays
   )
-}
 
 /**
  * `Retry-After` as seconds or as an HTTP date (RFC 9110 §10.2.3), counted from `now` (milliseconds since the epoch).

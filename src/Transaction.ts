@@ -17,8 +17,8 @@
  * @since 0.1.0
  */
 import { Effect, Schema } from "effect"
-import type { DbError } from "./Errors.js"
 import { Db } from "./internal/database.js"
+import type { RequestError } from "./internal/operationErrors.js"
 import type { TransactionOptions } from "./internal/transaction/options.js"
 import { PlannedStep, type Step } from "./internal/transaction/planned.js"
 import * as Reference from "./internal/transaction/reference.js"
@@ -79,11 +79,9 @@ const Settled = Schema.Struct({ executed: Schema.Boolean })
  * @since 0.1.0
  * @category accessors
  */
-export const settle = (idempotencyKey: string): Effect.Effect<boolean, DbError, Db> =>
+export const settle = (idempotencyKey: string): Effect.Effect<boolean, RequestError, Db> =>
   Effect.flatMap(Db, (db) =>
-    db.write((client) => client.rpc("supabase_pool_transaction_settle", { idempotency_key: idempotencyKey }), {
-      idempotent: true
-    })
+    db.rpc("supabase_pool_transaction_settle", { idempotency_key: idempotencyKey }, { idempotent: true })
   ).pipe(
     Effect.flatMap(Schema.decodeUnknown(Settled)),
     Effect.map(({ executed }) => executed),

@@ -1,8 +1,10 @@
 /** What people call: `Db.read` and its like, on whichever of the two tags allows it. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Effect, Option, Redacted, Stream } from "effect"
-import type { DbError } from "../Errors.js"
+import { Effect, Option, type Redacted, type Schema } from "effect"
+import type { DecodeError } from "../Errors.js"
+import { isReading, type OperationOptions } from "./access.js"
 import type { Response } from "./answer.js"
+import { type AsUser, asUserBy, redacted } from "./asUser.js"
 import {
   type AnyStep,
   Db,
@@ -18,7 +20,9 @@ import {
   type TransactionResults,
   type WriteOptions
 } from "./database.js"
+import { decodedBy } from "./decoded.js"
 import { accessToken, asMade } from "./identity.js"
+import type { ReadError, RequestError, RowsError, TransactionError, WriteError } from "./operationErrors.js"
 import type { TransactionOptions } from "./transaction/options.js"
 
 /**
@@ -26,7 +30,8 @@ import type { TransactionOptions } from "./transaction/options.js"
  *
  * `f` returns a supabase-js builder, and the result is its rows, typed as the builder types them; or an Effect, for
  * several requests on one connection. Sends GET and HEAD only: anything else fails with `ReadOnlyConnection` before it
- * is sent. Retried as the table in `Retry` allows. `{ as: "service" }` sends with the service-role key and needs `Db`.
+ * is sent. Retried as the table in `Retry` allows, and as `retry` says. `{ as: "service" }` sends with the service-role key
+ * and needs `Db`.
  *
  * @example
  * import { Db } from "effect-supabase-pool"
@@ -37,21 +42,61 @@ import type { TransactionOptions } from "./transaction/options.js"
  * @category accessors
  */
 export function read<Q extends Query>(
-  f: (client: SupabaseClient) => Q
-): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | ReadDb>
+  f: (client: SupabaseClient) => Q,
+  options?: OperationOptions
+): Effect.Effect<Result<Q>, Failure<Q, ReadError>, Needs<Q> | ReadDb>
 export function read<Q extends Query>(
   f: (client: SupabaseClient) => Q,
   options: ReadOptions
-): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | Db>
-export function read<Q extends Query>(
-  f: (client: SupabaseClient) => Q,
-  options?: ReadOptions
-): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | ReadDb | Db> {
-  const asked =
-    options === undefined ? Effect.flatMap(ReadDb, (db) => db.read(f)) : Effect.flatMap(Db, (db) => db.read(f, options))
-  // The language service does not compare conditional types; the compiler, which does, is content.
+): Effect.Effect<Result<Q>, Failure<Q, ReadError>, Needs<Q> | Db>
+export function read(
+  f: (client: SupabaseClient) => Query,
+  options?: OperationOptions | ReadOptions
+): Effect.Effect<unknown, unknown, unknown> {
+  // The language service takes `unknown` for a service that is missing; what is needed is in the types above.
   // @effect-diagnostics-next-line missingEffectContext:off missingEffectError:off
-  return asMade<Result<Q>, Failure<Q>, Needs<Q> | ReadDb | Db>(asked)
+  return asMade(
+    options?.as === "service"
+      ? Effect.flatMap(Db, (db): Effect.Effect<unknown, unknown, unknown> => db.read(f, options))
+      : Effect.flatMap(ReadDb, (db): Effect.Effect<unknown, unknown, unknown> => db.read(f, options))
+  )
+}
+
+/**
+ * As `read`, with the rows as the schema decodes them: where no `Database` type says what they are.
+ *
+ * A row that does not decode is a `DecodeError`, and the connection is back in the pool before it is looked at.
+ *
+ * @example
+ * import { Db } from "effect-supabase-pool"
+ * import { Schema } from "effect"
+ *
+ * const Titles = Schema.Array(Schema.Struct({ title: Schema.String, at: Schema.Date }))
+ *
+ * // Effect<ReadonlyArray<{ readonly title: string; readonly at: Date }>, …>
+ * export const titles = Db.readAs(Titles, (client) => client.from("products").select("title, at:created_at").limit(10))
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export function readAs<A, I>(
+  schema: Schema.Schema<A, I>,
+  f: (client: SupabaseClient) => PromiseLike<Response>,
+  options?: OperationOptions
+): Effect.Effect<A, ReadError | DecodeError, ReadDb>
+export function readAs<A, I>(
+  schema: Schema.Schema<A, I>,
+  f: (client: SupabaseClient) => PromiseLike<Response>,
+  options: ReadOptions
+): Effect.Effect<A, ReadError | DecodeError, Db>
+export function readAs<A, I>(
+  schema: Schema.Schema<A, I>,
+  f: (client: SupabaseClient) => PromiseLike<Response>,
+  options?: OperationOptions | ReadOptions
+): Effect.Effect<A, ReadError | DecodeError, ReadDb | Db> {
+  return options?.as === "service"
+    ? asMade(Effect.flatMap(Db, (db) => db.readAs(schema, f, options)))
+    : asMade(Effect.flatMap(ReadDb, (db) => db.readAs(schema, f, options)))
 }
 
 /**
@@ -74,15 +119,37 @@ export function read<Q extends Query>(
 export const write = <Q extends Query>(
   f: (client: SupabaseClient) => Q,
   options?: WriteOptions
-): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q> | Db> => asMade(Effect.flatMap(Db, (db) => db.write(f, options)))
+): Effect.Effect<Result<Q>, Failure<Q, WriteError>, Needs<Q> | Db> =>
+  asMade(Effect.flatMap(Db, (db) => db.write(f, options)))
 
 /**
- * What a function gives, as far as an untyped client knows it.
+ * As `write`, with what comes back as the schema decodes it. A `DecodeError` of stage `write` was executed all the same.
+ *
+ * @example
+ * import { Db } from "effect-supabase-pool"
+ * import { Schema } from "effect"
+ *
+ * const Created = Schema.Struct({ id: Schema.UUID })
+ *
+ * export const addShop = (name: string, owner_id: string) =>
+ *   Db.writeAs(Created, (client) => client.from("shops").insert({ name, owner_id }).select("id").single())
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const writeAs = <A, I>(
+  schema: Schema.Schema<A, I>,
+  f: (client: SupabaseClient) => PromiseLike<Response>,
+  options?: WriteOptions
+): Effect.Effect<A, WriteError | DecodeError, Db> => asMade(Effect.flatMap(Db, (db) => db.writeAs(schema, f, options)))
+
+/**
+ * What a function gives, as far as an untyped client knows it: `rpcAs` decodes it, and `Db.typed` knows more.
  *
  * @since 0.1.0
  * @category models
  */
-export type RpcData = Result<ReturnType<SupabaseClient["rpc"]>>
+export type RpcData = unknown
 
 /**
  * Calls a function of the database: by POST on a write connection or, with `{ get: true }`, by GET on a read connection.
@@ -100,20 +167,58 @@ export function rpc(
   name: string,
   args: Record<string, unknown> | undefined,
   options: RpcOptions & { readonly get: true }
-): Effect.Effect<RpcData, DbError, ReadDb>
+): Effect.Effect<RpcData, RequestError, ReadDb>
 export function rpc(
   name: string,
   args?: Record<string, unknown>,
   options?: RpcOptions
-): Effect.Effect<RpcData, DbError, Db>
+): Effect.Effect<RpcData, RequestError, Db>
 export function rpc(
   name: string,
-  args: Record<string, unknown> = {},
-  options: RpcOptions = {}
-): Effect.Effect<RpcData, DbError, ReadDb | Db> {
-  return options.get === true
-    ? read((client) => client.rpc(name, args, { get: true }))
-    : write((client) => client.rpc(name, args), options)
+  args?: Record<string, unknown>,
+  options?: RpcOptions
+): Effect.Effect<RpcData, RequestError, ReadDb | Db> {
+  return options?.get === true
+    ? asMade(Effect.flatMap(ReadDb, (db) => db.rpc(name, args, { get: true, retry: options.retry })))
+    : asMade(Effect.flatMap(Db, (db) => db.rpc(name, args, options)))
+}
+
+/**
+ * As `rpc`, with what the function gives as the schema decodes it.
+ *
+ * @example
+ * import { Db } from "effect-supabase-pool"
+ * import { Schema } from "effect"
+ *
+ * const Sales = Schema.Array(Schema.Struct({ day: Schema.String, orders: Schema.Number }))
+ *
+ * export const sales = Db.rpcAs(Sales, "analytics_sales", {}, { get: true })
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export function rpcAs<A, I>(
+  schema: Schema.Schema<A, I>,
+  name: string,
+  args: Record<string, unknown> | undefined,
+  options: RpcOptions & { readonly get: true }
+): Effect.Effect<A, RowsError, ReadDb>
+export function rpcAs<A, I>(
+  schema: Schema.Schema<A, I>,
+  name: string,
+  args?: Record<string, unknown>,
+  options?: RpcOptions
+): Effect.Effect<A, RowsError, Db>
+export function rpcAs<A, I>(
+  schema: Schema.Schema<A, I>,
+  name: string,
+  args?: Record<string, unknown>,
+  options?: RpcOptions
+): Effect.Effect<A, RowsError, ReadDb | Db> {
+  return Effect.flatMap(
+    rpc(name, args, options ?? {}),
+    decodedBy(schema, options?.get === true ? "read" : "write", () => name)
+  )
 }
 
 /**
@@ -148,7 +253,7 @@ export function rpc(
 export const transaction = <const Steps extends ReadonlyArray<AnyStep>>(
   steps: Steps,
   options?: TransactionOptions
-): Effect.Effect<TransactionResults<Steps>, DbError, Db> =>
+): Effect.Effect<TransactionResults<Steps>, TransactionError, Db> =>
   asMade(Effect.flatMap(Db, (db) => db.transaction(steps, options)))
 
 /**
@@ -167,18 +272,19 @@ export const transaction = <const Steps extends ReadonlyArray<AnyStep>>(
  * @category accessors
  */
 export function response<Q extends PromiseLike<Response>>(
-  f: (client: SupabaseClient) => Q
-): Effect.Effect<Success<Q>, DbError, ReadDb>
+  f: (client: SupabaseClient) => Q,
+  options?: OperationOptions
+): Effect.Effect<Success<Q>, ReadError, ReadDb>
 export function response<Q extends PromiseLike<Response>>(
   f: (client: SupabaseClient) => Q,
   options: ResponseOptions
-): Effect.Effect<Success<Q>, DbError, Db>
+): Effect.Effect<Success<Q>, ReadError, Db>
 export function response<Q extends PromiseLike<Response>>(
   f: (client: SupabaseClient) => Q,
-  options?: ResponseOptions
-): Effect.Effect<Success<Q>, DbError, ReadDb | Db> {
-  return options === undefined
-    ? asMade(Effect.flatMap(ReadDb, (db) => db.response(f)))
+  options?: OperationOptions | ResponseOptions
+): Effect.Effect<Success<Q>, ReadError, ReadDb | Db> {
+  return isReading(options)
+    ? asMade(Effect.flatMap(ReadDb, (db) => db.response(f, options)))
     : asMade(Effect.flatMap(Db, (db) => db.response(f, options)))
 }
 
@@ -196,26 +302,6 @@ export function response<Q extends PromiseLike<Response>>(
  * @category combinators
  */
 export const withAccessToken = (jwt: string | Redacted.Redacted): AsUser => {
-  const token = Option.some(typeof jwt === "string" ? Redacted.make(jwt) : jwt)
-  function asUser<A extends Asked>(asked: A): A
-  function asUser(asked: Asked): unknown {
-    if (Effect.isEffect(asked)) return Effect.locally(asked, accessToken, token)
-    // Each pull, so that the consumer between two of them is who it was.
-    return Stream.unwrapScoped(
-      Effect.map(Effect.locally(Stream.toPull(asked), accessToken, token), (pull) =>
-        Stream.repeatEffectChunkOption(Effect.locally(pull, accessToken, token))
-      )
-    )
-  }
-  return asUser
+  const token = Option.some(redacted(jwt))
+  return asUserBy((effect) => Effect.locally(effect, accessToken, token))
 }
-
-type Asked = Effect.Effect<unknown, unknown, unknown> | Stream.Stream<unknown, unknown, unknown>
-
-/**
- * What `withAccessToken` gives: for effects and for streams.
- *
- * @since 0.1.0
- * @category models
- */
-export type AsUser = <A extends Asked>(asked: A) => A

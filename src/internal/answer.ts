@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { type DbError, isDbError, QueryError, RowNotFound } from "../Errors.js"
 import { parseRetryAfter } from "../Retry.js"
 import { caller, outside } from "./asyncContext.js"
-import { bodyOf, retryOf, tableOf, withoutRetries } from "./builderFields.js"
+import { asksForOne, bodyOf, retryOf, tableOf, withoutRetries } from "./builderFields.js"
 import { invalidRequest } from "./invalidRequest.js"
 import { unsendable } from "./jsonable.js"
 import { limitTo } from "./maxAffected.js"
@@ -76,7 +76,8 @@ export const errorOf = (answer: Response, transport: Transport, now: number, ask
   if (status === 0) return tenure.failure ?? neverLeft(reason)
   const code = text(error?.code, asked)
   const details = detailsOf(error?.details, asked)
-  if (code === notOneRow) return notOne(details, transport, asked, reason)
+  // A function of the database's can say so, too; nobody asked it for one row.
+  if (code === notOneRow && asksForOne(asked) !== false) return notOne(details, transport, asked, reason)
   const retryAfter = parseRetryAfter(tenure.retryAfter, now)
   // Of several requests it is the last one's answer that more is known of.
   const isLast = tenure.status === status
@@ -137,6 +138,9 @@ const refusalOf = (query: unknown, maxAffected: number | undefined): QueryError 
   return maxAffected === undefined ? undefined : limitTo(query, maxAffected)
 }
 
+/** What no operation of this kind can fail with is another one's, and the types do not say that it could come from here. */
+const isForeign = ({ _tag }: DbError): boolean => _tag === "TransactionFailed" || _tag === "DecodeError"
+
 /** Runs a builder. Interruption is the connection's business: what is under way when it goes back is aborted. */
 export const ask = <A extends Response>(
   query: PromiseLike<A>,
@@ -174,7 +178,7 @@ export const askFor = <A extends Response, B>(
         },
         (thrown: unknown) => {
           const error = thrownError(thrown, transport, now(), query)
-          resume(error === undefined ? Effect.die(thrown) : Effect.fail(error))
+          resume(error === undefined || isForeign(error) ? Effect.die(thrown) : Effect.fail(error))
         }
       )
     }

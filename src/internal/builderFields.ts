@@ -75,3 +75,13 @@ export const leaveRetriesToPool = (rest: object, once: (builder: object) => void
   following(rest, "rpc", built)
   following(rest, "schema", (other) => leaveRetriesToPool(other, once))
 }
+
+/** Whether a builder asks for one row; undefined of what is no builder. */
+export const asksForOne = (query: unknown): boolean | undefined => {
+  if (typeof query !== "object" || query === null || !("headers" in query)) return undefined
+  const { headers } = query
+  if ("isMaybeSingle" in query && query.isMaybeSingle === true) return true
+  return headers instanceof Headers
+    ? headers.get("accept")?.startsWith("application/vnd.pgrst.object") === true
+    : undefined
+}

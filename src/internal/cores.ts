@@ -123,10 +123,22 @@ const pools = (carrier: Carrier) =>
     return { read, write, identities: new Identities(anonKey, serviceRoleKey) }
   })
 
+/** All connections read, and there is no other key. Nobody is given a way to the other pool. */
+const readPool = Effect.gen(function* () {
+  const options = yield* PoolConfig
+  const { anonKey, url } = yield* SupabaseConfig
+  const listeners = yield* listenersOf
+  const { makeTransport, proxy } = yield* sockets("read", new URL(url), options)
+  const size = { min: options.minConnections, max: options.maxConnections }
+  const credentials = { key: anonKey, token: anonKey }
+  const read = yield* coreOf(size, options, listeners, { mode: "read", url, credentials, makeTransport }, proxy)
+  return { read, write: read, identities: new Identities(anonKey, anonKey) }
+})
+
 /** What waits in there, waits by that clock. */
-const make = (carrier: Carrier) =>
+const awake = <A extends object, E, R>(made: Effect.Effect<A, E, R>) =>
   Effect.flatMap(AwakeClock.make, (clock) =>
-    Effect.map(Effect.withClock(pools(carrier), clock), (made) => ({ ...made, clock }))
+    Effect.map(Effect.withClock(made, clock), (parts) => ({ ...parts, clock }))
   )
 
 const warnOfPlainHttp: Effect.Effect<void, never, SupabaseConfig> = Effect.flatMap(SupabaseConfig, ({ url }) =>
@@ -138,9 +150,14 @@ const warnOfPlainHttp: Effect.Effect<void, never, SupabaseConfig> = Effect.flatM
 
 export const layer: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(
   Cores,
-  Effect.zipRight(warnOfPlainHttp, make(sockets))
+  Effect.zipRight(warnOfPlainHttp, awake(pools(sockets)))
+)
+
+export const layerRead: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(
+  Cores,
+  Effect.zipRight(warnOfPlainHttp, awake(readPool))
 )
 
 /** The same pools, with every request carried by something else. */
 export const layerCarriedBy = (carrier: Carrier): Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> =>
-  Layer.scoped(Cores, make(carrier))
+  Layer.scoped(Cores, awake(pools(carrier)))

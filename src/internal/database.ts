@@ -1,16 +1,12 @@
-/** The tags of `Db`, their types, and the service behind them. `Db` shows all of it; what builds on it imports this. */
+/** The tags of `Db` and the types of what is asked. `Db` shows all of it; what builds on it imports this. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Context, Effect } from "effect"
+import { Context, type Effect } from "effect"
 import type { DbError, Mode } from "../Errors.js"
-import { ask, askFor, type Outcome, type Response } from "./answer.js"
-import { limitTo } from "./maxAffected.js"
-import type { Body } from "./operation.js"
-import type { Operations } from "./operations.js"
-import { ofTransaction } from "./spans.js"
+import type { Reader, ReaderWriter } from "./access.js"
+import type { Outcome, Response } from "./answer.js"
+import type { RetryOptions } from "./retryOptions.js"
 import type { TransactionOptions } from "./transaction/options.js"
 import type { Step } from "./transaction/planned.js"
-import type { TransactionStep } from "./transaction/record.js"
-import { run as runTransaction } from "./transaction/run.js"
 
 /**
  * What a caller's function may return: a supabase-js builder (or any promise of its response), or an Effect.
@@ -41,12 +37,12 @@ export type Result<Q> = [Q] extends [Effect.Effect<infer A, infer _E, infer _R>]
     : never
 
 /**
- * What an operation fails with beside `DbError`.
+ * What an operation fails with: what its kind does, and what the Effect does.
  *
  * @since 0.1.0
  * @category models
  */
-export type Failure<Q> = [Q] extends [Effect.Effect<infer _A, infer E, infer _R>] ? E | DbError : DbError
+export type Failure<Q, Own = DbError> = [Q] extends [Effect.Effect<infer _A, infer E, infer _R>] ? E | Own : Own
 
 /**
  * What an operation needs beside the database.
@@ -63,6 +59,8 @@ export type Needs<Q> = [Q] extends [Effect.Effect<infer _A, infer _E, infer R>] 
 export interface ReadOptions {
   /** Send with the service-role key, where row level security hides what a server must see. Needs `Db`. */
   readonly as: "service"
+  /** How it is tried again; `false` for not at all. */
+  readonly retry?: RetryOptions | false | undefined
 }
 
 /**
@@ -77,9 +75,13 @@ export interface WriteOptions {
    * code `PGRST124`). Needs PostgREST 12.1; an older one refuses what it does not know.
    */
   readonly maxAffected?: number | undefined
+  /** How it is tried again; `false` for not at all. */
+  readonly retry?: RetryOptions | false | undefined
 }
 
 /**
+ * With none of them, use `OperationOptions`: then `ReadDb` is enough.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -126,45 +128,6 @@ export type TransactionResults<Steps extends ReadonlyArray<unknown>> = {
 export type StepResult<S> = S extends Step<infer A> ? A : S extends (client: never) => infer Q ? Result<Q> : never
 
 /**
- * Reads, and can do nothing else.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Reader {
-  read<Q extends Query>(f: (client: SupabaseClient) => Q): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q>>
-  /** As `read`, with count and status. */
-  response<Q extends PromiseLike<Response>>(f: (client: SupabaseClient) => Q): Effect.Effect<Success<Q>, DbError>
-}
-
-/**
- * Reads and writes.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ReaderWriter {
-  read<Q extends Query>(
-    f: (client: SupabaseClient) => Q,
-    options?: ReadOptions
-  ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q>>
-  write<Q extends Query>(
-    f: (client: SupabaseClient) => Q,
-    options?: WriteOptions
-  ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q>>
-  /** All steps or none, once; see `Transaction`. */
-  transaction<const Steps extends ReadonlyArray<AnyStep>>(
-    steps: Steps,
-    options?: TransactionOptions
-  ): Effect.Effect<TransactionResults<Steps>, DbError>
-  /** As `read` or `write`, with count and status. */
-  response<Q extends PromiseLike<Response>>(
-    f: (client: SupabaseClient) => Q,
-    options?: ResponseOptions
-  ): Effect.Effect<Success<Q>, DbError>
-}
-
-/**
  * Who may only read.
  *
  * @example
@@ -189,74 +152,38 @@ export class ReadDb extends Context.Tag("effect-supabase-pool/ReadDb")<ReadDb, R
  */
 export class Db extends Context.Tag("effect-supabase-pool/Db")<Db, ReaderWriter>() {}
 
-type AnyQuery = (client: SupabaseClient) => Query
+type Ask = (client: SupabaseClient) => Query
 
-type AnyAnswer = (client: SupabaseClient) => PromiseLike<Response>
+interface CoreOptions extends Omit<ResponseOptions, "pool"> {}
 
-/** One class for both tags: what `ReadDb` lacks, its type does not show. */
-export class Service implements ReaderWriter {
-  private readonly operations: Operations["Type"]
-
-  constructor(operations: Operations["Type"]) {
-    this.operations = operations
-  }
-
-  read<Q extends Query>(
-    f: (client: SupabaseClient) => Q,
-    options?: ReadOptions
-  ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q>>
-  read(f: AnyQuery, options?: ReadOptions): Effect.Effect<unknown, unknown, unknown> {
-    return this.operations.run(this.dataOf(f), { mode: "read", as: options?.as })
-  }
-
-  write<Q extends Query>(
-    f: (client: SupabaseClient) => Q,
-    options?: WriteOptions
-  ): Effect.Effect<Result<Q>, Failure<Q>, Needs<Q>>
-  write(f: AnyQuery, options?: WriteOptions): Effect.Effect<unknown, unknown, unknown> {
-    return this.operations.run(this.dataOf(f, options?.maxAffected), { mode: "write", idempotent: options?.idempotent })
-  }
-
-  response<Q extends PromiseLike<Response>>(
-    f: (client: SupabaseClient) => Q,
-    options?: ResponseOptions
-  ): Effect.Effect<Success<Q>, DbError>
-  response(f: AnyAnswer, options?: ResponseOptions): Effect.Effect<unknown, unknown> {
-    const { as, idempotent, maxAffected, pool = "read" } = options ?? {}
-    const { now } = this.operations
-    return this.operations.run((client, connection) => ask(f(client), connection.transport, now, maxAffected), {
-      mode: pool,
-      as,
-      idempotent
-    })
-  }
-
-  transaction<const Steps extends ReadonlyArray<AnyStep>>(
-    steps: Steps,
-    options?: TransactionOptions
-  ): Effect.Effect<TransactionResults<Steps>, DbError>
-  transaction(steps: ReadonlyArray<TransactionStep>, options?: TransactionOptions): Effect.Effect<unknown, DbError> {
-    const sent = runTransaction(steps, options?.idempotencyKey, (query, failed) =>
-      this.operations.run(
-        (client, connection) =>
-          Effect.tapError(ask(query(client), connection.transport, this.operations.now), (error) =>
-            Effect.sync(() => failed(error))
-          ),
-        { mode: "write", idempotent: true }
-      )
-    )
-    return ofTransaction(steps.length, sent)
-  }
-
-  private dataOf(f: AnyQuery, maxAffected?: number): Body<unknown, unknown, unknown> {
-    const { now } = this.operations
-    return (client, connection) => {
-      const query = f(client)
-      if (!Effect.isEffect(query)) {
-        return askFor(query, connection.transport, now, ({ data }) => data, maxAffected)
-      }
-      const refused = maxAffected === undefined ? undefined : limitTo(query, maxAffected)
-      return refused === undefined ? query : Effect.fail(refused)
-    }
-  }
+/** As much of a reading service as tables and streams are made of. */
+export interface ReadCore {
+  read(ask: Ask, options?: CoreOptions): Effect.Effect<unknown, DbError>
+  response(
+    ask: (client: SupabaseClient) => PromiseLike<Response>,
+    options?: CoreOptions
+  ): Effect.Effect<{ readonly count: number | null }, DbError>
 }
+
+/** As much of a writing one. */
+export interface WriteCore extends ReadCore {
+  write(ask: Ask, options?: WriteOptions): Effect.Effect<unknown, DbError>
+  transaction(
+    steps: ReadonlyArray<AnyStep>,
+    options?: TransactionOptions
+  ): Effect.Effect<ReadonlyArray<unknown>, DbError>
+}
+
+/** Where the database of a table or a stream comes from, and what has to be provided for that. */
+export interface Source<Reading, Writing = Reading> {
+  readonly reading: Effect.Effect<ReadCore, never, Reading>
+  readonly writing: Effect.Effect<WriteCore, never, Writing>
+}
+
+/** A service does more than a core has to, under types that say more. */
+export function sourceOf<R, W>(reading: Context.Tag<R, Reader>, writing: Context.Tag<W, ReaderWriter>): Source<R, W>
+export function sourceOf(reading: unknown, writing: unknown): unknown {
+  return { reading, writing }
+}
+
+export const byTags: Source<ReadDb, Db> = sourceOf(ReadDb, Db)

@@ -28,6 +28,7 @@ import { keeping } from "./asyncContext.js"
 import type { PoolCore, PoolLease } from "./cores.js"
 import { type Caller, nobody } from "./lease.js"
 import type { Borrower, Restore } from "./request.js"
+import type { Retrying, RetryOptions } from "./retryOptions.js"
 import type { Signal } from "./signal.js"
 import type * as Spans from "./spans.js"
 import { precise } from "./time.js"
@@ -37,6 +38,7 @@ export interface OperationOptions {
   /** The service-role key on a read connection. */
   readonly as?: "service" | undefined
   readonly idempotent?: boolean | undefined
+  readonly retry?: RetryOptions | false | undefined
 }
 
 /** What is done with the connection; `client` sends under the credentials that the operation has. */
@@ -56,10 +58,9 @@ export interface Surroundings {
   readonly clock: Clock.Clock
   /** How long an operation may wait for connections, over all attempts, in ms. */
   readonly patience: number
-  readonly maxRetries: number
   readonly budget: Retry.Budget
   readonly absence: Absence
-  readonly schedule: Schedule.Schedule<Duration.Duration, DbError>
+  readonly retryingOf: (options: OperationOptions) => Retrying
   readonly coreOf: (mode: Mode) => PoolCore
   readonly clientOf: (
     connection: PooledConnection,
@@ -239,7 +240,9 @@ export class Operation<A, E, R>
     // An operation of several requests: an earlier one may have been executed although the last was not.
     if (mode === "write" && this.writes > 0 && !idempotent) return false
     if (this.once) return false
-    return this.retries - this.replays < this.shared.maxRetries && Retry.isRetryable(error, { mode, idempotent })
+    if (!Retry.isRetryable(error, { mode, idempotent })) return false
+    const { maxRetries, while: goesOn } = this.shared.retryingOf(this.options)
+    return this.retries - this.replays < maxRetries && (goesOn === undefined || goesOn(error))
   }
 
   private again(first: DbError): Effect.Effect<A, E | DbError, R> {
@@ -308,7 +311,8 @@ export class Operation<A, E, R>
   private withDelays(first: E | DbError): Effect.Effect<A, E | DbError, R> {
     const inTime = (error: DbError, delay: Duration.Duration): boolean =>
       error._tag !== "ConnectionFailed" || error.sent || Duration.toMillis(delay) < this.remaining
-    return Effect.flatMap(Schedule.driver(Schedule.check(this.shared.schedule, inTime)), (driver) => {
+    const { schedule } = this.shared.retryingOf(this.options)
+    return Effect.flatMap(Schedule.driver(Schedule.check(schedule, inTime)), (driver) => {
       const loop = (error: E | DbError): Effect.Effect<A, E | DbError, R> =>
         this.mayRepeat(error)
           ? Effect.matchEffect(this.delayed(error, driver.next(error)), {

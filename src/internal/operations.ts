@@ -1,17 +1,6 @@
 /** The operations of one database, and what they share. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import {
-  type Clock,
-  Context,
-  Duration,
-  Effect,
-  Exit,
-  type Fiber,
-  Layer,
-  Option,
-  RuntimeFlags,
-  type Schedule
-} from "effect"
+import { type Clock, Context, Duration, Effect, Exit, type Fiber, Layer, Option, RuntimeFlags } from "effect"
 import { PoolConfig, type PoolOptions } from "../Config.js"
 import type { PooledConnection } from "../Connection.js"
 import type { DbError, Mode, QueryError } from "../Errors.js"
@@ -20,9 +9,11 @@ import * as RateLimit from "../RateLimit.js"
 import * as Retry from "../Retry.js"
 import { Absence } from "./absence.js"
 import { Cores, type PoolCore } from "./cores.js"
-import { accessToken } from "./identity.js"
+import { DatabaseName } from "./databaseName.js"
+import { tokenIn } from "./identity.js"
 import { type Ask, type Body, Operation, type OperationOptions, type Surroundings } from "./operation.js"
 import * as PooledClient from "./pooledClient.js"
+import { mistaken, type Retrying, retrying } from "./retryOptions.js"
 import * as Spans from "./spans.js"
 
 export class Operations extends Context.Tag("effect-supabase-pool/internal/Operations")<Operations, Runner>() {
@@ -31,7 +22,8 @@ export class Operations extends Context.Tag("effect-supabase-pool/internal/Opera
       Operations,
       Effect.gen(function* () {
         const limit = yield* RateLimit.RateLimit
-        return new Runner(yield* Cores, yield* PoolConfig, yield* Metrics.Metrics, limit)
+        const { name } = yield* DatabaseName
+        return new Runner(yield* Cores, yield* PoolConfig, yield* Metrics.Metrics, limit, name)
       })
     )
 }
@@ -40,13 +32,15 @@ export class Operations extends Context.Tag("effect-supabase-pool/internal/Opera
 const isDone = <A, E>(rest: Effect.Effect<A, E>): rest is Exit.Exit<A, E> => Exit.isExit(rest)
 
 class Runner implements Surroundings {
+  /** Of its database, where it has one. */
+  readonly name: string | undefined
   readonly patience: number
-  readonly maxRetries: number
   readonly metrics: Metrics.OperationMetrics
   readonly clock: Clock.Clock
   readonly budget: Retry.Budget = Retry.makeBudget()
   readonly absence: Absence = new Absence()
-  readonly schedule: Schedule.Schedule<Duration.Duration, DbError>
+  private readonly delays: Retry.Delays
+  private readonly usual: Retrying
   private readonly cores: Context.Tag.Service<Cores>
   /** Nothing without a limit, so that it costs nothing. */
   private readonly admit: Effect.Effect<void, DbError> | undefined
@@ -55,21 +49,29 @@ class Runner implements Surroundings {
     cores: Context.Tag.Service<Cores>,
     options: PoolOptions,
     metrics: Metrics.OperationMetrics,
-    limit: RateLimit.RateLimiting
+    limit: RateLimit.RateLimiting,
+    name: string | undefined
   ) {
+    this.name = name
     this.cores = cores
     this.patience = Duration.toMillis(options.connectionTimeout)
-    this.maxRetries = options.maxRetries
     this.metrics = metrics
     this.admit = limit === RateLimit.unlimited ? undefined : RateLimit.admitBy(limit)
     this.clock = cores.clock
-    this.schedule = Retry.schedule(options)
+    this.delays = options
+    this.usual = { maxRetries: options.maxRetries, schedule: Retry.schedule(options), while: undefined }
+  }
+
+  retryingOf({ retry }: OperationOptions): Retrying {
+    return retry === undefined ? this.usual : retrying(retry, this.usual, this.delays)
   }
 
   /** The date, in ms since the epoch. */
   readonly now = (): number => this.clock.unsafeCurrentTimeMillis()
 
   run<A, E, R>(body: Body<A, E, R>, options: OperationOptions): Effect.Effect<A, E | DbError, R> {
+    const wrong = options.retry === undefined ? undefined : mistaken(options.retry)
+    if (wrong !== undefined) return Effect.fail(wrong)
     // As `Effect.uninterruptibleMask`, whose effects would be held by each operation that waits.
     return Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
       const restore = RuntimeFlags.interruption(runtimeFlags) ? Effect.interruptible : Effect.uninterruptible
@@ -132,7 +134,7 @@ class Runner implements Surroundings {
     fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
   ): SupabaseClient | QueryError {
     if (options.as === "service") return connection.clientAs(this.cores.identities.service)
-    const token = fiber === undefined ? Option.none() : fiber.getFiberRef(accessToken)
+    const token = fiber === undefined ? Option.none() : tokenIn(fiber, this.name)
     if (Option.isNone(token)) return connection.client
     return PooledClient.unsendable(token.value) ?? connection.clientAs(this.cores.identities.userOf(token.value))
   }

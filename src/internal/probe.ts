@@ -8,7 +8,7 @@ import { Clock, Duration, Effect, Option } from "effect"
 import type { Connection } from "../Connection.js"
 import type { RecentAnswers } from "../Metrics.js"
 import type { ConnectionPool, PoolMetrics } from "../Pool.js"
-import { accessToken } from "./identity.js"
+import { asNobody } from "./identity.js"
 import { withoutSecretsOf } from "./pooledClient.js"
 import { oneLine, period } from "./words.js"
 
@@ -65,7 +65,7 @@ const ask = (connection: Connection): Effect.Effect<Asked> =>
 
 const through = (pool: ConnectionPool): Effect.Effect<Answer> => {
   // One check answers everybody who asks meanwhile, so it is made with the pool's key and not with one caller's token.
-  const once = Effect.locally(pool.use(ask), accessToken, Option.none())
+  const once = asNobody(pool.use(ask))
   return Effect.flatMap(once, ({ answer, doubtful }) =>
     doubtful ? Effect.map(once, (second) => second.answer) : Effect.succeed(answer)
   ).pipe(

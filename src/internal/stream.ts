@@ -1,12 +1,13 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Chunk, Effect, Option, Stream } from "effect"
 import type { DbError, QueryError } from "../Errors.js"
-import * as Accessors from "./accessors.js"
+import type { OperationOptions } from "./access.js"
 import type { Response } from "./answer.js"
 import { boundsOf } from "./builderFields.js"
-import type * as Database from "./database.js"
+import * as Database from "./database.js"
 import { asMaker } from "./identity.js"
 import { invalidRequest } from "./invalidRequest.js"
+import type { StreamError } from "./operationErrors.js"
 
 /**
  * A builder that a range can be asked of: one of `select`, ordered so that pages do not overlap.
@@ -22,7 +23,7 @@ export interface Ranged extends PromiseLike<Response> {
  * @since 0.1.0
  * @category models
  */
-export interface StreamOptions {
+export interface StreamOptions extends OperationOptions {
   /** Rows per request; 1000 unless said otherwise, which is the most that a Supabase project gives by default. */
   readonly pageSize?: number | undefined
 }
@@ -31,7 +32,7 @@ export interface StreamOptions {
  * @since 0.1.0
  * @category models
  */
-export interface ServiceStreamOptions extends StreamOptions, Database.ReadOptions {}
+export interface ServiceStreamOptions extends Omit<StreamOptions, "as">, Database.ReadOptions {}
 
 /**
  * One row of what the builder selects.
@@ -64,20 +65,34 @@ const defaultPageSize = 1_000
 export function stream<Q extends Ranged>(
   f: (client: SupabaseClient) => Q,
   options?: StreamOptions
-): Stream.Stream<Row<Q>, DbError, Database.ReadDb>
+): Stream.Stream<Row<Q>, StreamError, Database.ReadDb>
 export function stream<Q extends Ranged>(
   f: (client: SupabaseClient) => Q,
   options: ServiceStreamOptions
-): Stream.Stream<Row<Q>, DbError, Database.Db>
+): Stream.Stream<Row<Q>, StreamError, Database.Db>
 export function stream(
   f: (client: SupabaseClient) => Ranged,
-  options: StreamOptions | ServiceStreamOptions = {}
-): Stream.Stream<unknown, DbError, Database.ReadDb | Database.Db> {
+  options?: AnyStreamOptions
+): Stream.Stream<unknown, unknown, Database.ReadDb | Database.Db> {
+  // To the language service `unknown` has no room for a known error.
+  // @effect-diagnostics-next-line missingEffectError:off
+  return streamOf(Database.byTags, f, options)
+}
+
+export type AnyStreamOptions = StreamOptions | ServiceStreamOptions
+
+/** Of whatever database. */
+export const streamOf = <R, W>(
+  source: Database.Source<R, W>,
+  f: (client: SupabaseClient) => Ranged,
+  options: AnyStreamOptions = {}
+): Stream.Stream<unknown, DbError, R | W> => {
   const { pageSize: size = defaultPageSize } = options
   if (!Number.isSafeInteger(size) || size < 1) return Stream.fail(noPage(size))
   const asUser = asMaker()
+  const db: Effect.Effect<Database.ReadCore, never, R | W> = options.as === "service" ? source.writing : source.reading
   return Stream.paginateChunkEffect(0, (taken) =>
-    Effect.map(asUser(page(f, taken, size, options)), ({ data, limit }) => {
+    Effect.map(asUser(page(db, f, taken, size, options)), ({ data, limit }) => {
       const rows = Chunk.fromIterable(Array.isArray(data) ? data : [])
       const next = taken + rows.length
       return [rows, Chunk.isEmpty(rows) || next >= limit ? Option.none() : Option.some(next)]
@@ -86,12 +101,13 @@ export function stream(
 }
 
 /** The query's own limit and offset hold for the whole of the stream. */
-const page = (
+const page = <R>(
+  source: Effect.Effect<Database.ReadCore, never, R>,
   f: (client: SupabaseClient) => Ranged,
   taken: number,
   size: number,
-  options: StreamOptions | ServiceStreamOptions
-): Effect.Effect<{ readonly data: unknown; readonly limit: number }, DbError, Database.ReadDb | Database.Db> => {
+  { as, retry }: AnyStreamOptions
+): Effect.Effect<{ readonly data: unknown; readonly limit: number }, DbError, R> => {
   let most = Number.POSITIVE_INFINITY
   const rows = (client: SupabaseClient): PromiseLike<Response> => {
     const query = f(client)
@@ -100,9 +116,10 @@ const page = (
     const from = offset + taken
     return query.range(from, from + Math.min(size, limit - taken) - 1)
   }
-  const asked: Effect.Effect<unknown, DbError, Database.ReadDb | Database.Db> =
-    "as" in options ? Accessors.read(rows, options) : Accessors.read(rows)
-  return Effect.map(asked, (data) => ({ data, limit: most }))
+  return Effect.map(
+    Effect.flatMap(source, (db) => db.read(rows, { as, retry })),
+    (data) => ({ data, limit: most })
+  )
 }
 
 const noPage = (size: number): QueryError => invalidRequest(`pageSize is ${size}`, "Give a whole number from 1.")

@@ -1,6 +1,7 @@
 /** Each call that makes a database makes another one, whatever graph of layers they meet in. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Layer, ManagedRuntime } from "effect"
+import { ConfigProvider, Context, Effect, Layer, ManagedRuntime } from "effect"
+import * as Config from "../../src/Config.js"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
 import { anonKey, json, serve, serviceRoleKey } from "../support/httpServer.js"
@@ -88,4 +89,75 @@ describe("databases", () => {
       })
     )
   })
+})
+
+const envOf = (url: string) =>
+  Layer.setConfigProvider(
+    ConfigProvider.fromMap(
+      new Map([
+        ["SUPABASE_URL", url],
+        ["SUPABASE_ANON_KEY", anonKey],
+        ["SUPABASE_SERVICE_ROLE_KEY", serviceRoleKey],
+        ["DB_POOL_MIN_CONNECTIONS", "1"]
+      ])
+    )
+  )
+
+const twoServers = Effect.map(
+  Effect.forEach(["shop", "archive"], (name) => serve((response) => json(response, [{ name }]))),
+  ([shop, archive]) => ({ shop: shop?.url ?? "", archive: archive?.url ?? "" })
+)
+
+describe("the layers that are constants", () => {
+  it.scopedLive("are as many databases as there are ConfigProviders (Db.layerFromEnv)", () =>
+    Effect.gen(function* () {
+      const urls = yield* twoServers
+      const [shop, archive] = [envOf(urls.shop), envOf(urls.archive)].map((env) => Layer.provide(Db.layerFromEnv, env))
+      if (shop === undefined || archive === undefined) return expect.fail("two layers")
+      const graph = Layer.merge(Layer.provide(asking(Shop), shop), Layer.provide(asking(Archive), archive))
+      expect(yield* Effect.provide(both, graph)).toEqual(["shop", "archive"])
+    })
+  )
+
+  it.scopedLive("are as many databases as there are configurations (Db.layer)", () =>
+    Effect.gen(function* () {
+      const urls = yield* twoServers
+      const [shop, archive] = [urls.shop, urls.archive].map((url) =>
+        Layer.provide(Db.layer, Config.layerOf({ url, anonKey, serviceRoleKey, minConnections: 1 }))
+      )
+      if (shop === undefined || archive === undefined) return expect.fail("two layers")
+      const graph = Layer.merge(Layer.provide(asking(Shop), shop), Layer.provide(asking(Archive), archive))
+      expect(yield* Effect.provide(both, graph)).toEqual(["shop", "archive"])
+    })
+  )
+
+  it.scopedLive("are one database, with one pool, for all who build them from the same", () =>
+    Effect.gen(function* () {
+      const { shop } = yield* twoServers
+      const config = Config.layerOf({ url: shop, anonKey, serviceRoleKey, minConnections: 1 })
+      for (const database of [Layer.provide(Db.layer, config), Layer.provide(Db.layerFromEnv, envOf(shop))]) {
+        const again = Layer.provide(asking(Archive), database)
+        const asked = yield* Effect.provide(
+          Effect.flatMap(both, () => Effect.flatMap(Pool.ReadPool, ({ metrics }) => metrics)),
+          Layer.mergeAll(Layer.provide(asking(Shop), database), again, database)
+        )
+        expect(asked.acquired).toBe(2)
+      }
+    })
+  )
+
+  it.scopedLive("are one within a graph that names them twice, and closed with it", () =>
+    Effect.gen(function* () {
+      const { shop } = yield* twoServers
+      const graph = Layer.mergeAll(
+        Layer.provide(asking(Shop), Db.layerFromEnv),
+        Layer.provide(asking(Archive), Db.layerFromEnv),
+        Db.layerFromEnv
+      ).pipe(Layer.provide(envOf(shop)))
+      const pool = yield* Effect.provide(Effect.zipRight(both, Pool.ReadPool), graph)
+      expect((yield* pool.metrics).acquired).toBe(2)
+      const late = yield* Effect.flip(pool.use(() => Effect.void))
+      expect(late._tag).toBe("PoolClosed")
+    })
+  )
 })

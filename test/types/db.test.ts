@@ -20,7 +20,7 @@ const typed = Db.read((client) =>
 
 describe("who may do what", () => {
   it("reading needs ReadDb and nothing else", () => {
-    expectTypeOf(typed).toEqualTypeOf<E.Effect<Array<Product>, Db.DbError, Db.ReadDb>>()
+    expectTypeOf(typed).toEqualTypeOf<E.Effect<Array<Product>, Db.ReadError, Db.ReadDb>>()
   })
 
   it("writing needs Db", () => {
@@ -44,7 +44,8 @@ describe("who may do what", () => {
   it("ReadDb cannot write, and cannot read as the service", () => {
     expectTypeOf<Db.Reader>().not.toHaveProperty("write")
     expectTypeOf<Db.Reader>().not.toHaveProperty("transaction")
-    expectTypeOf<Parameters<Db.Reader["read"]>["length"]>().toEqualTypeOf<1>()
+    expectTypeOf<Db.Reader>().not.toHaveProperty("writeAs")
+    expectTypeOf<NonNullable<Parameters<Db.Reader["read"]>[1]>["as"]>().toEqualTypeOf<undefined>()
     const attempt = Effect.flatMap(Db.ReadDb, (db) =>
       // @ts-expect-error: a service that is given ReadDb cannot write.
       db.write((client) => client.from("a").insert({}))
@@ -82,14 +83,14 @@ describe("what comes back", () => {
       })
     )
     expectTypeOf<E.Effect.Success<typeof mixed>>().toEqualTypeOf<"yes">()
-    expectTypeOf<E.Effect.Error<typeof mixed>>().toEqualTypeOf<Mine | Db.DbError>()
+    expectTypeOf<E.Effect.Error<typeof mixed>>().toEqualTypeOf<Mine | Db.ReadError>()
     expectTypeOf<E.Effect.Context<typeof mixed>>().toEqualTypeOf<Service | Db.ReadDb>()
   })
 })
 
 describe("what can go wrong", () => {
   it("is one union, in the type and in the schema", () => {
-    expectTypeOf<E.Effect.Error<typeof typed>>().toEqualTypeOf<Schema.Schema.Type<typeof Db.DbError>>()
+    expectTypeOf<Db.DbError>().toEqualTypeOf<Schema.Schema.Type<typeof Db.DbError>>()
     expectTypeOf<Db.DbError["_tag"]>().toEqualTypeOf<
       | "AcquireTimeout"
       | "PoolOverloaded"

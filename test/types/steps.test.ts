@@ -40,7 +40,7 @@ describe("a transaction of tables' steps", () => {
     expectTypeOf<Effect.Effect.Success<typeof all>>().toEqualTypeOf<
       readonly [Product, ReadonlyArray<Product>, Order, null, Product, ReadonlyArray<Order>]
     >()
-    expectTypeOf<Effect.Effect.Error<typeof all>>().toEqualTypeOf<Db.DbError>()
+    expectTypeOf<Effect.Effect.Error<typeof all>>().toEqualTypeOf<Db.TransactionError>()
     // Whatever the table reads with.
     expectTypeOf<Effect.Effect.Context<typeof all>>().toEqualTypeOf<Db.Db>()
   })

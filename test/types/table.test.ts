@@ -27,7 +27,7 @@ describe("a table", () => {
     expectTypeOf<E.Effect.Success<ReturnType<typeof rows.get>>>().toEqualTypeOf<Row>()
     expectTypeOf<E.Effect.Success<ReturnType<typeof rows.list>>>().toEqualTypeOf<ReadonlyArray<Row>>()
     expectTypeOf<E.Effect.Success<ReturnType<typeof items.update>>>().toEqualTypeOf<Item>()
-    expectTypeOf<E.Effect.Error<ReturnType<typeof rows.get>>>().toEqualTypeOf<Db.DbError>()
+    expectTypeOf<E.Effect.Error<ReturnType<typeof rows.get>>>().toEqualTypeOf<Db.RowError>()
   })
 
   it("is read with ReadDb and written with Db; read as the service, it needs Db too", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf, it } from "@effect/vitest"
-import { Effect, type Stream } from "effect"
+import { Effect, Schema, type Stream } from "effect"
 import * as Db from "../../src/Db.js"
 import * as Transaction from "../../src/Transaction.js"
 
@@ -23,18 +23,18 @@ const db = Db.typed<Database>()
 describe("Db.typed", () => {
   it("gives the rows that the builder infers", () => {
     const titles = db.read((client) => client.from("products").select("title"))
-    expectTypeOf(titles).toEqualTypeOf<Effect.Effect<Array<{ title: string }>, Db.DbError, Db.ReadDb>>()
+    expectTypeOf(titles).toEqualTypeOf<Effect.Effect<Array<{ title: string }>, Db.ReadError, Db.ReadDb>>()
     const one = db.read((client) => client.from("products").select("id, price").single())
-    expectTypeOf(one).toEqualTypeOf<Effect.Effect<{ id: string; price: number }, Db.DbError, Db.ReadDb>>()
+    expectTypeOf(one).toEqualTypeOf<Effect.Effect<{ id: string; price: number }, Db.ReadError, Db.ReadDb>>()
     const maybe = db.read((client) => client.from("products").select("id").maybeSingle())
-    expectTypeOf(maybe).toEqualTypeOf<Effect.Effect<{ id: string } | null, Db.DbError, Db.ReadDb>>()
+    expectTypeOf(maybe).toEqualTypeOf<Effect.Effect<{ id: string } | null, Db.ReadError, Db.ReadDb>>()
   })
 
   it("needs Db to write, and to read with the service-role key", () => {
     const written = db.write((client) => client.from("products").insert({ title: "a", price: 1 }))
-    expectTypeOf(written).toEqualTypeOf<Effect.Effect<null, Db.DbError, Db.Db>>()
+    expectTypeOf(written).toEqualTypeOf<Effect.Effect<null, Db.WriteError, Db.Db>>()
     const asService = db.read((client) => client.from("products").select("id"), { as: "service" })
-    expectTypeOf(asService).toEqualTypeOf<Effect.Effect<Array<{ id: string }>, Db.DbError, Db.Db>>()
+    expectTypeOf(asService).toEqualTypeOf<Effect.Effect<Array<{ id: string }>, Db.ReadError, Db.Db>>()
   })
 
   it("refuses what the schema does not have", () => {
@@ -54,8 +54,97 @@ describe("Db.typed", () => {
       (client) => client.rpc("double", { n: 2 })
     ])
     expectTypeOf(both).toEqualTypeOf<
-      Effect.Effect<readonly [{ id: string }, Array<{ title: string }>, number], Db.DbError, Db.Db>
+      Effect.Effect<readonly [{ id: string }, Array<{ title: string }>, number], Db.TransactionError, Db.Db>
     >()
+  })
+})
+
+type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Array<Json>
+
+interface Shops {
+  public: {
+    Tables: {
+      shops: {
+        Row: { id: string; name: string; owner_id: string; meta: Json; tags: Array<string> }
+        Insert: { name: string }
+        Update: { name?: string }
+        Relationships: [
+          {
+            foreignKeyName: "shops_owner"
+            columns: ["owner_id"]
+            isOneToOne: false
+            referencedRelation: "users"
+            referencedColumns: ["id"]
+          }
+        ]
+      }
+      users: {
+        Row: { id: string; email: string }
+        Insert: { email: string }
+        Update: { email?: string }
+        Relationships: []
+      }
+    }
+    Views: Record<never, never>
+    Functions: Record<never, never>
+  }
+}
+
+const shops = Db.typed<Shops>()
+
+describe("a column that the schema lacks", () => {
+  it("is refused by the compiler, also in a row of another table, and JSON is no trouble", () => {
+    const good = [
+      shops.read((client) => client.from("shops").select("*")),
+      shops.read((client) => client.from("shops").select("*, owner:users(*)")),
+      shops.read((client) => client.from("shops").select("id, meta, tags, users(id, email)").single()),
+      shops.read((client) => client.from("users").select("email, shops(name, meta)").maybeSingle()),
+      shops.read((client) => client.from("shops").select("*", { count: "exact", head: true }))
+    ]
+    const refused = [
+      // @ts-expect-error: no such column.
+      shops.read((client) => client.from("shops").select("nmae")),
+      // @ts-expect-error: no such column.
+      shops.read((client) => client.from("shops").select("id, users(emial)")),
+      // @ts-expect-error: no such column.
+      shops.read((client) => client.from("users").select("id, shops(nmae)")),
+      // @ts-expect-error: no such table.
+      shops.read((client) => client.from("shops").select("id, customers(id)")),
+      // @ts-expect-error: no such column.
+      shops.read((client) => client.from("shops").select("nmae").single()),
+      // @ts-expect-error: no such column.
+      shops.write((client) => client.from("shops").insert({ name: "a" }).select("nmae")),
+      // @ts-expect-error: no such column.
+      shops.response((client) => client.from("shops").select("nmae"))
+    ]
+    expect([...good, ...refused].every(Effect.isEffect)).toBe(true)
+  })
+
+  it("is none where rows are decoded, and nothing is any", () => {
+    const Name = Schema.Struct({ name: Schema.String })
+    const read = Db.readAs(Schema.Array(Name), (client) => client.from("shops").select("name"))
+    expectTypeOf(read).toEqualTypeOf<
+      Effect.Effect<ReadonlyArray<{ readonly name: string }>, Db.ReadError | Db.DecodeError, Db.ReadDb>
+    >()
+    const written = Db.writeAs(Name, (client) => client.from("shops").insert({}).select("name").single())
+    expectTypeOf(written).toEqualTypeOf<
+      Effect.Effect<{ readonly name: string }, Db.WriteError | Db.DecodeError, Db.Db>
+    >()
+    expectTypeOf(Db.rpc("f")).toEqualTypeOf<Effect.Effect<unknown, Db.RequestError, Db.Db>>()
+    expectTypeOf<Effect.Effect.Success<ReturnType<Db.Reader["rpc"]>>>().toBeUnknown()
+    expectTypeOf(Db.rpcAs(Name, "f", {}, { get: true })).toEqualTypeOf<
+      Effect.Effect<{ readonly name: string }, Db.RowsError, Db.ReadDb>
+    >()
+  })
+
+  it("is refused by the services of Db.typed, which need nothing more", () => {
+    const service = Effect.map(shops.Db, (db) => db.read((client) => client.from("shops").select("name")))
+    expectTypeOf(service).toEqualTypeOf<
+      Effect.Effect<Effect.Effect<Array<{ name: string }>, Db.ReadError>, never, Db.Db>
+    >()
+    // @ts-expect-error: no such column.
+    const refused = Effect.map(shops.ReadDb, (db) => db.read((client) => client.from("shops").select("nmae")))
+    expect(Effect.isEffect(refused)).toBe(true)
   })
 })
 
@@ -63,7 +152,7 @@ describe("ReadDb", () => {
   it("has no way to write", () => {
     expectTypeOf<Db.Reader>().not.toHaveProperty("write")
     expectTypeOf<Db.Reader>().not.toHaveProperty("transaction")
-    expectTypeOf<Parameters<Db.Reader["read"]>["length"]>().toEqualTypeOf<1>()
+    expectTypeOf<NonNullable<Parameters<Db.Reader["read"]>[1]>["as"]>().toEqualTypeOf<undefined>()
   })
 
   it("is all that a stream needs", () => {

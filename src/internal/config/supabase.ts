@@ -122,18 +122,32 @@ const sameKey = ({ anonKey, serviceRoleKey }: Access): ReadonlyArray<Mistake> =>
 const showUrl = (value: Option.Option<string>): string | undefined =>
   Option.getOrUndefined(Option.filter(value, (text) => !/[?#@]/.test(text)))
 
+const urlMistakes = (url: Named): ReadonlyArray<Mistake> =>
+  Option.match(Option.map(url.value, parseUrl), {
+    onNone: () => [missing(url, urlRemedy)],
+    onSome: Either.match({
+      onLeft: (refusal) => [mistake({ variable: url.variable }, refusal, showUrl(url.value))],
+      onRight: () => []
+    })
+  })
+
+/** What who only reads needs; with the anon key in the place of the other, which nobody then has. */
+const resolveRead = ({ anonKey, url }: Omit<Access, "serviceRoleKey">): Checked<SupabaseOptions> => {
+  const mistakes = [...urlMistakes(url), ...keyMistakes("anonKey", anonKey)]
+  const complete = Option.all({
+    url: Option.flatMap(Option.map(url.value, parseUrl), Either.getRight),
+    anonKey: Option.map(anonKey.value, (key) => Redacted.make(key)),
+    serviceRoleKey: Option.map(anonKey.value, (key) => Redacted.make(key))
+  })
+  return mistakes.length === 0 ? Either.fromOption(complete, () => mistakes) : Either.left(mistakes)
+}
+
 /** The access, complete or with every mistake in it. */
 const resolve = (access: Access): Checked<SupabaseOptions> => {
   const { url, anonKey, serviceRoleKey } = access
   const address = Option.map(url.value, parseUrl)
   const mistakes: ReadonlyArray<Mistake> = [
-    ...Option.match(address, {
-      onNone: () => [missing(url, urlRemedy)],
-      onSome: Either.match({
-        onLeft: (refusal) => [mistake({ variable: url.variable }, refusal, showUrl(url.value))],
-        onRight: () => []
-      })
-    }),
+    ...urlMistakes(url),
     ...keyMistakes("anonKey", anonKey),
     ...keyMistakes("serviceRoleKey", serviceRoleKey),
     ...sameKey(access)
@@ -226,6 +240,9 @@ export const optionalFromEnvironment = (
 export const fromEnvironment = (environment: ReadonlyMap<string, string>): Checked<SupabaseOptions> =>
   resolve(accessOf(environment))
 
+export const readFromEnvironment = (environment: ReadonlyMap<string, string>): Checked<SupabaseOptions> =>
+  resolveRead(accessOf(environment))
+
 const plain = (value: unknown): Option.Option<string> => {
   const text = Redacted.isRedacted(value) ? Redacted.value(value) : value
   return typeof text === "string" && text.trim() !== "" ? Option.some(text) : Option.none()
@@ -237,6 +254,12 @@ export const fromInput = (input: { readonly [K in keyof SupabaseOptions]?: unkno
     url: { variable: "url", others: [], value: plain(input.url) },
     anonKey: { variable: "anonKey", others: [], value: plain(input.anonKey) },
     serviceRoleKey: { variable: "serviceRoleKey", others: [], value: plain(input.serviceRoleKey) }
+  })
+
+export const readFromInput = (input: { readonly [K in "url" | "anonKey"]?: unknown }): Checked<SupabaseOptions> =>
+  resolveRead({
+    url: { variable: "url", others: [], value: plain(input.url) },
+    anonKey: { variable: "anonKey", others: [], value: plain(input.anonKey) }
   })
 
 export const secretsOf = (input: { readonly [K in keyof SupabaseOptions]?: unknown }): ReadonlyArray<string> =>

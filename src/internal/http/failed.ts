@@ -5,7 +5,7 @@ import type { DbError, QueryError } from "../../Errors.js"
 import { looksOfDatabase } from "../errorCodes.js"
 import { problem, retryAfter } from "./responses.js"
 
-interface Verdict {
+export interface Verdict {
   readonly status: number
   /** For whoever asks, so without figures, names of tables or words of the database. */
   readonly error: string
@@ -70,7 +70,7 @@ const refused = (error: QueryError): Verdict => {
 const isUnanswered = ({ isTransient, mayHaveExecuted, status }: QueryError): boolean =>
   mayHaveExecuted ? status >= 400 : isTransient
 
-const verdictOf = (error: DbError): Verdict => {
+export const verdictOf = (error: DbError): Verdict => {
   switch (error._tag) {
     case "RateLimited":
       return busy(429, error.retryAfter)
@@ -98,7 +98,10 @@ const verdictOf = (error: DbError): Verdict => {
   }
 }
 
+export const headersOf = ({ headers = {}, wait }: Verdict): Readonly<Record<string, string>> =>
+  wait === undefined ? headers : retryAfter(wait)
+
 export const failed = (error: DbError): HttpServerResponse.HttpServerResponse => {
-  const { error: what, headers = {}, status, wait } = verdictOf(error)
-  return problem(status, what, wait === undefined ? headers : retryAfter(wait))
+  const verdict = verdictOf(error)
+  return problem(verdict.status, verdict.error, headersOf(verdict))
 }

@@ -139,7 +139,9 @@ const rows: Readonly<Record<typeof Report.Type, Rows>> = {
 /** With the service-role key, since orders are hidden; as a user, of what that user may see. */
 const call = (name: string, args: Record<string, unknown>): Effect.Effect<unknown, DbError, Db> =>
   Effect.flatMap(Effect.zip(Db, FiberRef.get(accessToken)), ([db, user]) =>
-    db.read((client) => client.rpc(name, args, { get: true }), Option.isNone(user) ? { as: "service" } : undefined)
+    Option.isNone(user)
+      ? db.read((client) => client.rpc(name, args, { get: true }), { as: "service" })
+      : db.rpc(name, args, { get: true })
   )
 
 /** The rows of a report. A filter that makes no sense is a `DecodeError` that names it, and nothing is sent. */

@@ -5,9 +5,9 @@ import type { DbError, RowNotFound } from "../../Errors.js"
 import { currentKey } from "../../RateLimit.js"
 import type { Response } from "../answer.js"
 import { keeping } from "../asyncContext.js"
-import * as Database from "../database.js"
-import { accessToken, asMaker } from "../identity.js"
-import { stream as pagesOf } from "../stream.js"
+import type * as Database from "../database.js"
+import { asMaker, tokenFor } from "../identity.js"
+import { streamOf } from "../stream.js"
 import { type Columns, isValues } from "./columns.js"
 import type { Scalar } from "./literal.js"
 import { Get, type Identity, Loader, resolver } from "./loader.js"
@@ -28,27 +28,29 @@ import {
 } from "./query.js"
 
 /** One per database, since batches are. */
-type Loaders = WeakMap<Database.Reader | Database.ReaderWriter, Loader>
+type Loaders = WeakMap<Database.ReadCore, Loader>
 
 /** The database and the eyes that this fiber reads it with. */
 interface Reading {
   readonly loader: Loader
   readonly identity: Identity
-  readonly db: Database.Reader | Database.ReaderWriter
+  readonly db: Database.ReadCore
 }
 
-/** What a table reads. */
-export class Rows {
+/** What a table reads; `R` is what its database needs. */
+export class Rows<R> {
   readonly columns: Columns
+  readonly source: Database.Source<R>
   private readonly as: "service" | undefined
   private readonly loaders: Loaders = new WeakMap()
 
-  constructor(columns: Columns, as: "service" | undefined) {
+  constructor(columns: Columns, as: "service" | undefined, source: Database.Source<R>) {
     this.columns = columns
     this.as = as
+    this.source = source
   }
 
-  private loaderOf(db: Database.Reader | Database.ReaderWriter): Loader {
+  private loaderOf(db: Database.ReadCore): Loader {
     const known = this.loaders.get(db)
     if (known !== undefined) return known
     const loader = new Loader(this.columns, (query, as) => readAs(db, query, as))
@@ -57,12 +59,12 @@ export class Rows {
   }
 
   /** A user's token stands above what the table says: who has one sees what that user sees. */
-  get reading(): Effect.Effect<Reading, never, Database.ReadDb | Database.Db> {
-    const tag: Effect.Effect<Database.Reader | Database.ReaderWriter, never, Database.ReadDb | Database.Db> =
-      this.as === "service" ? Database.Db : Database.ReadDb
+  get reading(): Effect.Effect<Reading, never, R> {
+    const { reading, writing } = this.source
+    const source: Effect.Effect<Database.ReadCore, never, R> = this.as === "service" ? writing : reading
     return Effect.gen(this, function* () {
-      const db = yield* tag
-      const token = yield* FiberRef.get(accessToken)
+      const db = yield* source
+      const token = yield* tokenFor(db)
       const caller = yield* FiberRef.get(currentKey)
       return {
         db,
@@ -72,7 +74,7 @@ export class Rows {
     })
   }
 
-  get(id: unknown): Effect.Effect<unknown, DbError, Database.ReadDb | Database.Db> {
+  get(id: unknown): Effect.Effect<unknown, DbError, R> {
     return Effect.flatMap(this.keyed(id), (scalar) =>
       Effect.flatMap(this.reading, ({ identity, loader }) =>
         this.decoded(keeping(Effect.request(new Get({ ...identity, loader, id: scalar }), resolver)))
@@ -80,11 +82,11 @@ export class Rows {
     )
   }
 
-  find(id: unknown): Effect.Effect<Option.Option<unknown>, DbError, Database.ReadDb | Database.Db> {
+  find(id: unknown): Effect.Effect<Option.Option<unknown>, DbError, R> {
     return unlessMissing(this.get(id))
   }
 
-  getMany(ids: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<unknown>, DbError, Database.ReadDb | Database.Db> {
+  getMany(ids: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<unknown>, DbError, R> {
     return Effect.gen(this, function* () {
       const scalars = yield* Effect.forEach(ids, (id) => this.keyed(id))
       const { identity, loader } = yield* this.reading
@@ -110,7 +112,7 @@ export class Rows {
     )
   }
 
-  list(options: AnyOptions): Effect.Effect<ReadonlyArray<unknown>, DbError, Database.ReadDb | Database.Db> {
+  list(options: AnyOptions): Effect.Effect<ReadonlyArray<unknown>, DbError, R> {
     const { columns } = this
     return Effect.gen(this, function* () {
       const reading = yield* this.reading
@@ -123,7 +125,7 @@ export class Rows {
   }
 
   /** Whoever made it is who asks for each page. */
-  stream(options: AnyStreamOptions): Stream.Stream<unknown, DbError, Database.ReadDb | Database.Db> {
+  stream(options: AnyStreamOptions): Stream.Stream<unknown, DbError, R> {
     const { columns } = this
     const asUser = asMaker()
     const pages = Effect.gen(this, function* () {
@@ -140,11 +142,10 @@ export class Rows {
     refine: Refine,
     { pageSize }: AnyStreamOptions,
     as: Identity["as"]
-  ): Stream.Stream<unknown, DbError, Database.ReadDb | Database.Db> {
+  ): Stream.Stream<unknown, DbError, R> {
     const { columns } = this
     const query = (client: SupabaseClient): TableQuery => refine(client.from(columns.table).select(columns.listed))
-    const rows: Stream.Stream<unknown, DbError, Database.ReadDb | Database.Db> =
-      as === undefined ? pagesOf(query, { pageSize }) : pagesOf(query, { pageSize, as })
+    const rows = streamOf(this.source, query, as === undefined ? { pageSize } : { pageSize, as })
     return Stream.mapChunksEffect(rows, (page) =>
       Effect.map(
         Effect.forEach(page, (row) => columns.decodeRow(columns.renamed(row), "read")),
@@ -153,7 +154,7 @@ export class Rows {
     )
   }
 
-  page(options: AnyOptions): Effect.Effect<Page<unknown>, DbError, Database.ReadDb | Database.Db> {
+  page(options: AnyOptions): Effect.Effect<Page<unknown>, DbError, R> {
     return Effect.all({ rows: this.list(options), total: this.count(options) }, { concurrency: 2 })
   }
 
@@ -206,7 +207,7 @@ export class Rows {
     })
   }
 
-  count(options: AnyOptions): Effect.Effect<number, DbError, Database.ReadDb | Database.Db> {
+  count(options: AnyOptions): Effect.Effect<number, DbError, R> {
     const { columns } = this
     return Effect.gen(this, function* () {
       const { parts } = yield* chosen(columns, options)
@@ -222,8 +223,7 @@ export class Rows {
     const { columns } = this
     const query = (client: SupabaseClient): TableQuery =>
       rows(client.from(columns.table).select(columns.key.column, { count: "exact", head: true }))
-    const asked =
-      "write" in db && identity.as === "service" ? db.response(query, { as: "service" }) : db.response(query)
+    const asked = db.response(query, identity.as === "service" ? { as: "service" } : undefined)
     return Effect.map(asked, ({ count }) => count ?? 0)
   }
 }
@@ -237,7 +237,7 @@ const unlessMissing = <R>(row: Effect.Effect<unknown, DbError, R>): Effect.Effec
 const isMissing = (error: DbError): error is RowNotFound => error._tag === "RowNotFound" && error.details === ""
 
 const readAs = (
-  db: Database.Reader | Database.ReaderWriter,
+  db: Database.ReadCore,
   query: (client: SupabaseClient) => PromiseLike<Response>,
   as: Identity["as"]
-): Effect.Effect<unknown, DbError> => (as === "service" && "write" in db ? db.read(query, { as }) : db.read(query))
+): Effect.Effect<unknown, DbError> => db.read(query, as === "service" ? { as } : undefined)

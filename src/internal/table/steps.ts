@@ -94,11 +94,14 @@ interface AnyGuarded {
   readonly lock?: "update" | "share" | undefined
 }
 
+/** A step needs no database: it is sent with the others. */
+type KeyedRows = Pick<Rows<unknown>, "columns" | "keyed">
+
 export class Steps {
-  private readonly rows: Rows
+  private readonly rows: KeyedRows
   private readonly columns: Columns
 
-  constructor(rows: Rows) {
+  constructor(rows: KeyedRows) {
     this.rows = rows
     this.columns = rows.columns
   }

@@ -1,8 +1,9 @@
 /** `Db.table`: a table's rows as values of a schema. */
 import type { Effect, Option, Schema, Stream, Types } from "effect"
-import type { DbError } from "../../Errors.js"
-import type * as Database from "../database.js"
+import type { DbError, TransactionFailed } from "../../Errors.js"
+import * as Database from "../database.js"
 import { asMade } from "../identity.js"
+import type { RowError, RowsError } from "../operationErrors.js"
 import { ofTable } from "../spans.js"
 import { Columns, type TableSchema } from "./columns.js"
 import type { CountOptions, ListOptions, Page, TableStreamOptions, Where } from "./query.js"
@@ -92,47 +93,62 @@ export interface UpsertOptions<Row> extends UpdateOptions {
 }
 
 /**
+ * A table as far as it reads.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReadTable<Row, Id, Reading> {
+  readonly name: string
+  /**
+   * The row with this key, or `RowNotFound`. Calls at the same time, from whatever fibers, share a request; each user of
+   * `Db.withAccessToken` has their own. A key that is missing or makes no sense fails its own call only.
+   */
+  readonly get: (id: Id) => Effect.Effect<Row, RowError, Reading>
+  /** As `get`, but `None` where no row has this key. */
+  readonly find: (id: Id) => Effect.Effect<Option.Option<Row>, RowsError, Reading>
+  /** The rows with these keys in the order of the keys; keys without a row are left out. */
+  readonly getMany: (ids: ReadonlyArray<Id>) => Effect.Effect<ReadonlyArray<Row>, RowsError, Reading>
+  /**
+   * The rows of `where`, in order. A list of values in it that is too long for an address is asked for in parts, each to its
+   * end, where that gives the same rows: without `orderBy`, `offset` and `filter`, and without a `limit` that could cut. The
+   * rows then come part by part.
+   */
+  readonly list: (options?: ListOptions<Row>) => Effect.Effect<ReadonlyArray<Row>, RowsError, Reading>
+  /** As `list`, for the rows in which each word of `query` is found. */
+  readonly search: (
+    options: ListOptions<Row> & { readonly query: string }
+  ) => Effect.Effect<ReadonlyArray<Row>, RowsError, Reading>
+  /**
+   * The rows of a page and how many all pages have: a `list` and a `count` at the same time. By key, pages cost the same
+   * however far they are, and need no total: `list({ where: { id: Db.gt(last) }, limit: 50 })`.
+   */
+  readonly page: (
+    options: ListOptions<Row> & { readonly limit: number }
+  ) => Effect.Effect<Page<Row>, RowsError, Reading>
+  /** All rows of a `list`, page by page as somebody wants them, decoded; see `Db.stream`. */
+  readonly stream: (options?: TableStreamOptions<Row>) => Stream.Stream<Row, RowsError, Reading>
+  readonly count: (options?: CountOptions<Row>) => Effect.Effect<number, RowsError, Reading>
+}
+
+/**
  * A table as typed operations. Rows are decoded by the schema: one that does not decode is a `DecodeError`, and a value
  * that does not encode never leaves.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Table<Row, New, Changes, Id, Needs> extends TableSteps<Row, New, Changes, Id> {
-  readonly name: string
-  /**
-   * The row with this key, or `RowNotFound`. Calls at the same time, from whatever fibers, share a request; each user of
-   * `Db.withAccessToken` has their own. A key that is missing or makes no sense fails its own call only.
-   */
-  readonly get: (id: Id) => Effect.Effect<Row, DbError, Needs>
-  /** As `get`, but `None` where no row has this key. */
-  readonly find: (id: Id) => Effect.Effect<Option.Option<Row>, DbError, Needs>
-  /** The rows with these keys in the order of the keys; keys without a row are left out. */
-  readonly getMany: (ids: ReadonlyArray<Id>) => Effect.Effect<ReadonlyArray<Row>, DbError, Needs>
-  /**
-   * The rows of `where`, in order. A list of values in it that is too long for an address is asked for in parts, each to its
-   * end, where that gives the same rows: without `orderBy`, `offset` and `filter`, and without a `limit` that could cut. The
-   * rows then come part by part.
-   */
-  readonly list: (options?: ListOptions<Row>) => Effect.Effect<ReadonlyArray<Row>, DbError, Needs>
-  /** As `list`, for the rows in which each word of `query` is found. */
-  readonly search: (
-    options: ListOptions<Row> & { readonly query: string }
-  ) => Effect.Effect<ReadonlyArray<Row>, DbError, Needs>
-  /**
-   * The rows of a page and how many all pages have: a `list` and a `count` at the same time. By key, pages cost the same
-   * however far they are, and need no total: `list({ where: { id: Db.gt(last) }, limit: 50 })`.
-   */
-  readonly page: (options: ListOptions<Row> & { readonly limit: number }) => Effect.Effect<Page<Row>, DbError, Needs>
-  /** All rows of a `list`, page by page as somebody wants them, decoded; see `Db.stream`. */
-  readonly stream: (options?: TableStreamOptions<Row>) => Stream.Stream<Row, DbError, Needs>
-  readonly count: (options?: CountOptions<Row>) => Effect.Effect<number, DbError, Needs>
+export interface Table<Row, New, Changes, Id, Reading, Writing = Database.Db>
+  extends ReadTable<Row, Id, Reading>,
+    TableSteps<Row, New, Changes, Id> {
   /** Gives the row as the database made it. */
-  readonly create: (row: New) => Effect.Effect<Row, DbError, Database.Db>
+  readonly create: (row: New) => Effect.Effect<Row, RowError, Writing>
   /** All or none, in the order given. Rows that leave out different columns are sent as one transaction. */
-  readonly createMany: (rows: ReadonlyArray<New>) => Effect.Effect<ReadonlyArray<Row>, DbError, Database.Db>
+  readonly createMany: (
+    rows: ReadonlyArray<New>
+  ) => Effect.Effect<ReadonlyArray<Row>, RowsError | TransactionFailed, Writing>
   /** Gives the row as it is now; `RowNotFound` when no row has this key. Without changes nothing is written. */
-  readonly update: (id: Id, changes: Changes, options?: UpdateOptions) => Effect.Effect<Row, DbError, Database.Db>
+  readonly update: (id: Id, changes: Changes, options?: UpdateOptions) => Effect.Effect<Row, RowError, Writing>
   /**
    * Changes all rows that `where` finds, and gives them as they are now. `where` names a column at least. A list of values
    * that is too long for an address goes as one transaction (see `Db.transaction`): all rows or none.
@@ -141,18 +157,20 @@ export interface Table<Row, New, Changes, Id, Needs> extends TableSteps<Row, New
     where: Where<Row>,
     changes: Changes,
     options?: UpdateOptions
-  ) => Effect.Effect<ReadonlyArray<Row>, DbError, Database.Db>
+  ) => Effect.Effect<ReadonlyArray<Row>, RowsError | TransactionFailed, Writing>
   /** Inserts, or changes the row that is there. Retried as idempotent where the row names what decides that. */
-  readonly upsert: (row: New, options?: UpsertOptions<Row>) => Effect.Effect<Row, DbError, Database.Db>
+  readonly upsert: (row: New, options?: UpsertOptions<Row>) => Effect.Effect<Row, RowError, Writing>
   /** Gives the row as it was; `RowNotFound` when no row has this key. */
-  readonly remove: (id: Id) => Effect.Effect<Row, DbError, Database.Db>
+  readonly remove: (id: Id) => Effect.Effect<Row, RowError, Writing>
   /** Removes all rows that `where` finds, as `updateMany` changes them, and gives them as they were. */
-  readonly removeMany: (where: Where<Row>) => Effect.Effect<ReadonlyArray<Row>, DbError, Database.Db>
+  readonly removeMany: (where: Where<Row>) => Effect.Effect<ReadonlyArray<Row>, RowsError | TransactionFailed, Writing>
 }
 
 type KeyOf<O> = O extends { readonly key: infer K extends string } ? K : "id"
 
 type GeneratedOf<O> = O extends { readonly generated: ReadonlyArray<infer G> } ? G : never
+
+type IdOf<S extends TableSchema, O> = KeyOf<O> extends keyof Fields<S> ? Fields<S>[KeyOf<O>] : never
 
 /**
  * The table that `Db.table(name, schema, options)` gives.
@@ -160,23 +178,34 @@ type GeneratedOf<O> = O extends { readonly generated: ReadonlyArray<infer G> } ?
  * @since 0.1.0
  * @category models
  */
-export type TableOf<S extends TableSchema, O = unknown> = Table<
+export type TableOf<S extends TableSchema, O = unknown, Reading = Database.ReadDb, Writing = Database.Db> = Table<
   Schema.Schema.Type<S>,
   Insert<S, GeneratedOf<O>>,
   Update<S>,
-  KeyOf<O> extends keyof Fields<S> ? Fields<S>[KeyOf<O>] : never,
-  O extends { readonly as: "service" } ? Database.Db : Database.ReadDb
+  IdOf<S, O>,
+  O extends { readonly as: "service" } ? Writing : Reading,
+  Writing
+>
+
+/**
+ * The table that `table(name, schema, options)` of who only reads gives.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ReadTableOf<S extends TableSchema, O = unknown, Reading = Database.ReadDb> = ReadTable<
+  Schema.Schema.Type<S>,
+  IdOf<S, O>,
+  Reading
 >
 
 /** A table without `id` has to name its key. */
-type Keyed<S extends TableSchema, O> =
+export type Keyed<S extends TableSchema, O> =
   KeyOf<O> extends keyof Fields<S> ? unknown : { readonly key: keyof Fields<S> & string }
 
-type WithId = TableSchema & { readonly fields: { readonly id: Schema.Struct.Field } }
+export type WithId = TableSchema & { readonly fields: { readonly id: Schema.Struct.Field } }
 
-type AnyTable = Table<unknown, unknown, unknown, unknown, Database.ReadDb | Database.Db>
-
-interface AnyTableOptions {
+export interface AnyTableOptions {
   readonly key?: string | undefined
   readonly generated?: ReadonlyArray<string> | undefined
   readonly search?: ReadonlyArray<string> | undefined
@@ -222,15 +251,32 @@ export function table<S extends TableSchema, const O extends TableOptions<S>>(
   options: O & Keyed<S, O>
 ): TableOf<S, O>
 export function table<S extends WithId>(name: string, schema: S): TableOf<S>
-export function table(
+export function table(name: string, schema: TableSchema, options?: AnyTableOptions): unknown {
+  return tableOf(Database.byTags, name, schema, options)
+}
+
+/** Which errors an operation can have is said by `Table`, and held by a law. */
+type Loosely<T> = {
+  readonly [K in keyof T]: T[K] extends (...args: infer Args) => Effect.Effect<infer A, infer _E, infer R>
+    ? (...args: Args) => Effect.Effect<A, DbError, R>
+    : T[K] extends (...args: infer Args) => Stream.Stream<infer A, infer _E, infer R>
+      ? (...args: Args) => Stream.Stream<A, DbError, R>
+      : T[K]
+}
+
+type AnyTable<R> = Loosely<Table<unknown, unknown, unknown, unknown, R, R>>
+
+/** A table of whatever database; who calls says of what type it is. */
+export const tableOf = <Reading, Writing>(
+  source: Database.Source<Reading, Writing>,
   name: string,
   schema: TableSchema,
   { as, cast = {}, generated = [], key = "id", search = [] }: AnyTableOptions = {}
-): unknown {
-  const rows = new Rows(new Columns(name, schema, { cast, generated, key, search }), as)
+): AnyTable<Reading | Writing> => {
+  const rows = new Rows<Reading | Writing>(new Columns(name, schema, { cast, generated, key, search }), as, source)
   const writes = new Writes(rows)
   const steps = new Steps(rows)
-  const made: AnyTable = {
+  return {
     name,
     get: (id) => asMade(ofTable("SELECT", name, rows.get(id))),
     find: (id) => asMade(ofTable("SELECT", name, rows.find(id))),
@@ -256,5 +302,4 @@ export function table(
     upsertStep: (row, options) => steps.upsert(row, options),
     removeStep: (id, options) => steps.remove(id, options)
   }
-  return made
 }

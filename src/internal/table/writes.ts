@@ -2,9 +2,8 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import { type DbError, RowNotFound } from "../../Errors.js"
-import * as Accessors from "../accessors.js"
 import type { Response } from "../answer.js"
-import * as Database from "../database.js"
+import type * as Database from "../database.js"
 import { type Columns, isValues, type Values } from "./columns.js"
 import { equality } from "./literal.js"
 import { type Chosen, chosen, type Narrow } from "./query.js"
@@ -20,7 +19,7 @@ interface AnyUpsertOptions extends UpdateOptions {
   readonly onConflict?: string | ReadonlyArray<string> | undefined
 }
 
-type Written<A> = Effect.Effect<A, DbError, Database.Db>
+type Written<A, R> = Effect.Effect<A, DbError, R>
 
 /** The embedded database gives a list where columns are cast, although one row was asked for. */
 const only = (row: unknown, table: string): Effect.Effect<unknown, RowNotFound> => {
@@ -29,30 +28,30 @@ const only = (row: unknown, table: string): Effect.Effect<unknown, RowNotFound> 
   return Effect.succeed(row.length === 1 ? row[0] : row)
 }
 
-export class Writes {
-  private readonly rows: Rows
+export class Writes<R> {
+  private readonly rows: Rows<R>
   private readonly columns: Columns
 
-  constructor(rows: Rows) {
+  constructor(rows: Rows<R>) {
     this.rows = rows
     this.columns = rows.columns
   }
 
-  private one(query: (client: SupabaseClient) => PromiseLike<Response>, options?: UpdateOptions): Written<unknown> {
+  private one(query: (client: SupabaseClient) => PromiseLike<Response>, options?: UpdateOptions): Written<unknown, R> {
     return Effect.flatMap(
-      Effect.flatMap(Database.Db, (db): Effect.Effect<unknown, DbError> => db.write(query, options)),
+      Effect.flatMap(this.rows.source.writing, (db) => db.write(query, options)),
       (row) => Effect.flatMap(only(row, this.columns.table), (one) => this.columns.decodeRow(one, "write"))
     )
   }
 
-  create(row: unknown): Written<unknown> {
+  create(row: unknown): Written<unknown, R> {
     const { selected, table } = this.columns
     return Effect.flatMap(this.columns.encodeInsert(row), (values) =>
       this.one((client) => client.from(table).insert(values).select(selected).single())
     )
   }
 
-  createMany(rows: ReadonlyArray<unknown>): Written<ReadonlyArray<unknown>> {
+  createMany(rows: ReadonlyArray<unknown>): Written<ReadonlyArray<unknown>, R> {
     return Effect.gen(this, function* () {
       const values = yield* Effect.forEach(rows, (row) => this.columns.encodeInsert(row))
       if (values.length === 0) return []
@@ -62,7 +61,7 @@ export class Writes {
   }
 
   /** PostgREST takes a column that some rows leave out for null in those, so each set of columns is an insert of its own. */
-  private insertAll(rows: ReadonlyArray<Values>): Written<unknown> {
+  private insertAll(rows: ReadonlyArray<Values>): Written<unknown, R> {
     const { selected, table } = this.columns
     const inserting = (some: ReadonlyArray<Values>) => (client: SupabaseClient) =>
       client
@@ -77,19 +76,19 @@ export class Writes {
       sets.set(name, set)
     }
     if (sets.size === 1) {
-      return Effect.flatMap(Database.Db, (db): Effect.Effect<unknown, DbError> => db.write(inserting(rows)))
+      return Effect.flatMap(this.rows.source.writing, (db) => db.write(inserting(rows)))
     }
     const groups = [...sets.values()]
     const steps = groups.map((group) => inserting(group.map(({ row }) => row)))
-    return Effect.map(Accessors.transaction(steps), (results): ReadonlyArray<unknown> => {
-      const inOrder = new Map(
-        groups.flatMap((group, n) => group.map(({ at }, nth) => [at, results[n]?.[nth]] as const))
-      )
+    const written = Effect.flatMap(this.rows.source.writing, (db) => db.transaction(steps))
+    return Effect.map(written, (results): ReadonlyArray<unknown> => {
+      const given = results.map((rows): ReadonlyArray<unknown> => (Array.isArray(rows) ? rows : []))
+      const inOrder = new Map(groups.flatMap((group, n) => group.map(({ at }, nth) => [at, given[n]?.[nth]] as const)))
       return rows.map((_, at) => inOrder.get(at))
     })
   }
 
-  update(id: unknown, changes: unknown, options?: UpdateOptions): Written<unknown> {
+  update(id: unknown, changes: unknown, options?: UpdateOptions): Written<unknown, R> {
     const { key, selected, table } = this.columns
     return this.byKey(id, (scalar) =>
       Effect.flatMap(this.columns.encodeChanges(changes, String(id)), (values) => {
@@ -109,7 +108,7 @@ export class Writes {
     )
   }
 
-  upsert(row: unknown, options: AnyUpsertOptions = {}): Written<unknown> {
+  upsert(row: unknown, options: AnyUpsertOptions = {}): Written<unknown, R> {
     const { selected, table } = this.columns
     return Effect.gen(this, function* () {
       const values = yield* this.columns.encodeInsert(row)
@@ -130,7 +129,7 @@ export class Writes {
     })
   }
 
-  remove(id: unknown): Written<unknown> {
+  remove(id: unknown): Written<unknown, R> {
     const { key, selected, table } = this.columns
     return this.byKey(id, (scalar) =>
       this.one((client) =>
@@ -144,7 +143,7 @@ export class Writes {
     )
   }
 
-  updateMany(where: unknown, changes: unknown, options?: UpdateOptions): Written<ReadonlyArray<unknown>> {
+  updateMany(where: unknown, changes: unknown, options?: UpdateOptions): Written<ReadonlyArray<unknown>, R> {
     const { selected, table } = this.columns
     return Effect.gen(this, function* () {
       const rows = yield* this.aimed(where)
@@ -163,7 +162,7 @@ export class Writes {
     })
   }
 
-  removeMany(where: unknown): Written<ReadonlyArray<unknown>> {
+  removeMany(where: unknown): Written<ReadonlyArray<unknown>, R> {
     const { key, selected, table } = this.columns
     return Effect.flatMap(this.aimed(where), (rows) =>
       this.all(rows, rows.by === key, (part) => (client) => part(client.from(table).delete().select(selected)))
@@ -187,8 +186,8 @@ export class Writes {
     parts: ReadonlyArray<Narrow>,
     query: (part: Narrow) => (client: SupabaseClient) => PromiseLike<Response>,
     options?: UpdateOptions
-  ): Written<ReadonlyArray<unknown>> {
-    return Effect.flatMap(Database.Db, (db) =>
+  ): Written<ReadonlyArray<unknown>, R> {
+    return Effect.flatMap(this.rows.source.writing, (db) =>
       Effect.flatMap(
         Effect.forEach(parts, (part): Effect.Effect<unknown, DbError> => db.write(query(part), options)),
         (found) => this.columns.decodeRows(found.flat(), "write")
@@ -202,18 +201,21 @@ export class Writes {
     canBeParted: boolean,
     query: (part: Narrow) => (client: SupabaseClient) => PromiseLike<Response>,
     options?: UpdateOptions
-  ): Written<ReadonlyArray<unknown>> {
+  ): Written<ReadonlyArray<unknown>, R> {
     if (rows.parts.length < 2) return this.each([rows.whole], query, options)
     // A step gives back 1000 rows at most, and a part has fewer keys.
     const steps = (canBeParted ? rows.parts : [rows.whole]).map(query)
     return Effect.flatMap(
-      Accessors.transaction(steps),
+      Effect.flatMap(this.rows.source.writing, (db) => db.transaction(steps)),
       (results): Effect.Effect<ReadonlyArray<unknown>, DbError> => this.columns.decodeRows(results.flat(), "write")
     )
   }
 
   /** PostgREST counts rows; who asked by key is told which. */
-  private byKey(id: unknown, f: (scalar: string | number | boolean | bigint) => Written<unknown>): Written<unknown> {
+  private byKey(
+    id: unknown,
+    f: (scalar: string | number | boolean | bigint) => Written<unknown, R>
+  ): Written<unknown, R> {
     const { table } = this.columns
     return Effect.flatMap(this.rows.keyed(id), (scalar) =>
       Effect.mapError(f(scalar), (error) => {

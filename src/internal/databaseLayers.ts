@@ -1,0 +1,168 @@
+/** How a database is built: from what, how often, and what of it is whose. */
+import {
+  Clock,
+  type ConfigError,
+  ConfigProvider,
+  Context,
+  Effect,
+  Config as EffectConfig,
+  Fiber,
+  FiberRef,
+  Layer,
+  Option
+} from "effect"
+import * as Config from "../Config.js"
+import * as Metrics from "../Metrics.js"
+import * as Pool from "../Pool.js"
+import * as RateLimit from "../RateLimit.js"
+import * as Cores from "./cores.js"
+import { Db, ReadDb } from "./database.js"
+import * as HandlerTransport from "./handlerTransport.js"
+import { Operations } from "./operations.js"
+import * as Service from "./service.js"
+
+/**
+ * Everything that `Db.layer` provides.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Provided = ReadDb | Db | Pool.ReadPool | Pool.WritePool | Metrics.Metrics | RateLimit.RateLimit
+
+type Configured = Config.PoolConfig | Config.SupabaseConfig
+
+const services: Layer.Layer<ReadDb | Db, never, Operations> = Layer.effectContext(
+  Effect.map(Operations, (operations) => {
+    const service = Service.make(operations)
+    return Context.make(ReadDb, service).pipe(Context.add(Db, service))
+  })
+)
+
+const over = <E, R>(cores: Layer.Layer<Cores.Cores, E, R>): Layer.Layer<Provided, E, R | Configured> =>
+  Layer.mergeAll(services, Pool.layerFromCores).pipe(
+    Layer.provide(Operations.layer),
+    Layer.provideMerge(Layer.merge(Metrics.layer, RateLimit.layerDefault)),
+    Layer.provide(cores)
+  )
+
+/**
+ * Layers are shared by reference within a graph, and those that a database is made of are everybody's. So they are built
+ * apart, and each call is a database of its own; the one that is used twice is still one.
+ */
+export const ownParts = <A, E, R>(parts: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
+  Layer.scopedContext(
+    Effect.gen(function* () {
+      return yield* Layer.buildWithMemoMap(parts, yield* Layer.makeMemoMap, yield* Effect.scope)
+    })
+  )
+
+/** What a layer that is no call goes by: the services that are there for it, and where its configuration comes from. */
+export interface Surrounding {
+  readonly context: Context.Context<never>
+  readonly configProvider: ConfigProvider.ConfigProvider
+}
+
+/**
+ * A layer that is a constant, but another one for each of its keys: within a graph it is shared among those who build it from
+ * the same. Effect shares constants whatever they are built from, unless they are fresh; and what is fresh is built in a
+ * memory of its own, so that of the graph is looked up a moment before.
+ */
+export const oncePer = <A, E, R>(
+  keyOf: (surrounding: Surrounding) => object | undefined,
+  make: () => Layer.Layer<A, E, R>
+): Layer.Layer<A, E, R> => {
+  const made: WeakMap<object, Layer.Layer<A, E, R>> = new WeakMap()
+  const madeFor = (key: object): Layer.Layer<A, E, R> => {
+    const known = made.get(key)
+    if (known !== undefined) return known
+    const layer = make()
+    made.set(key, layer)
+    return layer
+  }
+  return Layer.fresh(
+    Layer.suspend(() => {
+      const fiber = Option.getOrUndefined(Fiber.getCurrentFiber())
+      if (fiber === undefined) return make()
+      const context = fiber.getFiberRef(FiberRef.currentContext)
+      const configProvider = Context.get(fiber.currentDefaultServices, ConfigProvider.ConfigProvider)
+      const key = keyOf({ context, configProvider })
+      const graph = Option.getOrUndefined(Context.getOption(context, Layer.CurrentMemoMap))
+      if (key === undefined || graph === undefined) return make()
+      return Layer.scopedContext(Effect.scopeWith((scope) => Layer.buildWithMemoMap(madeFor(key), graph, scope)))
+    })
+  )
+}
+
+/** One key for several, while all of them are there. */
+const together = (): ((first: object, second: object) => object) => {
+  const keys: WeakMap<object, WeakMap<object, object>> = new WeakMap()
+  return (first, second) => {
+    const seconds = keys.get(first) ?? new WeakMap<object, object>()
+    keys.set(first, seconds)
+    const key = seconds.get(second) ?? {}
+    seconds.set(second, key)
+    return key
+  }
+}
+
+/** By the two configurations. */
+export const byConfig = (): ((surrounding: Surrounding) => object | undefined) => {
+  const keyOf = together()
+  return ({ context }) => {
+    const both = Option.all([
+      Context.getOption(context, Config.PoolConfig),
+      Context.getOption(context, Config.SupabaseConfig)
+    ])
+    return Option.getOrUndefined(Option.map(both, ([pool, supabase]) => keyOf(pool, supabase)))
+  }
+}
+
+export const byEnvironment = ({ configProvider }: Surrounding): object => configProvider
+
+export const sockets: Layer.Layer<Provided, never, Configured> = over(Cores.layer)
+
+/**
+ * Everything that `Db.layerRead` provides.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ProvidedRead = ReadDb | Pool.ReadPool | Metrics.Metrics | RateLimit.RateLimit
+
+export const reading: Layer.Layer<ProvidedRead, never, Configured> = Layer.map(
+  over(Cores.layerRead),
+  Context.pick(ReadDb, Pool.ReadPool, Metrics.Metrics, RateLimit.RateLimit)
+)
+
+/** Nobody is there: nothing is sent. */
+const testDatabase = { url: "http://db.test", anonKey: "test-anon-key", serviceRoleKey: "test-service-role-key" }
+
+export const handled = <R>(
+  handler: HandlerTransport.Handler<R>,
+  options: Config.PoolOptionsInput
+): Layer.Layer<Provided, Config.ConfigInvalid, R> =>
+  over(
+    Layer.unwrapEffect(
+      Effect.map(Effect.runtime<R>(), (runtime) =>
+        Cores.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) => {
+          const options = { mode, origin, handler, runtime, requestTimeout, maxAnswer }
+          return Clock.clockWith((clock) =>
+            Effect.succeed({ makeTransport: () => new HandlerTransport.HandlerTransport({ ...options, clock }) })
+          )
+        })
+      )
+    )
+  ).pipe(Layer.provide(Config.layerOf({ ...testDatabase, ...options })))
+
+/** Of what a `Config` gives, with whatever is wrong as Effect has it. */
+export const configured = <Options, A>(
+  config: EffectConfig.Config.Wrap<Options>,
+  layerOf: (options: Options) => Layer.Layer<A, Config.ConfigInvalid>
+): Layer.Layer<A, ConfigError.ConfigError> =>
+  ownParts(
+    Layer.unwrapEffect(
+      Effect.map(EffectConfig.unwrap(config), (options) =>
+        Layer.mapError(layerOf(options), ({ configError }) => configError)
+      )
+    )
+  )

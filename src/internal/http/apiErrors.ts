@@ -1,0 +1,233 @@
+/** What a failed operation is to who asked over an `HttpApi`: errors with statuses, which the API's definition has. */
+import * as HttpApiMiddleware from "@effect/platform/HttpApiMiddleware"
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
+import * as HttpApiSecurity from "@effect/platform/HttpApiSecurity"
+import * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import { Context, Effect, Layer, Redacted, Schema } from "effect"
+import type { DbError } from "../../Errors.js"
+import { withAccessToken } from "../accessors.js"
+import { headersOf, type Verdict, verdictOf } from "./failed.js"
+
+const fields = { error: Schema.String }
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadRequest extends Schema.TaggedError<BadRequest>()(
+  "BadRequest",
+  fields,
+  HttpApiSchema.annotations({ status: 400 })
+) {}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class Unauthorized extends Schema.TaggedError<Unauthorized>()(
+  "Unauthorized",
+  fields,
+  HttpApiSchema.annotations({ status: 401 })
+) {}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class Forbidden extends Schema.TaggedError<Forbidden>()(
+  "Forbidden",
+  fields,
+  HttpApiSchema.annotations({ status: 403 })
+) {}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotFound extends Schema.TaggedError<NotFound>()(
+  "NotFound",
+  fields,
+  HttpApiSchema.annotations({ status: 404 })
+) {}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class Conflict extends Schema.TaggedError<Conflict>()(
+  "Conflict",
+  fields,
+  HttpApiSchema.annotations({ status: 409 })
+) {}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()(
+  "TooManyRequests",
+  fields,
+  HttpApiSchema.annotations({ status: 429 })
+) {}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class ServerFailed extends Schema.TaggedError<ServerFailed>()(
+  "ServerFailed",
+  fields,
+  HttpApiSchema.annotations({ status: 500 })
+) {}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadGateway extends Schema.TaggedError<BadGateway>()(
+  "BadGateway",
+  fields,
+  HttpApiSchema.annotations({ status: 502 })
+) {}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class Unavailable extends Schema.TaggedError<Unavailable>()(
+  "Unavailable",
+  fields,
+  HttpApiSchema.annotations({ status: 503 })
+) {}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export class GatewayTimeout extends Schema.TaggedError<GatewayTimeout>()(
+  "GatewayTimeout",
+  fields,
+  HttpApiSchema.annotations({ status: 504 })
+) {}
+
+/**
+ * All that an endpoint answers when an operation has failed: `.addError(Http.Failed)`. Each has its status, and `error` is in
+ * words for whoever asked.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const Failed = Schema.Union(
+  BadRequest,
+  Unauthorized,
+  Forbidden,
+  NotFound,
+  Conflict,
+  TooManyRequests,
+  ServerFailed,
+  BadGateway,
+  Unavailable,
+  GatewayTimeout
+)
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type Failed =
+  | BadRequest
+  | Unauthorized
+  | Forbidden
+  | NotFound
+  | Conflict
+  | TooManyRequests
+  | ServerFailed
+  | BadGateway
+  | Unavailable
+  | GatewayTimeout
+
+/** A status that the definition does not have is the nearest of those that it has. */
+const errorOf = ({ error, status }: Verdict): Failed => {
+  switch (status) {
+    case 401:
+      return new Unauthorized({ error })
+    case 403:
+      return new Forbidden({ error })
+    case 404:
+      return new NotFound({ error })
+    case 409:
+      return new Conflict({ error })
+    case 429:
+      return new TooManyRequests({ error })
+    case 502:
+      return new BadGateway({ error })
+    case 503:
+      return new Unavailable({ error })
+    case 504:
+      return new GatewayTimeout({ error })
+    default:
+      return status < 500 ? new BadRequest({ error }) : new ServerFailed({ error })
+  }
+}
+
+/** Errors of an `HttpApi` have no headers of their own, so these are set when its answer is there. */
+const withHeaders = (headers: Readonly<Record<string, string>>): Effect.Effect<void> =>
+  Object.keys(headers).length === 0
+    ? Effect.void
+    : HttpApp.appendPreResponseHandler((_, response) =>
+        Effect.succeed(HttpServerResponse.setHeaders(response, headers))
+      )
+
+export const fail = (error: DbError): Effect.Effect<never, Failed> => {
+  const verdict = verdictOf(error)
+  return Effect.zipRight(withHeaders(headersOf(verdict)), Effect.fail(errorOf(verdict)))
+}
+
+/**
+ * The access token of who asked, where `Bearer` guards an endpoint.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class AccessToken extends Context.Tag("effect-supabase-pool/Http/AccessToken")<
+  AccessToken,
+  Redacted.Redacted
+>() {}
+
+const missing: Verdict = {
+  status: 401,
+  error: "The access token is missing.",
+  headers: { "www-authenticate": "Bearer" }
+}
+
+/**
+ * Takes the access token of a request (`Authorization: Bearer …`) and hands it to the endpoint; 401 where there is none. Whether
+ * it is good, the database says.
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class Bearer extends HttpApiMiddleware.Tag<Bearer>()("effect-supabase-pool/Http/Bearer", {
+  provides: AccessToken,
+  failure: Unauthorized,
+  security: { bearer: HttpApiSecurity.bearer }
+}) {
+  static readonly layer: Layer.Layer<Bearer> = Layer.succeed(
+    Bearer,
+    Bearer.of({
+      // Decoded, what is no bearer at all would be one.
+      bearer: () =>
+        Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) => {
+          const token = /^Bearer +(\S+)$/i.exec(headers["authorization"] ?? "")?.[1]
+          return token === undefined
+            ? Effect.zipRight(withHeaders(headersOf(missing)), Effect.fail(new Unauthorized(missing)))
+            : Effect.succeed(Redacted.make(token))
+        })
+    })
+  )
+}
+
+export const asBearer = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | AccessToken> =>
+  Effect.flatMap(AccessToken, (token) => withAccessToken(token)(effect))
