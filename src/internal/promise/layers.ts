@@ -1,18 +1,19 @@
 /** What the Promise API runs on, from the environment or from values. */
 import { ConfigProvider, Effect, Layer, Logger } from "effect"
 import * as Config from "../../Config.js"
-import * as Db from "../../Db.js"
+import type * as Db from "../../Db.js"
 import * as Health from "../../Health.js"
 import * as Metrics from "../../Metrics.js"
 import * as RateLimit from "../../RateLimit.js"
 import { debugLog } from "../audit/debugLog.js"
 import * as Cores from "../cores.js"
+import { sockets } from "../databaseLayers.js"
 import { Operations } from "../operations.js"
 import { BackgroundClock } from "./clock.js"
 
 export type Services = Db.Provided | Operations | Health.Health | Config.SupabaseConfig
 
-/** Built together with `Db.layer`, and layers are shared by reference, so these are the operations behind `Db`. */
+/** Built together with what `Db.layer` is made of, and layers are shared by reference, so these are the operations behind `Db`. */
 const operations: Layer.Layer<Operations, never, Config.PoolConfig | Config.SupabaseConfig> = Operations.layer.pipe(
   Layer.provide(Layer.merge(Metrics.layer, RateLimit.layerDefault)),
   Layer.provide(Cores.layer)
@@ -22,7 +23,7 @@ const services: Layer.Layer<
   Exclude<Services, Config.SupabaseConfig>,
   never,
   Config.PoolConfig | Config.SupabaseConfig
-> = Health.layer.pipe(Layer.provideMerge(Layer.merge(Db.layer, operations)))
+> = Health.layer.pipe(Layer.provideMerge(Layer.merge(sockets, operations)))
 
 const logLevel: Layer.Layer<never, never, Config.ServerConfig> = Layer.unwrapEffect(
   Effect.map(Config.ServerConfig, ({ logLevel }) => Logger.minimumLogLevel(logLevel))
