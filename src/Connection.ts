@@ -15,6 +15,7 @@ import { ConnectionFailed, type DbError, type Mode, PoolClosed } from "./Errors.
 import { callerLeft } from "./internal/audit/eventType.js"
 import type { Resource } from "./internal/lease.js"
 import * as PooledClient from "./internal/pooledClient.js"
+import { realTime } from "./internal/timers.js"
 import type { MakeTransport, Reason, Transport } from "./internal/transport.js"
 
 /**
@@ -106,7 +107,11 @@ export class PooledConnection implements Connection, Resource {
     return this.transport.keepAliveHint
   }
 
-  readonly open: Effect.Effect<void, ConnectionFailed> = Effect.suspend(() => this.transport.open)
+  /** While it connects there is time to make the client; the first of a process loads what Node has of `fetch`. */
+  readonly open: Effect.Effect<void, ConnectionFailed> = Effect.suspend(() => {
+    realTime.setImmediate(() => this.client)
+    return this.transport.open
+  })
 
   readonly ping: Effect.Effect<void, unknown> = Effect.suspend(() => this.transport.ping)
 

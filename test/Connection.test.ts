@@ -1,9 +1,12 @@
 /** One socket, one client: what goes through it, what does not, and how it ends. Real sockets, a real server. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, TestClock } from "effect"
+import { Clock, Duration, Effect, Exit, Fiber, Redacted, Runtime, TestClock } from "effect"
 import type { Connection } from "../src/Connection.js"
+import * as Connections from "../src/Connection.js"
 import * as Db from "../src/Db.js"
+import { HandlerTransport } from "../src/internal/handlerTransport.js"
 import * as Pool from "../src/Pool.js"
+import { settle } from "./support/fakeResource.js"
 import { type Answer, against, anonKey, failureOf, json, serviceRoleKey } from "./support/httpServer.js"
 
 const rows: Answer = (response) => json(response, [{ id: 1 }])
@@ -24,6 +27,40 @@ const fetchOf = ({ client }: Connection): typeof fetch => {
   if (typeof found !== "function") throw new Error("no fetch")
   return (input, init) => found(input, init)
 }
+
+describe("the client", () => {
+  it.scoped("is made while the socket connects, so that the first operation need not wait for it", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const credentials = { key: Redacted.make(anonKey), token: Redacted.make(anonKey) }
+      const connection = yield* Connections.make({
+        mode: "read",
+        url: "http://127.0.0.1:1",
+        credentials: new Proxy(credentials, {
+          get: (target, name, self) => {
+            asked.push(String(name))
+            return Reflect.get(target, name, self)
+          }
+        }),
+        makeTransport: () =>
+          new HandlerTransport({
+            mode: "read",
+            origin: "http://127.0.0.1:1",
+            handler: () => Response.json([]),
+            runtime: Runtime.defaultRuntime,
+            clock: Clock.make(),
+            requestTimeout: Duration.seconds(1),
+            maxAnswer: 1_000
+          }),
+        onClose: () => {}
+      })
+      expect(asked).toEqual([])
+      yield* connection.open
+      yield* settle
+      expect(asked).toEqual(["key", "token"])
+    })
+  )
+})
 
 describe("the socket", () => {
   it.effect("a connection is one socket, and a hundred requests in turn use it", () =>

@@ -37,14 +37,38 @@ describe("size", () => {
     })
   )
 
-  it.scoped("two connect at a time at first, and one more for each that succeeds", () =>
+  it.scoped("two connect at a time until one has succeeded, and then as many as are asked for", () =>
     Effect.gen(function* () {
       const world = Object.assign(new FakeWorld(), { connecting: "decide" as const })
       const { core } = yield* make({ world, max: 10, min: 5 })
       yield* askMany(core, 8)
       expect([metricsOf(core).connecting, world.undecided.length]).toEqual([2, 2])
-      for (let n = 0; n < 8; n += 1) yield* world.accept
-      expect([metricsOf(core).active, world.peakAttempts]).toEqual([8, 5])
+      yield* world.accept
+      expect([metricsOf(core).active, world.undecided.length]).toEqual([1, 7])
+      for (let n = 0; n < 7; n += 1) yield* world.accept
+      expect([metricsOf(core).active, world.attempts]).toEqual([8, 8])
+    })
+  )
+
+  it.scoped("after a failure two connect at a time, and one more for each that succeeds", () =>
+    Effect.gen(function* () {
+      const { core, world } = yield* make({ max: 10, connectionTimeout: Duration.seconds(30) })
+      yield* giveBack(core, yield* ask(core))
+      world.connecting = "refuse"
+      for (const resource of world.made) yield* world.hangUp(resource)
+      expect((yield* ask(core)).state()).toBe("ConnectionFailed")
+      world.connecting = "accept"
+      yield* TestClock.adjust("1 second")
+      world.connecting = "decide"
+      const before = world.attempts
+      yield* askMany(core, 9)
+      const seen: Array<number> = []
+      while (world.undecided.length > 0) {
+        seen.push(world.undecided.length)
+        yield* world.accept
+      }
+      // The probe was one that succeeded; it is used by the first.
+      expect([seen, world.attempts - before]).toEqual([[2, 3, 4, 5, 4, 3, 2, 1], 8])
     })
   )
 

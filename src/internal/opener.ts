@@ -1,6 +1,5 @@
 /**
- * Opens what the pool lacks: two sockets at a time at first, one more for each that succeeds while no more were allowed,
- * and one at a time while connecting fails. So a server that closes after each answer gets as many as it takes.
+ * Opens what the pool lacks, as many at a time as `allowance.ts` says, and one at a time while connecting fails.
  *
  * An attempt belongs to nobody. Whoever waits first takes what comes of it, so a caller that leaves does not cancel it,
  * and it may last longer than that caller was willing to wait.
@@ -12,15 +11,13 @@
  */
 import { Cause, Deferred, Duration, Effect, Exit, FiberSet, type Pool, Random, Scope } from "effect"
 import { ConnectionFailed, type Mode } from "../Errors.js"
+import { type Allowance, afterFailure, afterSilence, afterSuccess, untried } from "./allowance.js"
 import { keeping } from "./asyncContext.js"
 import { Circuit } from "./circuit.js"
 import type { Resource } from "./lease.js"
 import type { Ledger } from "./ledger.js"
 import { Signal } from "./signal.js"
 import type { Slot } from "./slot.js"
-
-/** So many sockets connect at a time at first (HikariCP opens one at a time; two halve the warm-up). */
-const atFirst = 2
 
 /** Who has opened nothing for so long (ms) begins anew: what the server took then says nothing of now. */
 const memory = 10_000
@@ -85,8 +82,7 @@ export interface Ground<R extends Resource> {
 export class Opener<R extends Resource> {
   readonly circuit: Circuit = new Circuit()
   connecting = 0
-  /** At most so many connect at a time. */
-  private allowed = atFirst
+  private allowance: Allowance = untried
   private lastOpened = Number.NEGATIVE_INFINITY
   /** Set right after construction: Effect's `Pool` makes resources that tell this pool of their end. */
   items: Pool.Pool<Slot<R>> | undefined = undefined
@@ -119,16 +115,14 @@ export class Opener<R extends Resource> {
   grow(): void {
     if (this.pool.phase !== "open") return
     if (this.isDoubtful) this.planProbe()
-    if (this.connecting === 0 && this.pool.now() - this.lastOpened > memory) {
-      this.allowed = Math.min(this.allowed, atFirst)
-    }
+    if (this.connecting === 0 && this.pool.now() - this.lastOpened > memory) this.allowance = untried
     while (!this.circuit.isOpen && this.hasRoom && this.isWanted(this.connecting)) this.connect(this.openOne)
   }
 
   /** Connecting failed, or what it gave was worth nothing. `grow` plans the next attempt when its socket is gone. */
   failed(error: ConnectionFailed): void {
     if (this.pool.phase !== "open") return
-    this.allowed = atFirst
+    this.allowance = afterFailure
     this.pool.ledger.connectFailed(error)
     if (this.circuit.failed(error, this.pool.now())) this.pool.fork(this.pool.ledger.logDown(error))
     this.pool.dismissHopeless()
@@ -156,7 +150,7 @@ export class Opener<R extends Resource> {
   }
 
   private get hasRoom(): boolean {
-    return this.connecting < this.allowed && this.pool.leases.size + this.connecting < this.pool.options.max
+    return this.connecting < this.allowance.connects && this.pool.leases.size + this.connecting < this.pool.options.max
   }
 
   private isWanted(coming: number): boolean {
@@ -250,8 +244,7 @@ export class Opener<R extends Resource> {
   }
 
   private succeeded(): void {
-    // Only where the limit was felt: that few succeed at a time says nothing of many.
-    if (this.connecting >= this.allowed) this.allowed += 1
+    this.allowance = afterSuccess(this.allowance, this.connecting)
     this.connecting -= 1
     this.lastOpened = this.pool.now()
     this.hungSince = undefined
@@ -262,9 +255,10 @@ export class Opener<R extends Resource> {
     return Effect.gen(this, function* () {
       yield* Effect.sleep(patience)
       current.slow = true
+      this.allowance = afterSilence(this.allowance, this.connecting)
       this.grow()
       yield* Effect.timeoutOption(Deferred.await(current.overtaken), patienceAlone - patience)
-      if (this.isPatient || this.hasRoom || this.connecting >= this.allowed) return
+      if (this.isPatient || this.hasRoom || this.connecting >= this.allowance.connects) return
       this.hungSince ??= current.began
       Deferred.unsafeDone(current.overtaken, Effect.fail(new Overtaken()))
     })
@@ -293,7 +287,7 @@ export class Opener<R extends Resource> {
 
   /** Of those that hang the elder are kept. The end of the other brings a probe. */
   private makeRoom(): void {
-    if (this.hanging < this.allowed) return
+    if (this.hanging < this.allowance.connects) return
     const youngest = [...this.underway].at(-1)
     if (youngest !== undefined) Deferred.unsafeDone(youngest.overtaken, Effect.fail(new Overtaken()))
   }

@@ -157,7 +157,7 @@ class Model {
     demand(core.bag.pending === waiting.length, `pending ${core.bag.pending}, waiting ${waiting.length}`)
     demand(core.active + idle + connecting <= this.limits.max, "more than max")
     demand(world.openSockets <= this.limits.max, `the server sees ${world.openSockets}`)
-    demand(connecting <= 2 + core.ledger.created, `${connecting} connecting`)
+    demand(connecting <= 2 || core.ledger.created > 0, `${connecting} connecting before one has succeeded`)
     demand(idle === 0 || waiting.length === 0, "idle connections while somebody waits")
     demand(new Set(holding.map((party) => party.lease())).size === holding.length, "one lease lent twice")
     demand(waiting.length === 0 || connecting + core.leases.size > 0, "somebody waits and nothing is on the way")

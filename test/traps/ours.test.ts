@@ -82,6 +82,24 @@ describe("connecting", () => {
     )
   }
 
+  it.scoped("all that may connect do, and hang: two seconds after the end of that there are connections", () =>
+    Effect.gen(function* () {
+      const { core, world } = yield* make({ max: 10, connectionTimeout: Duration.seconds(60) })
+      yield* giveBack(core, yield* ask(core))
+      world.connecting = "decide"
+      for (const resource of world.made) yield* world.hangUp(resource)
+      const askers = yield* Effect.replicateEffect(ask(core), 30)
+      expect(world.undecided.length).toBe(10)
+      yield* TestClock.adjust("6 seconds")
+      // Nobody is given up for long: fresh ones go out one at a time, in the place of the youngest.
+      expect([world.peakAttempts, world.attempts <= 11 + 6 / 0.3]).toEqual([10, true])
+      world.connecting = "accept"
+      yield* TestClock.adjust("2 seconds")
+      expect(metricsOf(core)).toMatchObject({ reachable: true, active: 10, connectFailures: 0 })
+      expect([world.undecided.length, askers.filter((asker) => asker.state() === "value").length]).toEqual([0, 10])
+    })
+  )
+
   it.scoped(
     "one connection is all there may be, and connecting hangs: after three seconds it is begun anew, in its place",
     () =>
