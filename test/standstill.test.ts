@@ -156,6 +156,42 @@ describe("a pool whose process stood still", () => {
   )
 })
 
+describe("a process whose event loop is so busy that each turn looks like a standstill", () => {
+  const turn = 1_200
+
+  const turns = (clock: VirtualClock, count: number) => Effect.repeatN(clock.standStill(turn), count - 1)
+
+  it.live("is over its limits after that many turns, each of which counts for a part", () => {
+    const clock = new VirtualClock()
+    return Effect.gen(function* () {
+      const awake = yield* AwakeClock.make
+      const short = yield* Effect.fork(awake.sleep(Duration.millis(350)))
+      const long = yield* Effect.fork(awake.sleep(Duration.millis(2_000)))
+      yield* clock.adjust(0)
+      yield* turns(clock, 2)
+      expect([short.unsafePoll(), long.unsafePoll()]).toEqual([Exit.void, null])
+      yield* turns(clock, 4)
+      expect(long.unsafePoll()).toEqual(Exit.void)
+    }).pipe(Effect.withClock(clock), Effect.scoped)
+  })
+
+  it.live("probes a database that is away once in a turn, and has it in use in the turn after its return", () => {
+    const world = new FakeWorld()
+    return inPool({ world, min: 1, max: 2, connectionTimeout: Duration.seconds(30) }, ({ core }, clock) =>
+      Effect.gen(function* () {
+        world.connecting = "refuse"
+        for (const resource of world.made) yield* world.hangUp(resource)
+        const before = world.attempts
+        yield* turns(clock, 5)
+        expect([core.opener.circuit.isOpen, world.attempts - before]).toEqual([true, 5])
+        world.connecting = "accept"
+        yield* turns(clock, 1)
+        expect([core.opener.circuit.isOpen, core.bag.idleCount]).toEqual([false, 1])
+      })
+    )
+  })
+})
+
 describe("a limit of the time that was lived", () => {
   const period = 5_000
 

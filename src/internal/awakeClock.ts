@@ -61,15 +61,30 @@ export class AwakeClock implements Clock.Clock {
 
   readonly currentTimeNanos: Effect.Effect<bigint> = Effect.sync(() => this.unsafeCurrentTimeNanos())
 
-  /** Whoever is woken late by a standstill sleeps for the rest, and what has come is read before. */
+  /**
+   * Whoever is woken late by a standstill sleeps for the rest, and what has come is read before. Once: where each turn of the
+   * event loop is one, who begins anew each time never ends.
+   */
   sleep(duration: Duration.Duration): Effect.Effect<void> {
     return Effect.suspend(() => {
       const before = this.look()
       const until = precise(this) + Duration.toMillis(duration)
-      return Effect.flatMap(this.clock.sleep(duration), () =>
-        this.look() === before ? Effect.void : this.sleep(Duration.millis(Math.max(grace, until - precise(this))))
-      )
+      return Effect.flatMap(this.clock.sleep(duration), () => {
+        if (this.look() === before) return Effect.void
+        const left = until - precise(this)
+        return left > grace ? this.sleep(Duration.millis(left)) : this.clock.sleep(Duration.millis(grace))
+      })
     })
+  }
+
+  /** A delay and no limit: what is waited for had that time. */
+  pause(duration: Duration.Duration): Effect.Effect<void> {
+    return this.clock.sleep(duration)
+  }
+
+  /** `pause` by the clock of the fiber, whichever that is. */
+  static pause(duration: Duration.Duration): Effect.Effect<void> {
+    return Effect.clockWith((clock) => (clock instanceof AwakeClock ? clock.pause(duration) : clock.sleep(duration)))
   }
 
   /** Looked at until the scope closes. */

@@ -13,6 +13,7 @@ import { Cause, Deferred, Duration, Effect, Exit, FiberSet, type Pool, Random, S
 import { ConnectionFailed, type Mode } from "../Errors.js"
 import { type Allowance, afterFailure, afterSilence, afterSuccess, untried } from "./allowance.js"
 import { keeping } from "./asyncContext.js"
+import { AwakeClock } from "./awakeClock.js"
 import { Circuit } from "./circuit.js"
 import type { Resource } from "./lease.js"
 import type { Ledger } from "./ledger.js"
@@ -186,7 +187,7 @@ export class Opener<R extends Resource> {
     Effect.flatMap(Random.next, (random) => {
       const delay = this.circuit.nextDelay() * (0.8 + 0.4 * random)
       const elapsed = this.hanging > 0 ? this.pool.now() - this.lastProbe : 0
-      return Effect.sleep(Math.max(0, delay - elapsed))
+      return AwakeClock.pause(Duration.millis(Math.max(0, delay - elapsed)))
     })
   ).pipe(
     Effect.zipRight(
