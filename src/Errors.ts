@@ -244,7 +244,7 @@ export class ConnectionReclaimed extends Schema.TaggedError<ConnectionReclaimed>
  * `status` is 0 and the code is ours: `ABORTED` and `ABORTED_UNSENT` (the caller's `AbortSignal`, after or before the
  * request left), `INVALID_REQUEST` and `INVALID_TOKEN` (refused before anything was sent). `ANSWER_TOO_LARGE` and
  * `REDIRECTED` are ours too, under the status that the answer had, and so is `ANSWER_UNDECODED` (its `Content-Encoding` is not
- * known, or not true); `QUESTION_CUT_OFF`: a server hung up on an address of 8 kB or more. `method` and `answeredBy` are set
+ * known, or not true); an error that nobody can read has PostgREST's code instead, where its head says it. `QUESTION_CUT_OFF`: a server hung up on an address of 8 kB or more. `method` and `answeredBy` are set
  * where they are known, and decide with code and status whether it may have been executed: GET and HEAD never change anything,
  * and only PostgREST knows how it ended.
  *
@@ -290,7 +290,8 @@ const remedyOf = ({ isTransient, status }: QueryError): string => {
   if (isTransient) return "Try again in a moment."
   if (status === 401 || status === 403) return "Check the key or the access token, and what its role is granted."
   if (status >= 500) return "Look at the database's log."
-  return status === 0 ? "" : "Mend the query."
+  if (status === 0) return ""
+  return status < 300 ? "Look at what answers between here and the database." : "Mend the query."
 }
 
 /**

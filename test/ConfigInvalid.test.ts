@@ -287,6 +287,31 @@ describe("safety", () => {
     })
   )
 
+  const logins = [
+    "bob:hush",
+    "bob:hush@host:port",
+    "socks5://bob:hush@host:1",
+    "http://bob:hush@",
+    "http://bob:1/hush@host:3128",
+    "http://bob:1#hush@host:3128",
+    "http://bob:1?hush@host:3128"
+  ]
+  for (const login of logins) {
+    it.effect(`what may hold a login or a key is shown nowhere (${login.replace("hush", "…")})`, () =>
+      Effect.gen(function* () {
+        const given = [
+          yield* failure({ DB_POOL_PROXY: login }),
+          yield* failure({ DB_POOL_CONFIG: JSON.stringify({ proxy: login, clientKey: "hush" }) }),
+          Either.getOrThrow(Either.flip(Config.poolOptions({ proxy: login })))
+        ]
+        for (const { message } of given) {
+          expect(message).toContain("not an address of an HTTP proxy")
+          expect(message).not.toContain("hush")
+        }
+      })
+    )
+  }
+
   it.effect("a value of many lines or letters stays one short line", () =>
     Effect.gen(function* () {
       const { message } = yield* failure({ DB_POOL_LOAD: `a\r\nb\u2028c ${"long ".repeat(100)}` })

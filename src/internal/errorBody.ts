@@ -25,6 +25,14 @@ export interface FailedAnswer {
   readonly status: number
   readonly header: (name: string) => string | null
   readonly body: string
+  /** Why its body cannot be read, where it cannot. */
+  readonly unread?: Unread | undefined
+}
+
+interface Unread {
+  readonly code: string
+  readonly reason: string
+  readonly hint: string
 }
 
 /** What stands in quotes may be anybody's words. */
@@ -73,16 +81,17 @@ const wordOf = (u: unknown, name: "code" | "message"): string => {
   return typeof word === "string" ? word : ""
 }
 
-/** Without what stands behind a `?`: the server repeats the question there. */
-const addressOf = (location: string, from: string): string => {
-  if (!URL.canParse(location, from)) return oneLine(location).slice(0, 200)
-  const { origin, pathname } = new URL(location, from)
-  return `${origin}${pathname}`
+/** Without what stands behind a `?`: the server repeats the question there. Of what is no address nobody knows what is in it. */
+export const redirectsTo = (location: string, from: string): string => {
+  const url = URL.canParse(location, from) ? new URL(location, from) : undefined
+  return url === undefined || !/^https?:$/.test(url.protocol)
+    ? "what is no address of HTTP"
+    : `${url.origin}${url.pathname}`
 }
 
 const redirected = ({ header, url }: FailedAnswer): Words => {
   const location = header("location")
-  const to = location === null ? "another address, which it does not name" : addressOf(location, url)
+  const to = location === null ? "another address, which it does not name" : redirectsTo(location, url)
   return {
     code: "REDIRECTED",
     message: `the server redirects to ${to}`,
@@ -98,9 +107,9 @@ export const inParts =
   "Kong and nginx refuse an address from 8 kB on, Cloudflare and Node from 16 kB, PostgREST from 51 kB. Ask in parts, or by a function of the database (rpc sends its arguments in the body)."
 
 /** What its length is, where a server refuses it without a word of its own. */
-const tooLong = ({ method, status, url }: FailedAnswer): Words => ({
+const tooLong = ({ method, url }: FailedAnswer): Words => ({
   code: "",
-  message: `the question is too long: ${method} with an address of ${url.length} characters (HTTP ${status})`,
+  message: `the question is too long: ${method} with an address of ${url.length} characters`,
   details: null,
   hint: inParts
 })
@@ -118,14 +127,16 @@ const reasons: ReadonlyMap<string, string> = new Map(
   })
 )
 
+const silence = ({ method }: Pick<FailedAnswer, "method">): string =>
+  method === "HEAD" ? "the answer to HEAD has no words" : "the server gave no reason"
+
 /** What there is to say where the body says nothing. */
-const wordless = ({ header, method, status }: FailedAnswer, code: string): Words => {
+const wordless = ({ header, method }: FailedAnswer, code: string): Words => {
   const described = /error_description="([^"]*)"/.exec(header("www-authenticate") ?? "")?.[1]
   const known = described === undefined ? reasons.get(code) : oneLine(described)
-  const silent = method === "HEAD" ? "the answer to HEAD has no words" : "the server gave no reason"
   return {
     code,
-    message: known ?? `${silent} (HTTP ${status})`,
+    message: known ?? silence({ method }),
     details: null,
     hint: known === undefined && method === "HEAD" ? "The same as a GET says why." : null
   }
@@ -150,6 +161,19 @@ const answeredBy = (answer: FailedAnswer, proxied: string | undefined, json: unk
   return isSetBySql(answer) ? "function" : "gateway"
 }
 
+/** What its head says comes first; a code of PostgREST's, also one that is empty, says how it ended. */
+const unreadWords = (answer: FailedAnswer, unread: Unread, proxied: string | undefined): Words => {
+  const { code, hint, message } = wordless(answer, proxied ?? "")
+  const isKnown = message !== silence(answer)
+  return {
+    code: proxied === undefined ? unread.code : code,
+    message: isKnown ? `${message}; ${unread.reason}` : unread.reason,
+    details: null,
+    // That the project is paused is all that there is to say.
+    hint: answer.status === 540 ? hint : unread.hint
+  }
+}
+
 /** Of an answer that is no 2xx. */
 export const saidOf = (answer: FailedAnswer): Said => {
   const json = answer.method === "HEAD" ? undefined : parsed(answer.body)
@@ -164,6 +188,7 @@ const wordsOf = (answer: FailedAnswer, json: unknown, proxied: string | undefine
     return { code: wordOf(json, "code"), reason: wordOf(json, "message"), answeredBy, words: body }
   }
   if (proxied === undefined && isTooLong(answer)) return said(tooLong(answer), answeredBy)
+  if (answer.unread !== undefined) return said(unreadWords(answer, answer.unread, proxied), answeredBy)
   // A builder makes the text itself the message of what is no JSON.
   if (method !== "HEAD" && body.trim() !== "" && json === undefined) {
     return { code: proxied ?? "", reason: body, answeredBy, words: body }

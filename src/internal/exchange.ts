@@ -2,14 +2,14 @@
 import type * as Buffers from "node:buffer"
 import { Effect } from "effect"
 import type { Dispatcher } from "undici"
-import { type DbError, RequestTimeout } from "../Errors.js"
-import { decode } from "./contentCoding.js"
+import { type DbError, type QueryError, RequestTimeout } from "../Errors.js"
+import { beginning, decodeBody } from "./answerBody.js"
 import { Deadline } from "./deadlines.js"
 import { longQuestion, type Said } from "./errorBody.js"
-import { cutOff, tooLarge, Unasked, undecoded } from "./fetchErrors.js"
+import { cutOff, tooLarge, Unasked } from "./fetchErrors.js"
 import type { Asked, Settle, UnderWay } from "./fetchTransport.js"
 import { allOf, headerOf, LeanResponse, type RawHeaders, withoutCoding } from "./leanResponse.js"
-import { reads } from "./plainRequest.js"
+import { type PlainHeaders, reads } from "./plainRequest.js"
 import type { SocketOptions } from "./socketFetch.js"
 import type { Tenure } from "./tenure.js"
 
@@ -44,15 +44,18 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
   private readonly owner: Owner
   private readonly url: string
   readonly method: string
+  /** Keys are in them: out of reach of whoever prints this. */
+  readonly #sentHeaders: PlainHeaders
   private readonly tenure: Tenure
   private readonly resolve: (response: Response) => void
   private readonly reject: (error: unknown) => void
 
-  constructor(owner: Owner, url: string, { method, tenure }: Asked, { reject, resolve }: Settle) {
+  constructor(owner: Owner, url: string, { headers, method, tenure }: Asked, { reject, resolve }: Settle) {
     super()
     this.owner = owner
     this.url = url
     this.method = method
+    this.#sentHeaders = headers
     this.tenure = tenure
     this.resolve = resolve
     this.reject = reject
@@ -135,8 +138,18 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
 
   private bounded(length: number): boolean {
     const { maxAnswer } = this.owner.options
-    if (length > maxAnswer) this.cancel(tooLarge(this.status, maxAnswer, this.method))
+    if (length > maxAnswer && !this.settled) {
+      const failure = tooLarge(this.status, maxAnswer, this.method)
+      this.unread(failure)
+      this.abort?.(failure)
+    }
     return !this.settled
+  }
+
+  /** Nobody can have the rows of a success that cannot be read. An error is what its status and its head say. */
+  private unread(failure: QueryError): void {
+    if (this.status < 300) this.fail(failure, failure)
+    else this.readably(() => this.answer(withoutCoding(this.headers), Buffer.alloc(0), failure))
   }
 
   /** What is thrown in here undici takes for an end that the caller knows of. */
@@ -165,33 +178,31 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
   /** The socket has done its part; whatever comes of it, it stays open. */
   private decoded(body: Buffer): void {
     const { headers, method, status } = this
-    const { maxAnswer } = this.owner.options
     this.owner.arrived(status)
-    decode(allOf(headers, "content-encoding") ?? "", body, maxAnswer, (decoded) => {
+    const answered = { method, status, headers: this.#sentHeaders, limit: this.owner.options.maxAnswer }
+    decodeBody(allOf(headers, "content-encoding") ?? "", body, answered, (read) => {
       if (this.settled) return
-      if (decoded instanceof Uint8Array) {
-        this.readably(() => this.answer(withoutCoding(headers), decoded))
-        return
-      }
-      const failure = undecoded(decoded, status, maxAnswer, method)
-      this.fail(failure, failure)
+      if (read instanceof Error) this.unread(read)
+      else this.readably(() => this.answer(withoutCoding(headers), read))
     })
   }
 
-  private answer(headers: RawHeaders, body: Buffer): void {
+  private answer(headers: RawHeaders, body: Buffer, unread?: QueryError): void {
     const { method, status, statusText, url } = this
     if (status < 300) this.tenure.succeeds(method, status)
-    const said = status < 300 ? undefined : this.heard(body)
-    const response = new LeanResponse(url, status, statusText, headers, body, said?.instead)
+    const said = status < 300 ? undefined : this.heard(body, unread)
+    // Whoever wants it as it came has our words, too: there is nothing else to have.
+    const words = unread === undefined ? body : Buffer.from(said?.words ?? "")
+    const response = new LeanResponse(url, status, statusText, headers, words, said?.instead)
     this.finish()
     this.owner.answered(status, headers, said?.code ?? "")
     this.resolve(response)
   }
 
-  private heard(body: Buffers.Buffer): Said {
+  private heard(body: Buffers.Buffer, unread: QueryError | undefined): Said {
     const { headers, method, status, url } = this
     const header = (name: string): string | null => headerOf(headers, name)
-    return this.tenure.hears({ method, url, status, header, text: () => beginning(body) })
+    return this.tenure.hears({ method, url, status, header, text: () => beginning(body), unread })
   }
 
   onError(error: Error): void {
@@ -203,8 +214,3 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
     this.fail(failure, failure)
   }
 }
-
-/** A gateway's page may be of any length. */
-const longestError = 65_536
-
-const beginning = (body: Buffers.Buffer): string => body.toString("utf8", 0, longestError)

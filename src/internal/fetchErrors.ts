@@ -2,7 +2,9 @@
 import { QueryError } from "../Errors.js"
 import type { Undecoded } from "./contentCoding.js"
 import { inParts } from "./errorBody.js"
+import type { PlainHeaders } from "./plainRequest.js"
 import { printable } from "./printable.js"
+import { withoutSecretsIn } from "./words.js"
 
 const unaskedUpgrade = "UNASKED_UPGRADE"
 
@@ -58,10 +60,20 @@ export const tooLarge = (status: number, limit: number, method: string): QueryEr
     status
   })
 
+/** An answer, and what it answers. */
+export interface Answered {
+  readonly method: string
+  readonly status: number
+  /** Of the request: a server may repeat them. */
+  readonly headers: PlainHeaders
+  /** The longest body, in bytes. */
+  readonly limit: number
+}
+
 /** The answer came whole, and what is in it nobody can read: `status` tells what it means for the data. */
-export const undecoded = (what: Undecoded, status: number, limit: number, method: string): QueryError => {
+export const undecoded = (what: Undecoded, { headers, limit, method, status }: Answered): QueryError => {
   if (what.why === "too large") return tooLarge(status, limit, method)
-  const coding = printable(what.coding.slice(0, 40))
+  const coding = printable(withoutSecretsIn(headers, what.coding).slice(0, 40))
   const reason =
     what.why === "unknown"
       ? `the answer's Content-Encoding is "${coding}", which cannot be decoded here`

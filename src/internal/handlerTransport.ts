@@ -5,10 +5,10 @@
  * made of each answer.
  */
 import { Cause, type Clock, type Duration, Effect, type Exit, Fiber, Option, Runtime } from "effect"
-import { type ConnectionFailed, type DbError, type Mode, RequestTimeout } from "../Errors.js"
-import { tooLarge } from "./fetchErrors.js"
+import { type ConnectionFailed, type DbError, type Mode, type QueryError, RequestTimeout } from "../Errors.js"
+import { beginning, decodeBody } from "./answerBody.js"
 import { type Asked, FetchTransport, type Settle, type UnderWay } from "./fetchTransport.js"
-import { reads } from "./plainRequest.js"
+import { plainHeaders, reads } from "./plainRequest.js"
 import type { Reason } from "./transport.js"
 
 /** Answers a request as the database would. */
@@ -25,10 +25,11 @@ export interface HandlerOptions<R> {
   readonly maxAnswer: number
 }
 
-/** What came, and its words where it is an error. */
+/** What came, and its words where it is an error, or why nobody can read them. */
 interface Came {
   readonly response: Response
   readonly words: string
+  readonly unread?: QueryError | undefined
 }
 
 class Handled implements UnderWay {
@@ -79,14 +80,14 @@ class Handled implements UnderWay {
     this.settle.reject(Cause.squash(exit.cause))
   }
 
-  private answered(url: string, { response, words }: Came): void {
+  private answered(url: string, { response, unread, words }: Came): void {
     this.finish()
     const { headers, status } = response
     const header = (name: string): string | null => headers.get(name)
     const { method } = this
     const { tenure } = this.asked
     if (status < 300) tenure.succeeds(method, status)
-    const said = status < 300 ? undefined : tenure.hears({ method, url, status, header, text: () => words })
+    const said = status < 300 ? undefined : tenure.hears({ method, url, status, header, text: () => words, unread })
     this.settle.resolve(
       said?.instead === undefined
         ? response
@@ -145,21 +146,42 @@ export class HandlerTransport<R> extends FetchTransport<Handled> {
           Effect.fail(new RequestTimeout({ pool: mode, timeout: requestTimeout, sent: true, method }))
         )
       ),
-      Effect.flatMap((response) => this.read(response, method))
+      Effect.flatMap((response) => this.read(response, request))
     )
   }
 
-  /** As a socket would have it: an answer that is too large is one that never came. */
-  private read(response: Response, method: string): Effect.Effect<Came, DbError> {
-    const { maxAnswer } = this.options
-    const { status } = response
+  /** As a socket would have it. */
+  private read(response: Response, { headers, method }: Request): Effect.Effect<Came, DbError> {
     if (method === "HEAD" || response.body === null) return Effect.succeed({ response, words: "" })
-    return Effect.flatMap(
-      Effect.promise(() => Response.prototype.text.call(response.clone())),
-      (words) =>
-        Buffer.byteLength(words) <= maxAnswer
-          ? Effect.succeed({ response, words })
-          : Effect.fail(tooLarge(status, maxAnswer, method))
+    const { status } = response
+    const answered = { method, status, headers: plainHeaders(headers), limit: this.options.maxAnswer }
+    const coding = codingOf(response)
+    return Effect.promise(() => response.clone().arrayBuffer()).pipe(
+      Effect.flatMap((bytes) =>
+        Effect.async<Buffer | QueryError>((resume) =>
+          decodeBody(coding, Buffer.from(bytes), answered, (read) => resume(Effect.succeed(read)))
+        )
+      ),
+      Effect.flatMap((read) => {
+        if (!(read instanceof Error)) {
+          return Effect.succeed({
+            response: coding === "" ? response : decoded(response, read),
+            words: beginning(read)
+          })
+        }
+        return status < 300 ? Effect.fail(read) : Effect.succeed({ response, words: "", unread: read })
+      })
     )
   }
+}
+
+/** What the platform's `fetch` gave is decoded, although its head still says how it was encoded. */
+const codingOf = ({ headers, url }: Response): string => (url === "" ? (headers.get("content-encoding") ?? "") : "")
+
+const decoded = (encoded: Response, body: Buffer): Response => {
+  const { status, statusText } = encoded
+  const headers = new Headers(encoded.headers)
+  headers.delete("content-encoding")
+  headers.delete("content-length")
+  return new Response(new Uint8Array(body), { status, statusText, headers })
 }

@@ -5,7 +5,7 @@ import { unsaid } from "./builderFields.js"
 import { invalidRequest } from "./invalidRequest.js"
 import { type PlainHeaders, plainHeaders, userAgent } from "./plainRequest.js"
 import { withArguments } from "./rpcArguments.js"
-import { withoutSecrets } from "./words.js"
+import { withoutThese } from "./words.js"
 
 export type Fetch = typeof globalThis.fetch
 
@@ -70,7 +70,7 @@ class PooledClient extends SupabaseClient {
       refuse(refused)
       return Promise.reject(refused)
     })
-    const secrets = [Redacted.value(key), Redacted.value(token)].filter((secret) => secret.length >= shortest)
+    const secrets = [Redacted.value(key), Redacted.value(token)]
     carried.set(this, secrets)
     carried.set(this.rest.fetch, secrets)
   }
@@ -78,9 +78,6 @@ class PooledClient extends SupabaseClient {
 
 /** The keys of each client; builders know it by its `fetch`. */
 const carried: WeakMap<object, ReadonlyArray<string>> = new WeakMap()
-
-/** What is shorter may be a word. */
-const shortest = 8
 
 const carriedBy = (asked: object): ReadonlyArray<string> => {
   const own = carried.get(asked)
@@ -92,8 +89,7 @@ const carriedBy = (asked: object): ReadonlyArray<string> => {
  * Somebody else's words without keys and tokens: a server may repeat what it was sent. What looks like one, and those of
  * the client or the builder that asked, whatever they look like.
  */
-export const withoutSecretsOf = (asked: object, text: string): string =>
-  carriedBy(asked).reduce((words, secret) => words.replaceAll(secret, "<redacted>"), withoutSecrets(text))
+export const withoutSecretsOf = (asked: object, text: string): string => withoutThese(carriedBy(asked), text)
 
 interface Keys extends PlainHeaders {
   readonly apikey: string

@@ -2,7 +2,7 @@
  * What is known of a connection's requests while one borrower has it. Each borrower gets a new one, so that what ends late
  * is written down with whom it belongs to. The same over a socket as over a user's handler.
  */
-import type { DbError } from "../Errors.js"
+import type { DbError, QueryError } from "../Errors.js"
 import { type Said, saidOf } from "./errorBody.js"
 import { endingOf } from "./errorCodes.js"
 import { reads } from "./plainRequest.js"
@@ -13,6 +13,8 @@ export interface Answer {
   readonly status: number
   readonly header: (name: string) => string | null
   readonly text: () => string
+  /** Why its body cannot be read, where it cannot; its text is empty then. */
+  readonly unread?: QueryError | undefined
 }
 
 /** Words of an error that a builder may have been told; a page of a gateway may be of any length. */
@@ -68,11 +70,11 @@ export class Tenure {
   }
 
   /** What an answer says that is an error (no 2xx). */
-  hears({ header, method, status, text, url }: Answer): Said {
+  hears({ header, method, status, text, unread, url }: Answer): Said {
     this.status = status
     this.answered = method
     this.retryAfter = status >= 400 ? header("retry-after") : null
-    const said = saidOf({ method, url, status, header, body: text().slice(0, longestError) })
+    const said = saidOf({ method, url, status, header, body: text().slice(0, longestError), unread })
     this.said = said
     if (!reads(method) && endingOf({ status, method, ...said }).mayHaveExecuted) this.writes += 1
     return said

@@ -44,6 +44,27 @@ export const sentence = (text: string): string => {
 }
 
 /** Supabase's keys and JSON web tokens, wherever they stand: a server may repeat what it was sent. */
-const secrets = /\b(?:eyJ[\w-]{5,}\.[\w-]+\.?[\w-]*|sb_(?:secret|publishable)_[\w-]+)/g
+const secrets = /\b(?:eyJ[\w-]{5,}\.[\w-]+\.?[\w-]*|sb_(?:secret|publishable)_[\w-]+)/gi
 
 export const withoutSecrets = (text: string): string => text.replace(secrets, "<redacted>")
+
+/** What is shorter may be a word. */
+const shortestSecret = 8
+
+/** Nor these, in whatever case: of a host or a coding it says nothing, and may have been changed. */
+export const withoutThese = (these: ReadonlyArray<string>, text: string): string =>
+  these
+    .filter((secret) => secret.length >= shortestSecret)
+    .reduce(
+      (words, secret) => words.replace(new RegExp(secret.replace(/[^\w\s]/g, "\\$&"), "gi"), "<redacted>"),
+      withoutSecrets(text)
+    )
+
+/** Nor what a request carried. */
+export const withoutSecretsIn = (headers: Readonly<Record<string, string>>, text: string): string =>
+  withoutThese(
+    Object.entries(headers).flatMap(([name, value]) =>
+      /^(?:apikey|authorization)$/i.test(name) ? [value.replace(/^\w+ /, "")] : []
+    ),
+    text
+  )

@@ -181,6 +181,43 @@ describe("an answer that says an encoding", () => {
   }
 })
 
+describe("a handler of Db.layerTest", () => {
+  const handled = (encoding: string, body: Buffer) =>
+    Db.layerTest(() => new Response(new Uint8Array(body), { headers: { "content-encoding": encoding } }), one)
+
+  for (const [name, encode] of Object.entries(encodings)) {
+    it.effect(`may answer with ${name}, and is read as a socket is`, () =>
+      Effect.map(read, (rows) => expect(rows).toEqual(many)).pipe(
+        Effect.provide(handled(name, encode(Buffer.from(JSON.stringify(many)))))
+      )
+    )
+  }
+
+  it.effect("fails by name where a socket does, and was executed where it was a write", () =>
+    Effect.gen(function* () {
+      expect(yield* failureOf(read)).toMatchObject({ code: "ANSWER_UNDECODED", status: 200, mayHaveExecuted: false })
+      expect(yield* failureOf(insert)).toMatchObject({ code: "ANSWER_UNDECODED", mayHaveExecuted: true })
+    }).pipe(Effect.provide(handled("rot13", Buffer.from("[]"))))
+  )
+
+  it.effect("is not decoded further than DB_POOL_MAX_ANSWER", () =>
+    Effect.map(failureOf(read), (error) => expect(error).toMatchObject({ code: "ANSWER_TOO_LARGE" })).pipe(
+      Effect.provide(handled("gzip", Zlib.gzipSync(zeros)))
+    )
+  )
+
+  it.scoped("may hand on what the platform's fetch has decoded, whose head still names the encoding", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(encoded("gzip", Zlib.gzipSync(JSON.stringify(many))))
+      const handedOn = Db.layerTest(
+        (request) => Effect.promise(() => fetch(`${url}${new URL(request.url).pathname}`)),
+        one
+      )
+      expect(yield* Effect.provide(read, handedOn)).toEqual(many)
+    })
+  )
+})
+
 describe("compression", () => {
   const asked = (compression: boolean) =>
     against((response) => json(response, few), { ...one, compression })((server) =>

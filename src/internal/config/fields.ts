@@ -10,6 +10,8 @@ export interface Field<A> extends Parser<A> {
   readonly variable: string
   readonly meaning: string
   readonly show: (value: A) => string
+  /** Its value is shown nowhere, also where it is wrong: a key, or what may hold a login. */
+  readonly secret?: boolean
 }
 
 export type Fields = { readonly [K in keyof PoolOptions]: Field<PoolOptions[K]> }
@@ -112,6 +114,7 @@ export const fields: Fields = {
     variable: "DB_POOL_PROXY",
     meaning: "the proxy to go through, or none",
     show: (value) => (value === "environment" ? "from HTTPS_PROXY, HTTP_PROXY, NO_PROXY" : "set"),
+    secret: true,
     ...proxyAddress
   },
   ca: {
@@ -130,6 +133,7 @@ export const fields: Fields = {
     variable: "DB_POOL_CLIENT_KEY",
     meaning: "the private key of DB_POOL_CLIENT_CERT: a PEM file, or PEM",
     show: Option.match({ onNone: () => "none", onSome: () => "set" }),
+    secret: true,
     ...clientKey
   },
   shutdownTimeout: timed(

@@ -126,7 +126,9 @@ const settle = (base: PoolOptions, baseKnown: boolean, sources: ReadonlyArray<So
       if (Option.isNone(given)) continue
       const { parsed, shown } = given.value
       const place = source.place(key)
-      if (Either.isLeft(parsed)) mistakes.push(mistake(place, parsed.left, shown))
+      if (Either.isLeft(parsed)) {
+        mistakes.push(mistake(place, parsed.left, fields[key].secret === true ? undefined : shown))
+      }
       settled = {
         value: Either.isRight(parsed) ? parsed.right : settled.value,
         from: Option.some({ place, shown, readable: Either.isRight(parsed) })

@@ -15,6 +15,8 @@ export const parseProxy = (text: string): HttpProxy | undefined => {
   if (!URL.canParse(full)) return undefined
   const url = new URL(full)
   if ((url.protocol !== "http:" && url.protocol !== "https:") || url.hostname === "") return undefined
+  // A login whose characters are not in code ends the host early: what stands there is a part of it.
+  if (`${url.pathname}${url.search}${url.hash}`.includes("@")) return undefined
   const { password, username } = url
   if (username === "" && password === "") return { url, authorization: undefined }
   const plain = (part: string): string => Option.getOrElse(Option.liftThrowable(decodeURIComponent)(part), () => part)

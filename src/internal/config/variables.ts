@@ -11,7 +11,7 @@ const ofOption = <K extends keyof PoolOptions>(option: K): Variable => ({
   option: Option.some(option),
   default: Option.some(fields[option].show(production[option])),
   meaning: fields[option].meaning,
-  secret: false
+  secret: fields[option].secret === true
 })
 
 const plain = (name: string, meaning: string, standard?: string): Variable => ({
@@ -42,10 +42,10 @@ export const variables: ReadonlyArray<Variable> = [
   ofOption("maxPending"),
   ofOption("maxAnswer"),
   ofOption("compression"),
-  { ...ofOption("proxy"), secret: true },
+  ofOption("proxy"),
   ofOption("ca"),
   ofOption("clientCert"),
-  { ...ofOption("clientKey"), secret: true },
+  ofOption("clientKey"),
   ofOption("shutdownTimeout"),
   ofOption("enableMetrics"),
   ofOption("enableHealthChecks"),

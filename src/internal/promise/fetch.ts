@@ -4,12 +4,13 @@ import { type DbError, QueryError } from "../../Errors.js"
 import { parseRetryAfter } from "../../Retry.js"
 import { thrownError } from "../answer.js"
 import { AsyncContext, outside } from "../asyncContext.js"
+import { redirectsTo } from "../errorBody.js"
 import { LeanResponse, relate } from "../leanResponse.js"
 import type { Ask } from "../operation.js"
 import { reads } from "../plainRequest.js"
 import type { Fetch } from "../pooledClient.js"
 import type { Tenure } from "../tenure.js"
-import { withoutSecrets } from "../words.js"
+import { withoutSecretsIn } from "../words.js"
 import type { Host, Running } from "./host.js"
 import { addressOf, answererOf, type Question, questionOf } from "./question.js"
 
@@ -17,12 +18,8 @@ import { addressOf, answererOf, type Question, questionOf } from "./question.js"
 const longest = 4_096
 
 /** Without what the request itself carries, whatever it looks like. */
-const reasonOf = (words: string, { headers }: Question): string => {
-  const { apikey = "", authorization = "" } = headers
-  return [apikey, authorization.replace(/^\w+ /, "")]
-    .filter((secret) => secret.length >= 8)
-    .reduce((text, secret) => text.replaceAll(secret, "<redacted>"), withoutSecrets(words.slice(0, longest)))
-}
+const reasonOf = (words: string, { headers }: Question): string =>
+  withoutSecretsIn(headers, words.slice(0, 2 * longest)).slice(0, longest)
 
 /** What the pool makes of an answer that is an error: whether it is repeated, and how it is counted. */
 const failureOf = (status: number, tenure: Tenure, question: Question, now: number): DbError => {
@@ -143,16 +140,14 @@ const redirected = (question: Question, status: number, url: string): Question =
   return { ...question, url, method: "GET", headers, body: undefined }
 }
 
-const elsewhere = (from: string, location: string): QueryError => {
-  const { origin, pathname } = URL.canParse(location, from) ? new URL(location, from) : new URL(from)
-  return new QueryError({
+const elsewhere = ({ headers, url }: Question, location: string): QueryError =>
+  new QueryError({
     code: "REDIRECTED",
-    reason: `the server redirects to ${origin}${pathname}`,
+    reason: `the server redirects to ${withoutSecretsIn(headers, redirectsTo(location, url))}`,
     details: "",
     hint: "Nothing is sent there, since the key would go with it. Set SUPABASE_URL to the address that answers.",
     status: 0
   })
-}
 
 /** Within the database's API, and nowhere else. */
 const follow = async (host: Host, base: string, asked: Question, first: Response): Promise<Response> => {
@@ -169,7 +164,7 @@ const follow = async (host: Host, base: string, asked: Question, first: Response
       )
     }
     const next = URL.canParse(location, question.url) ? addressOf(new URL(location, question.url)) : location
-    if (answererOf(next, base) !== "database") throw elsewhere(question.url, location)
+    if (answererOf(next, base) !== "database") throw elsewhere(question, location)
     question = redirected(question, response.status, next)
     response = await send(host, question)
   }

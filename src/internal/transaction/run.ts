@@ -1,14 +1,7 @@
 import { randomUUID } from "node:crypto"
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Schema } from "effect"
-import {
-  type DbError,
-  DecodeError,
-  GuardFailed,
-  type QueryError,
-  RowNotFound,
-  TransactionFailed
-} from "../../Errors.js"
+import { type DbError, DecodeError, GuardFailed, QueryError, RowNotFound, TransactionFailed } from "../../Errors.js"
 import type { Response as Answer } from "../answer.js"
 import { type Compiled, compileAll, type TransactionStep } from "./record.js"
 import { isVersionedStep, operationOf, type Step } from "./step.js"
@@ -48,6 +41,17 @@ const resultGone = (): TransactionFailed =>
     reason: "it was executed before under this key, and its results were too large to be kept",
     hint: "Read what you need of them, select less in the steps, or replace supabase_pool.max_kept_bytes() to keep more.",
     executed: true
+  })
+
+/** Our function always says something: who answered with nothing is somebody else. */
+const unanswered = (): QueryError =>
+  new QueryError({
+    code: "",
+    reason: "the answer to the transaction is empty",
+    details: "",
+    hint: "",
+    status: 200,
+    method: "POST"
   })
 
 /** Names of what the database's function raises; it has no others of these codes. */
@@ -199,6 +203,7 @@ export const run = (
             executed ? sent : Effect.fail(refusal)
           )
     )
+    if (data === null || data === undefined) return yield* unanswered()
     if (!isOutcome(data)) {
       return yield* new DecodeError({
         table: functionName,

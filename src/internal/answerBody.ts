@@ -1,0 +1,26 @@
+/** The body of an answer as it was before it was encoded, or why nobody can read it: the same from a socket as from a handler. */
+import type * as Buffers from "node:buffer"
+import type { QueryError } from "../Errors.js"
+import { decode } from "./contentCoding.js"
+import { type Answered, tooLarge, undecoded } from "./fetchErrors.js"
+
+/** `coding` is the `Content-Encoding`. Calls back before it returns where it is little. */
+export const decodeBody = (
+  coding: string,
+  body: Buffer,
+  { headers, limit, method, status }: Answered,
+  done: (read: Buffer | QueryError) => void
+): void => {
+  if (body.length > limit) {
+    done(tooLarge(status, limit, method))
+    return
+  }
+  decode(coding, body, limit, (decoded) =>
+    done(decoded instanceof Uint8Array ? decoded : undecoded(decoded, { status, limit, method, headers }))
+  )
+}
+
+/** A gateway's page may be of any length. */
+const longestError = 65_536
+
+export const beginning = (body: Buffers.Buffer): string => body.toString("utf8", 0, longestError)
