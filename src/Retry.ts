@@ -12,7 +12,7 @@
  */
 import { Duration, Schedule } from "effect"
 import { type DbError, type Mode, retryAfterOf } from "./Errors.js"
-import { isIssuedAtFuture } from "./internal/errorCodes.js"
+import { isBeforeItsTime } from "./internal/errorCodes.js"
 
 /**
  * What the decision needs to know about the operation.
@@ -75,13 +75,14 @@ export const longestRetryAfter: Duration.Duration = Duration.seconds(30)
 const longestTimer = 24 * 86_400_000
 
 /**
- * For how long a token "issued at future" is tried, all retries together: a gateway's clock that is ahead of the database's
- * by more than the 30 s that PostgREST allows (16.2), as hosted projects show it with new keys, is right a moment later.
+ * For how long a token "issued at future" or "not yet valid" is tried, all retries together: a gateway's clock that is ahead of
+ * the database's by more than the 30 s that PostgREST allows (16.2), as hosted projects show it with new keys, is right a
+ * moment later.
  */
 const clockSkew = Duration.seconds(3)
 
 const leastOf = (error: DbError, { maxRetries }: Delays): Duration.Duration =>
-  "code" in error && "reason" in error && isIssuedAtFuture(error)
+  "code" in error && "reason" in error && isBeforeItsTime(error)
     ? Duration.times(clockSkew, 1 / Math.max(1, maxRetries))
     : Duration.zero
 

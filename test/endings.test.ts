@@ -64,11 +64,14 @@ const retried: Expected = { repeats: "all", perhaps: false }
 const unknown: Expected = { repeats: "all but plain writes", perhaps: true }
 const final: Expected = { repeats: "none", perhaps: false }
 
-const issuedAtFuture: Scripted = (() => {
-  const error = postgrestError(401, "PGRST303", "JWT issued at future")
-  const challenge = 'Bearer error="invalid_token", error_description="JWT issued at future"'
+const refusedToken = (words: string): Scripted => {
+  const error = postgrestError(401, "PGRST303", words)
+  const challenge = `Bearer error="invalid_token", error_description="${words}"`
   return { ...error, headers: { ...error.headers, "www-authenticate": challenge } }
-})()
+}
+
+const issuedAtFuture = refusedToken("JWT issued at future")
+const notYetValid = refusedToken("JWT not yet valid")
 
 const facts: ReadonlyArray<readonly [what: string, met: Scripted, expected: Expected]> = [
   ["the answer to COMMIT is lost (400 without a code)", lostAtCommit, unknown],
@@ -87,6 +90,7 @@ const facts: ReadonlyArray<readonly [what: string, met: Scripted, expected: Expe
   ["a code of the user's own with 500", postgrestError(500, "123", "raised in SQL"), final],
   ["a code of the user's own with 503", postgrestError(503, "mine", "raised in SQL"), final],
   ["a token issued at future", issuedAtFuture, retried],
+  ["a token not yet valid", notYetValid, retried],
   ["a token that is expired", postgrestError(401, "PGRST303", "JWT expired"), final],
   ["an ambiguous embedding (300)", postgrestError(300, "PGRST201", "more than one", [{ cardinality: "many" }]), final],
   ["408", page(408), retried],
@@ -158,7 +162,7 @@ for (const [name, way] of Object.entries(ways)) {
                   isRepeated(expected, kind) ? 2 : 1
                 ])
                 // Three seconds each, which would be long.
-                if (met === issuedAtFuture) continue
+                if (met === issuedAtFuture || met === notYetValid) continue
                 script.push(met, met, met, met)
                 const error = yield* Effect.flip(operations[kind])
                 script.splice(0)
@@ -324,12 +328,12 @@ describe("the table", () => {
     ))
 })
 
-describe("a token that is issued at future", () => {
+describe.each(["JWT issued at future", "JWT not yet valid"])("a token whose time has not come (%s)", (reason) => {
   it.effect("is tried for three seconds at the least, however short the delays", () =>
     Effect.gen(function* () {
       const skewed = new Db.QueryError({
         code: "PGRST303",
-        reason: "JWT issued at future",
+        reason,
         details: "",
         hint: "",
         status: 401

@@ -4,11 +4,14 @@ import { type DbError, isDbError, QueryError, RowNotFound } from "../Errors.js"
 import { parseRetryAfter } from "../Retry.js"
 import { caller, outside } from "./asyncContext.js"
 import { asksForOne, bodyOf, retryOf, tableOf, withoutRetries } from "./builderFields.js"
+import { reasonIn } from "./gatewayWords.js"
+import { isOfAnswer } from "./heardError.js"
 import { invalidRequest } from "./invalidRequest.js"
 import { unsendable } from "./jsonable.js"
 import { limitTo } from "./maxAffected.js"
 import { withoutSecretsOf } from "./pooledClient.js"
 import { returned } from "./spans.js"
+import type { Heard, Tenure } from "./tenure.js"
 import type { Transport } from "./transport.js"
 
 /**
@@ -66,21 +69,34 @@ const detailsOf = (details: unknown, asked: object): string =>
 const neverLeft = (reason: string): QueryError =>
   invalidRequest(`it could not be sent: ${reason}`, "Mend the value: JSON has no circles.")
 
-/** `asked`: the builder or the client. */
-export const errorOf = (answer: Response, transport: Transport, now: number, asked: object): DbError => {
+/** `new Error` makes a text of a message that is none. */
+const madeText: ReadonlySet<unknown> = new Set(["null", "[object Object]"])
+
+/** An error that a builder throws has of the body what stands in `message`, and nothing else that says why. */
+const wordsOf = (error: Response["error"]): string =>
+  error instanceof Error && madeText.has(error.message) ? "" : reasonIn(error)
+
+/** `asked`: the builder or the client. `last`: the answer that it is of, or the last one. */
+export const errorOf = (
+  answer: Response,
+  transport: Transport,
+  now: number,
+  asked: object,
+  last: Heard | Tenure = transport.tenure
+): DbError => {
   const { tenure } = transport
   const { error } = answer
   // What calls a function at the edge gives has no status.
-  const status = Number.isInteger(answer.status) ? answer.status : tenure.status
-  const reason = text(error?.message, asked)
+  const status = Number.isInteger(answer.status) ? answer.status : last.status
+  // Of several requests it is the last one's answer that more is known of.
+  const isLast = last.status === status
+  const reason = text(wordsOf(error) || (isLast ? last.said?.reason : undefined), asked)
   if (status === 0) return tenure.failure ?? neverLeft(reason)
   const code = text(error?.code, asked)
   const details = detailsOf(error?.details, asked)
   // A function of the database's can say so, too; nobody asked it for one row.
   if (code === notOneRow && asksForOne(asked) !== false) return notOne(details, transport, asked, reason)
-  const retryAfter = parseRetryAfter(tenure.retryAfter, now)
-  // Of several requests it is the last one's answer that more is known of.
-  const isLast = tenure.status === status
+  const retryAfter = parseRetryAfter(last.retryAfter, now)
   return new QueryError({
     code,
     reason: reason === "" ? "the server gave no reason" : status < 300 ? `the answer is not JSON: ${reason}` : reason,
@@ -88,31 +104,26 @@ export const errorOf = (answer: Response, transport: Transport, now: number, ask
     hint: text(error?.hint, asked),
     status,
     ...(retryAfter === undefined ? {} : { retryAfter }),
-    ...(isLast ? { method: tenure.answered } : {}),
-    ...(isLast && tenure.said !== undefined ? { answeredBy: tenure.said.answeredBy } : {})
+    ...(isLast ? { method: last.answered } : {}),
+    ...(isLast && last.said !== undefined ? { answeredBy: last.said.answeredBy } : {})
   })
 }
 
-/** An error's object of PostgREST's, or what a builder makes of a gateway's page. */
-const isErrorBody = (u: unknown, { tenure }: Transport): u is NonNullable<Outcome["error"]> => {
-  if (typeof u !== "object" || u === null || !("message" in u)) return false
-  if ("code" in u) return true
-  const { said } = tenure
-  return (
-    said !== undefined &&
-    typeof u.message === "string" &&
-    (u.message === said.reason || u.message.startsWith(said.words))
-  )
-}
+const isObject = (u: unknown): u is NonNullable<Outcome["error"]> => typeof u === "object" && u !== null
 
-/** What user code threw: an error of ours, PostgREST's error object thrown on, or a defect. */
+/** An error's object of PostgREST's, or one that a builder made: the body of no answer, or not as it came. */
+const isErrorObject = (u: object): boolean => "message" in u && "code" in u
+
+/** What user code threw: an error of ours, the error of an answer thrown on, or a defect. */
 export const thrownError = (thrown: unknown, transport: Transport, now: number, asked: object): DbError | undefined => {
   if (isDbError(thrown)) return thrown
-  const { failure, rejection, status } = transport.tenure
+  const { failure, heard, rejection, status } = transport.tenure
   if (failure !== undefined && rejection !== undefined && rejection === thrown) return failure
-  if (!isErrorBody(thrown, transport)) return undefined
+  if (!isObject(thrown)) return undefined
+  const of = heard.findLast(({ said }) => isOfAnswer(thrown, said))
+  if (of === undefined && !isErrorObject(thrown)) return undefined
   if (failure !== undefined && text(thrown.message, asked).includes(failure.message)) return failure
-  return errorOf({ error: thrown, status }, transport, now, asked)
+  return errorOf({ error: thrown, status: of?.status ?? status }, transport, now, asked, of)
 }
 
 /** JSON `null` as the body of a failure: supabase-js takes it for "no error". */

@@ -6,6 +6,7 @@
  * says errors.
  */
 import { type AnsweredBy, gaveUp, looksOfDatabase } from "./errorCodes.js"
+import { reasonIn } from "./gatewayWords.js"
 import { reads } from "./plainRequest.js"
 import { oneLine } from "./words.js"
 
@@ -75,7 +76,7 @@ const isOfPostgrest = (u: unknown, status: number): boolean => {
   return code === "" || looksOfDatabase(code) || !gaveUp(status)
 }
 
-const wordOf = (u: unknown, name: "code" | "message"): string => {
+const wordOf = (u: unknown, name: "code"): string => {
   if (typeof u !== "object" || u === null) return ""
   const word: unknown = Reflect.get(u, name)
   return typeof word === "string" ? word : ""
@@ -185,7 +186,7 @@ const wordsOf = (answer: FailedAnswer, json: unknown, proxied: string | undefine
   const { body, method, status } = answer
   if (isRedirect(status) && answeredBy === "gateway") return said(redirected(answer), answeredBy)
   if (typeof json === "object" && json !== null && !Array.isArray(json)) {
-    return { code: wordOf(json, "code"), reason: wordOf(json, "message"), answeredBy, words: body }
+    return { code: wordOf(json, "code"), reason: reasonIn(json), answeredBy, words: body }
   }
   if (proxied === undefined && isTooLong(answer)) return said(tooLong(answer), answeredBy)
   if (answer.unread !== undefined) return said(unreadWords(answer, answer.unread, proxied), answeredBy)

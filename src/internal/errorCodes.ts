@@ -59,9 +59,12 @@ const codes: ReadonlyArray<readonly [code: RegExp, ending: Ending]> = [
   [/^(08...|40003)$/, unknown]
 ]
 
-/** A token whose time has not come: a gateway's clock is ahead of the database's, and a moment later it is good. */
-export const isIssuedAtFuture = ({ code, reason = "" }: Pick<Told, "code" | "reason">): boolean =>
-  /^PGRST30\d$/.test(code) && /issued at future/i.test(reason)
+/**
+ * A token whose time has not come (`iat`, `nbf`): the clock of who issued it is ahead of the database's, and a moment later it
+ * is good.
+ */
+export const isBeforeItsTime = ({ code, reason = "" }: Pick<Told, "code" | "reason">): boolean =>
+  /^PGRST30\d$/.test(code) && /issued at future|not yet valid/i.test(reason)
 
 /** A standby after a failover refuses what writes. A function that writes, called by GET, is refused for good. */
 const isStandby = ({ code, method }: Told): boolean => code === "25006" && method !== undefined && !reads(method)
@@ -113,7 +116,7 @@ const ended = (told: Told): Ending => {
   const own = answeredBy === undefined ? ours.get(code) : undefined
   if (own !== undefined) return own
   if (isLost(told)) return unknown
-  if (isIssuedAtFuture(told) || isStandby(told)) return notExecuted
+  if (isBeforeItsTime(told) || isStandby(told)) return notExecuted
   const known = codes.find(([pattern]) => pattern.test(code))
   if (known !== undefined) return known[1]
   // Raised in SQL with a code of its own, or any other of the database's errors: rolled back.

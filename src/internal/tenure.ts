@@ -20,6 +20,18 @@ export interface Answer {
 /** Words of an error that a builder may have been told; a page of a gateway may be of any length. */
 const longestError = 65_536
 
+/** An operation has few requests; of its last errors so many are remembered. */
+const mostHeard = 8
+
+/** An answer that is an error. */
+export interface Heard {
+  readonly status: number
+  /** Method of its request. */
+  readonly answered: string
+  readonly retryAfter: string | null
+  readonly said: Said
+}
+
 export class Tenure {
   /** The last failure that was not an HTTP answer: the PostgREST builder keeps only its words. */
   failure: DbError | undefined = undefined
@@ -33,6 +45,8 @@ export class Tenure {
   answered = ""
   /** What the last answer said, where it was an error. */
   said: Said | undefined = undefined
+  /** The last answers that were errors: any of them may be thrown on, also after a later one that is none. */
+  readonly heard: Array<Heard> = []
   /** Requests that may have changed something: a write after which a repetition would do it twice. */
   writes = 0
   /** The builder said that it must not be repeated (`.retry(false)`). */
@@ -74,8 +88,13 @@ export class Tenure {
     this.status = status
     this.answered = method
     this.retryAfter = status >= 400 ? header("retry-after") : null
-    const said = saidOf({ method, url, status, header, body: text().slice(0, longestError), unread })
+    // A builder is told the text without its byte order mark.
+    const body = text()
+      .replace(/^\uFEFF/, "")
+      .slice(0, longestError)
+    const said = saidOf({ method, url, status, header, body, unread })
     this.said = said
+    if (this.heard.push({ status, answered: method, retryAfter: this.retryAfter, said }) > mostHeard) this.heard.shift()
     if (!reads(method) && endingOf({ status, method, ...said }).mayHaveExecuted) this.writes += 1
     return said
   }
