@@ -11,7 +11,7 @@
  */
 import { Duration, Schema } from "effect"
 import { endingOf } from "./internal/errorCodes.js"
-import { executed, mayHaveExecuted, sentOr } from "./internal/errorMeaning.js"
+import { executed, mayHaveExecuted, remedyOf, sentOr } from "./internal/errorMeaning.js"
 import { printable } from "./internal/printable.js"
 import { byProxy, where, whichProxy } from "./internal/proxyWords.js"
 import { printsDetails, type Unprinted, unprinted, withoutValues } from "./internal/rowValues.js"
@@ -285,14 +285,6 @@ export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
   }
 }
 
-const remedyOf = ({ isTransient, status }: QueryError): string => {
-  if (status === 540) return "The project is paused: restore it in the Supabase dashboard."
-  if (isTransient) return "Try again in a moment."
-  if (status === 401 || status === 403) return "Check the key or the access token, and what its role is granted."
-  if (status >= 500) return "Look at the database's log."
-  return status === 0 ? "" : "Mend the query."
-}
-
 /**
  * One row was asked for and none is there. Where several are, the error is a `QueryError` with the code `PGRST116`.
  *
@@ -508,7 +500,6 @@ export const isDbError: (u: unknown) => u is DbError = Schema.is(DbError)
  * @category errors
  */
 export const retryAfterOf = (error: DbError, cap: Duration.Duration): Duration.Duration => {
-  const asked =
-    error._tag === "QueryError" || error._tag === "RateLimited" ? (error.retryAfter ?? Duration.zero) : Duration.zero
-  return Duration.min(asked, cap)
+  const asked = "retryAfter" in error ? error.retryAfter : undefined
+  return Duration.min(asked ?? Duration.zero, cap)
 }
