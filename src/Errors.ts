@@ -11,10 +11,10 @@
  */
 import { Duration, Schema } from "effect"
 import { endingOf } from "./internal/errorCodes.js"
-import { executed, mayHaveExecuted, sentOr } from "./internal/errorMeaning.js"
+import { executed, mayHaveExecuted, remedyOf, sentOr } from "./internal/errorMeaning.js"
 import { printable } from "./internal/printable.js"
 import { byProxy, where, whichProxy } from "./internal/proxyWords.js"
-import { printsDetails, type Unprinted, unprinted, withoutValues } from "./internal/rowValues.js"
+import { printed, printsDetails, type Unprinted, unprinted, withoutValues } from "./internal/rowValues.js"
 import { tlsRemedy } from "./internal/tlsWords.js"
 import { GuardFailed, TransactionFailed } from "./internal/transactionErrors.js"
 import { clause, count, period, sentence } from "./internal/words.js"
@@ -267,7 +267,8 @@ export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
 }) {
   readonly #unprinted: Unprinted = unprinted(this, ["reason", "details"])
   override toJSON(): object {
-    return this.#unprinted.rest(this, this.message)
+    // Effect fails with a proxy of it where there is a span, and a proxy has no private fields.
+    return (#unprinted in this ? this.#unprinted : printed)(this, this.message)
   }
   override get message(): string {
     const source = [this.code, this.status === 0 ? "" : `HTTP ${this.status}`].filter((word) => word !== "").join(", ")
@@ -283,15 +284,6 @@ export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
   get mayHaveExecuted(): boolean {
     return endingOf(this).mayHaveExecuted
   }
-}
-
-const remedyOf = ({ isTransient, status }: QueryError): string => {
-  if (status === 540) return "The project is paused: restore it in the Supabase dashboard."
-  if (isTransient) return "Try again in a moment."
-  if (status === 401 || status === 403) return "Check the key or the access token, and what its role is granted."
-  if (status >= 500) return "Look at the database's log."
-  if (status === 0) return ""
-  return status < 300 ? "Look at what answers between here and the database." : "Mend the query."
 }
 
 /**
@@ -509,7 +501,6 @@ export const isDbError: (u: unknown) => u is DbError = Schema.is(DbError)
  * @category errors
  */
 export const retryAfterOf = (error: DbError, cap: Duration.Duration): Duration.Duration => {
-  const asked =
-    error._tag === "QueryError" || error._tag === "RateLimited" ? (error.retryAfter ?? Duration.zero) : Duration.zero
-  return Duration.min(asked, cap)
+  const asked = "retryAfter" in error ? error.retryAfter : undefined
+  return Duration.min(asked ?? Duration.zero, cap)
 }

@@ -217,9 +217,9 @@ const outcomeOfError = (error: DbError): Outcome => {
     case "RequestTimeout":
       return "unanswered"
     case "QueryError":
+    case "TransactionFailed":
       return error.isTransient || !isAnswer(error) ? "unanswered" : "answered"
     case "RowNotFound":
-    case "TransactionFailed":
     case "GuardFailed":
       return "answered"
     case "DecodeError":

@@ -1,10 +1,13 @@
 /** How an operation ended: the table of status, code and method, on real HTTP and in a handler of a user's specs. */
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Duration, Effect, Exit, FastCheck as fc, Schedule, type Scope } from "effect"
+import type { SupabaseClient } from "@supabase/supabase-js"
+import { Chunk, Duration, Effect, Exit, FastCheck as fc, Layer, Schedule, type Scope } from "effect"
 import * as Db from "../src/Db.js"
 import type { DbError } from "../src/Errors.js"
+import * as Http from "../src/Http.js"
 import { saidOf } from "../src/internal/errorBody.js"
 import { endingOf } from "../src/internal/errorCodes.js"
+import * as Metrics from "../src/Metrics.js"
 import * as Retry from "../src/Retry.js"
 import { lostAtCommit, page, postgrestError, rows, type Scripted, scripted } from "./support/postgrest.js"
 import { shows } from "./support/reliability.js"
@@ -279,6 +282,148 @@ for (const [name, way] of Object.entries(ways)) {
     )
   })
 }
+
+const insertNote = (client: SupabaseClient) => client.from("notes").insert({ a: 1 })
+
+/** Both have a key or do no harm twice, so both are repeated alike. */
+const alike = {
+  "a write": Db.write(insertNote, { idempotent: true }),
+  "a transaction": Db.transaction([insertNote])
+}
+
+const withHeader = (met: Scripted, name: string, value: string): Scripted => ({
+  ...met,
+  headers: { ...met.headers, [name]: value }
+})
+
+/** What our function says of a step, in the details. */
+const blaming = (code: string): string => JSON.stringify({ supabase_pool_step: 0, code, details: null })
+
+const raised = (status: number, code: string): readonly [plain: Scripted, inStep: Scripted] => [
+  postgrestError(status, code, "words"),
+  postgrestError(status, code, "words", blaming(code))
+]
+
+/** What `Http.failed` makes of both. */
+interface Told {
+  readonly status: number
+  readonly transient: boolean
+  readonly header?: readonly [name: string, value: string]
+  readonly says?: string
+}
+
+const invalidToken = ["www-authenticate", 'Bearer error="invalid_token"'] as const
+
+const told: ReadonlyArray<readonly [what: string, met: Scripted, Told, inStep?: Scripted]> = [
+  ["25006 of a standby", postgrestError(405, "25006", "read-only"), { status: 503, transient: true }],
+  ...[408, 425, 429, 525, 526, 530].map(
+    (status) =>
+      [
+        `${status} with Retry-After`,
+        withHeader(page(status), "retry-after", "0"),
+        { status: 503, transient: true, header: ["retry-after", "1"] }
+      ] as const
+  ),
+  ["540", page(540), { status: 500, transient: false, says: "The project is paused" }],
+  ["PGRST303", postgrestError(401, "PGRST303", "JWT expired"), { status: 401, transient: false, header: invalidToken }],
+  ["PGRST301", postgrestError(401, "PGRST301", "No key"), { status: 401, transient: false, header: invalidToken }],
+  ["413", page(413), { status: 413, transient: false }],
+  ["414", page(414), { status: 414, transient: false }],
+  ["403 of a gateway", page(403), { status: 500, transient: false, says: "Check the key or the access token" }]
+]
+
+const inSql: ReadonlyArray<readonly [status: number, code: string, Told]> = [
+  [400, "P0001", { status: 400, transient: false }],
+  [402, "PT402", { status: 402, transient: false }],
+  [429, "PT429", { status: 503, transient: true }],
+  [409, "23505", { status: 409, transient: false }],
+  [400, "22P02", { status: 400, transient: false }],
+  [403, "42501", { status: 403, transient: false }],
+  [500, "40001", { status: 503, transient: true }],
+  [500, "57014", { status: 500, transient: false }]
+]
+
+/** Of an error what decides for whoever gets it. */
+const meaningOf = (error: DbError) => {
+  const { headers, status } = Http.failed(error)
+  return {
+    isTransient: error.isTransient,
+    mayHaveExecuted: error.mayHaveExecuted,
+    outcome: Metrics.outcomeOf(Exit.fail(error)),
+    status,
+    retryAfter: headers["retry-after"],
+    challenge: headers["www-authenticate"]
+  }
+}
+
+/** A token issued at future is tried for three seconds, which would be long. */
+const triesOf = (met: Scripted): number => (met === issuedAtFuture ? 0 : 1)
+
+/** How it fails where each attempt meets `met`. */
+const meets = (operation: Effect.Effect<unknown, DbError, Db.Db>, met: Scripted, maxRetries = triesOf(met)) =>
+  Effect.gen(function* () {
+    let sent = 0
+    const layer = Db.layerTest(
+      () => {
+        sent += 1
+        const { body = "", headers = {}, status } = met
+        return new Response(body, { status, headers: { ...headers } })
+      },
+      { ...options, maxRetries }
+    )
+    const error = yield* Effect.flip(Effect.provide(operation, Layer.orDie(layer)))
+    return { error, sent, meaning: meaningOf(error) }
+  })
+
+describe("a transaction and a write that meet the same answer", () => {
+  for (const [what, met] of facts) {
+    it.live(`${what}: are repeated as often, and mean the same to who asked`, () =>
+      Effect.gen(function* () {
+        const plain = yield* meets(alike["a write"], met)
+        const inOne = yield* meets(alike["a transaction"], met)
+        expect([inOne.sent, inOne.meaning]).toEqual([plain.sent, plain.meaning])
+      })
+    )
+  }
+
+  const rows = [
+    ...told.map(([what, met, expected]) => [what, met, met, expected] as const),
+    ...inSql.map(([status, code, expected]) => [`${code} with ${status}`, ...raised(status, code), expected] as const)
+  ]
+  for (const [what, plain, inStep, expected] of rows) {
+    it.live(
+      `${what}: ${expected.status} over HTTP, ${expected.transient ? "and it may be asked again" : "for good"}`,
+      () =>
+        Effect.gen(function* () {
+          for (const [operation, met] of [
+            [alike["a write"], plain],
+            [alike["a transaction"], inStep]
+          ] as const) {
+            const { error, meaning, sent } = yield* meets(operation, met)
+            expect([sent, meaning.isTransient, meaning.status]).toEqual([
+              expected.transient ? 2 : 1,
+              expected.transient,
+              expected.status
+            ])
+            if (expected.header !== undefined) {
+              expect(Http.failed(error).headers).toMatchObject({ [expected.header[0]]: expected.header[1] })
+            }
+            expect(error.message).toContain(expected.says ?? "")
+          }
+        })
+    )
+  }
+
+  it.live("keep for how long the server asks to be left alone", () =>
+    Effect.gen(function* () {
+      const busy = withHeader(page(408), "retry-after", "2")
+      for (const operation of Object.values(alike)) {
+        const { error } = yield* meets(operation, busy, 0)
+        expect(Http.failed(error).headers["retry-after"]).toBe("2")
+      }
+    })
+  )
+})
 
 describe("the table", () => {
   const told = fc.record({

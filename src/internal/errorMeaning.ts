@@ -23,6 +23,22 @@ export const sentOr = (request: Request): string => {
 
 export const mayHaveExecuted = (request: Request): boolean => request.sent && !onlyReads(request)
 
+/** What to do, where the answer itself has no hint. */
+export const remedyOf = ({
+  isTransient,
+  status
+}: {
+  readonly isTransient: boolean
+  readonly status: number
+}): string => {
+  if (status === 540) return "The project is paused: restore it in the Supabase dashboard."
+  if (isTransient) return "Try again in a moment."
+  if (status === 401 || status === 403) return "Check the key or the access token, and what its role is granted."
+  if (status >= 500) return "Look at the database's log."
+  if (status === 0) return ""
+  return status < 300 ? "Look at what answers between here and the database." : "Mend the query."
+}
+
 export const executed = ({
   code,
   mayHaveExecuted,

@@ -17,12 +17,12 @@ const sqlstate = /^[0-9A-Z]{5}$/
 export const printsDetails = (code: string): boolean => !sqlstate.test(code)
 
 /** What is left of an error for whoever prints it. */
-export interface Unprinted {
-  readonly rest: (error: object, message: string) => object
-}
+export type Unprinted = (error: object, message: string) => object
 
 /** Fields as they were, for who asks for them by name: whoever prints the error, or logs it as JSON, does not see them. */
 export const unprinted = (error: object, fields: ReadonlyArray<string>): Unprinted => {
   for (const field of fields) Object.defineProperty(error, field, { enumerable: false })
-  return { rest: (printed, message) => ({ ...printed, message }) }
+  return printed
 }
+
+export const printed: Unprinted = (error, message) => ({ ...error, message })

@@ -1,8 +1,9 @@
 /** The errors that only transactions have; `Errors` shows them. */
 import { Schema } from "effect"
 import { endingOf } from "./errorCodes.js"
+import { remedyOf } from "./errorMeaning.js"
 import { printable } from "./printable.js"
-import { type Unprinted, unprinted, withoutValues } from "./rowValues.js"
+import { printed, type Unprinted, unprinted, withoutValues } from "./rowValues.js"
 import { clause } from "./words.js"
 
 /**
@@ -12,6 +13,9 @@ import { clause } from "./words.js"
  *
  * `executed` is true in one case, the code `RESULT_GONE`: the transaction was executed when its key came first, and what
  * its steps gave was too large to be kept for a second arrival.
+ *
+ * `status`, `answeredBy` and `retryAfter` are those of the answer, as a `QueryError` has them; the status is 0 where there was
+ * none. `isTransient` follows from them as it does there.
  *
  * @since 0.1.0
  * @category errors
@@ -23,21 +27,29 @@ export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()("
   reason: Schema.String,
   hint: Schema.String,
   executed: Schema.optionalWith(Schema.Boolean, { default: () => false }),
-  details: Schema.optionalWith(Schema.String, { default: () => "" })
+  details: Schema.optionalWith(Schema.String, { default: () => "" }),
+  status: Schema.optionalWith(Schema.Int, { default: () => 0 }),
+  retryAfter: Schema.optional(Schema.DurationFromMillis),
+  answeredBy: Schema.optional(Schema.UndefinedOr(Schema.Literal("PostgREST", "gateway", "function")))
 }) {
   readonly #unprinted: Unprinted = unprinted(this, ["reason", "details"])
   override toJSON(): object {
-    return this.#unprinted.rest(this, this.message)
+    // Effect fails with a proxy of it where there is a span, and a proxy has no private fields.
+    return (#unprinted in this ? this.#unprinted : printed)(this, this.message)
   }
   override get message(): string {
     const where = this.step < 0 ? "" : ` at step ${this.step}${this.operation === "" ? "" : ` (${this.operation})`}`
-    const code = this.code === "" ? "" : ` (${this.code})`
+    const source = this.code === "" && this.status > 0 ? `HTTP ${this.status}` : this.code
+    const remedy = this.hint === "" ? remedyOf(this) : this.hint
     const means = this.executed ? "It was executed, once." : "Nothing of it was kept."
     const reason = withoutValues(this.code, this.reason)
-    return printable(`Transaction failed${where}: ${reason}${code}. ${means} ${this.hint}`.trimEnd())
+    return printable(
+      `Transaction failed${where}: ${reason}${source === "" ? "" : ` (${source})`}. ${means} ${remedy}`.trimEnd()
+    )
   }
   get isTransient(): boolean {
-    return !this.executed && endingOf({ status: 400, code: this.code, reason: this.reason }).isTransient
+    const { answeredBy, code, executed, reason, status } = this
+    return !executed && endingOf({ status, code, reason, method: "POST", answeredBy }).isTransient
   }
   get mayHaveExecuted(): boolean {
     return this.executed

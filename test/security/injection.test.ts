@@ -201,11 +201,11 @@ describe("text from outside", () => {
       (text) => notes.list({ where: { id: [text, "b"] }, query: text, limit: 5 }),
       (seen, text) => {
         const all = new Map(parameters(seen))
-        const known = ["select", "id", "body", "or", "order", "limit", "offset"]
+        const known = ["select", "id", "body", "or", "and", "order", "limit", "offset"]
         expect([...all.keys()].filter((name) => !known.includes(name))).toEqual([])
         expect(parameters(seen).filter(([name]) => name === "id").length).toBe(1)
         // Beside what is in quotes the tree has the program's words only.
-        const tree = (all.get("or") ?? "()").replaceAll(/"(?:[^"\\]|\\.)*"/gs, "?")
+        const tree = (all.get("and") ?? all.get("or") ?? "()").replaceAll(/"(?:[^"\\]|\\.)*"/gs, "?")
         expect(tree).toMatch(/^(?:[(),]|and|or|body\.imatch\.\?)+$/)
         expect(valuesOf(all.get("id") ?? "")).toEqual([text, "b"])
         expect([all.get("select"), all.get("limit")]).toEqual(["id,body", "5"])

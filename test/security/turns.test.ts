@@ -175,6 +175,9 @@ const misbehaviours: Readonly<Record<string, (asked: Asked) => void>> = {
   "says half of an answer and hangs up": ({ socket, token }) => void socket.end(answerTo(token).slice(0, -9))
 }
 
+/** An informational answer is passed over, asked for or not. */
+const goesOn: ReadonlySet<string> = new Set(["says 100 without being asked, and answers later"])
+
 describe("seven users on one socket", () => {
   for (const [name, misbehave] of Object.entries(misbehaviours)) {
     for (const [mode, ask] of Object.entries({ read: reads, write: writes })) {
@@ -191,7 +194,7 @@ describe("seven users on one socket", () => {
           }).pipe(Effect.provide(database(server.url)))
           expect(server.asked()).toBe(14)
           // The one of the read pool and the one of the write pool, and another where one of them is over.
-          expect(server.opened()).toBe(3)
+          expect(server.opened()).toBe(goesOn.has(name) ? 2 : 3)
         })
       )
     }

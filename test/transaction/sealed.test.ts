@@ -61,11 +61,60 @@ describe("an attempt that was lost before another was refused", () => {
     )
   }
 
-  it.live("was executed by nobody where there is no function for it", () => {
-    const none = postgrestError(404, "PGRST202", "Could not find the function")
-    return Effect.map(
-      asked(() => answerOf(none), none),
+  const noFunction = postgrestError(404, "PGRST202", "Could not find the function")
+
+  it.live("may have been executed where another node knows of no function: the error leaves it open", () =>
+    Effect.map(
+      asked(() => answerOf(noFunction), noFunction),
+      (error) => expect(error).toMatchObject({ _tag: "ConnectionFailed", mayHaveExecuted: true })
+    )
+  )
+
+  it.live("was executed by nobody where there is no function, and its key is taken all the same", () =>
+    Effect.map(
+      asked(() => Response.json({ executed: false }), noFunction),
       (error) => expect(error).toMatchObject({ _tag: "TransactionFailed", code: "PGRST202", mayHaveExecuted: false })
     )
-  })
+  )
+
+  for (const [what, settled] of [
+    ["a list", []],
+    ["another object", { executed: null }],
+    ["null", null]
+  ] as const) {
+    it.live(`may still be executed where the answer of who takes its key is ${what}`, () =>
+      Effect.map(
+        asked(() => Response.json(settled)),
+        (error) => expect(error).toMatchObject({ _tag: "ConnectionFailed", mayHaveExecuted: true })
+      )
+    )
+  }
+
+  for (const [what, refusal] of [
+    ["refused", postgrestError(401, "PGRST303", "JWT expired")],
+    ["answered by a node without the function", noFunction],
+    ["turned away for being too many", { status: 429 }]
+  ] as const) {
+    it.live(`was executed, whatever it hears who asks for its results: ${what}`, () =>
+      Effect.map(
+        asked(() => Response.json({ executed: true }), refusal),
+        (error) => expect(error).toMatchObject({ _tag: "ConnectionFailed", mayHaveExecuted: true })
+      )
+    )
+  }
 })
+
+it.live("a database without the function executes nothing, where no attempt was lost", () =>
+  Effect.map(
+    Effect.flip(
+      Effect.provide(
+        Db.transaction([(client) => client.from("notes").insert({ id: 1 })]),
+        Db.layerTest(() => answerOf(postgrestError(404, "PGRST202", "Could not find the function")))
+      )
+    ),
+    (error) => {
+      expect(error).toMatchObject({ _tag: "TransactionFailed", code: "PGRST202", mayHaveExecuted: false })
+      expect(error.message).toContain("Nothing of it was kept")
+    }
+  )
+)

@@ -1,7 +1,7 @@
 /** What a failed operation is to who asked over HTTP: a status, and when it is worth asking again. */
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Duration } from "effect"
-import type { DbError, QueryError } from "../../Errors.js"
+import type { DbError, QueryError, TransactionFailed } from "../../Errors.js"
 import { looksOfDatabase } from "../errorCodes.js"
 import { problem, retryAfter } from "./responses.js"
 
@@ -51,11 +51,14 @@ const ofTheQuestion: Readonly<Record<number, string>> = {
   431: "The question is too long."
 }
 
+/** What the database or who is before it has answered, to a request or to a transaction. */
+type Answered = QueryError | TransactionFailed
+
 /** Raised in SQL: `PTxyz` and `PGRST` name the status (PostgREST's docs, "Raise errors with HTTP status codes"). */
-const isRaised = ({ answeredBy, code }: QueryError): boolean =>
+const isRaised = ({ answeredBy, code }: Answered): boolean =>
   /^PT\d{3}$/.test(code) || (answeredBy === "PostgREST" && code !== "" && !looksOfDatabase(code))
 
-const refused = (error: QueryError): Verdict => {
+const refused = (error: Answered): Verdict => {
   const { code, status } = error
   if (status === 401 && /^PGRST30\d$/.test(code)) return notThisToken
   const known = refusedBy(code)
@@ -67,8 +70,13 @@ const refused = (error: QueryError): Verdict => {
 }
 
 /** The database's answer did not come through, whatever became of the question. */
-const isUnanswered = ({ isTransient, mayHaveExecuted, status }: QueryError): boolean =>
+const isUnanswered = ({ isTransient, mayHaveExecuted, status }: Answered): boolean =>
   mayHaveExecuted ? status >= 400 : isTransient
+
+const ofAnswer = (error: Answered): Verdict => {
+  if (error.isTransient && !error.mayHaveExecuted) return busy(503, error.retryAfter)
+  return isUnanswered(error) ? gateway(502) : refused(error)
+}
 
 export const verdictOf = (error: DbError): Verdict => {
   switch (error._tag) {
@@ -88,11 +96,9 @@ export const verdictOf = (error: DbError): Verdict => {
     case "GuardFailed":
       return contradicted
     case "QueryError":
-      if (error.isTransient && !error.mayHaveExecuted) return busy(503, error.retryAfter)
-      return isUnanswered(error) ? gateway(502) : refused(error)
+      return ofAnswer(error)
     case "TransactionFailed":
-      if (error.executed) return { status: 409, error: "This was done before." }
-      return error.isTransient ? busy(503) : (refusedBy(error.code) ?? ours)
+      return error.executed ? { status: 409, error: "This was done before." } : ofAnswer(error)
     default:
       return ours
   }

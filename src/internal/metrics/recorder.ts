@@ -33,8 +33,7 @@ const endedOf = (exit: Exit.Exit<unknown, unknown>, outcome: Outcome): Ended => 
   const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
   if (!isDbError(error)) return Cause.isInterrupted(exit.cause) ? interrupted : callersOwn
   const isFailure = outcome === "failed" || outcome === "unanswered"
-  if (error._tag === "TransactionFailed") return ended(error._tag, error.code, true, isFailure)
-  if (error._tag !== "QueryError") return ended(error._tag, "", true, isFailure)
+  if (error._tag !== "QueryError" && error._tag !== "TransactionFailed") return ended(error._tag, "", true, isFailure)
   const status = error.status === 0 ? "" : String(error.status)
   return ended(error._tag, error.code === "" ? status : error.code, true, isFailure)
 }

@@ -60,7 +60,17 @@ const noRowToRefer = { code: "P0002", reason: /^step (\d+) gave no row to refer 
 const guardFailed = "SP001"
 const unknownOperation = { code: "22023", reason: "unknown operation" }
 
+/** What any refusal has of the answer. */
+type Answered = Pick<QueryError, "status" | "retryAfter" | "answeredBy">
+
+const answeredOf = ({ answeredBy, retryAfter, status }: QueryError): Answered => ({
+  status,
+  answeredBy,
+  ...(retryAfter === undefined ? {} : { retryAfter })
+})
+
 interface Blamed {
+  readonly answered: Answered
   readonly step: number
   readonly code: string
   readonly reason: string
@@ -74,7 +84,7 @@ const rowMissing = (step: number, steps: ReadonlyArray<Compiled>, details: strin
 }
 
 /** What a step fails with, by the words of our own function. */
-const ofStep = ({ code, details, hint, reason, step }: Blamed, steps: ReadonlyArray<Compiled>): DbError => {
+const ofStep = ({ answered, code, details, hint, reason, step }: Blamed, steps: ReadonlyArray<Compiled>): DbError => {
   const { guards = [], id = "", step: sent } = steps[step] ?? {}
   if (code === noRow.code && sent?.single === "one" && reason.startsWith(noRow.reason)) {
     return rowMissing(step, steps, "")
@@ -93,17 +103,20 @@ const ofStep = ({ code, details, hint, reason, step }: Blamed, steps: ReadonlyAr
       operation: wordsOf(sent),
       code: "OLD_FUNCTION",
       reason: "the database's function for transactions is of a version that has no expect, lock, increment and casts",
-      hint: installIt
+      hint: installIt,
+      ...answered
     })
   }
-  return new TransactionFailed({ step, operation: wordsOf(sent), code, reason, hint, details })
+  return new TransactionFailed({ step, operation: wordsOf(sent), code, reason, hint, details, ...answered })
 }
 
 /** The step that PostgreSQL blames, from where our function puts it. */
 const explained = (error: QueryError, steps: ReadonlyArray<Compiled>): DbError => {
   if (error.mayHaveExecuted || error.status === 429) return error
+  const answered = answeredOf(error)
   if (error.code === "PGRST202") {
     return new TransactionFailed({
+      ...answered,
       step: -1,
       operation: "",
       code: error.code,
@@ -116,6 +129,7 @@ const explained = (error: QueryError, steps: ReadonlyArray<Compiled>): DbError =
   if (blame._tag === "None") {
     const { code, details } = error
     return new TransactionFailed({
+      ...answered,
       step: -1,
       operation: "",
       code,
@@ -125,7 +139,7 @@ const explained = (error: QueryError, steps: ReadonlyArray<Compiled>): DbError =
     })
   }
   const { code, details, supabase_pool_step: step } = blame.value
-  return ofStep({ step, code, reason, hint, details: details ?? "" }, steps)
+  return ofStep({ answered, step, code, reason, hint, details: details ?? "" }, steps)
 }
 
 type Refusal = TransactionFailed | RowNotFound | GuardFailed
@@ -144,22 +158,39 @@ export type Send = (
   failed: (error: DbError) => void
 ) => Effect.Effect<Answer, DbError>
 
-/** Where nothing can be executed by it, nothing was. */
-const hasNoFunction = (refusal: Refusal): boolean => refusal._tag === "TransactionFailed" && refusal.code === "PGRST202"
+const isSettled = Schema.is(Schema.Struct({ executed: Schema.Boolean }))
 
 /**
  * The database has refused an attempt after another one was `lost`, which may be on its way still: refused now, it could be
  * executed later. So its key is taken. If it was executed meanwhile, it stands. Where the key cannot be taken (the anonymous
- * have none, others have no more), what became of the lost one stays open, and the caller hears of that one.
+ * have none, others have no more), what became of the lost one stays open, and the caller hears of that one. So it does where
+ * there is no function now (PGRST202): who took the lost one may have had it, as a node with another schema cache.
  */
-const sealed = (key: string, refusal: Refusal, lost: DbError, send: Send): Effect.Effect<boolean, DbError> =>
+const sealed = (key: string, lost: DbError, send: Send): Effect.Effect<boolean, DbError> =>
   send(
     (client) => client.rpc("supabase_pool_transaction_settle", { idempotency_key: key }),
     () => {}
   ).pipe(
-    Effect.map(({ data }) => typeof data === "object" && data !== null && "executed" in data && data.executed === true),
-    Effect.mapError(() => (hasNoFunction(refusal) ? refusal : lost))
+    Effect.mapError(() => lost),
+    Effect.flatMap(({ data }) => (isSettled(data) ? Effect.succeed(data.executed) : Effect.fail(lost)))
   )
+
+/**
+ * What the last attempt's error leaves of the others: where one was `lost`, only the database can say that nothing of it was
+ * kept. Any other error that says so says it of its own attempt.
+ */
+const concluded = (
+  error: DbError,
+  lost: DbError | undefined,
+  key: string,
+  again: { readonly sent: Effect.Effect<Answer, DbError>; readonly send: Send }
+): Effect.Effect<Answer, DbError> => {
+  if (lost === undefined || error.mayHaveExecuted) return Effect.fail(error)
+  if (!isRefusal(error)) return Effect.fail(lost)
+  // Executed, so what another arrival fails with leaves it so.
+  const given = Effect.mapError(again.sent, (next) => (next.mayHaveExecuted ? next : lost))
+  return Effect.flatMap(sealed(key, lost, again.send), (executed) => (executed ? given : Effect.fail(error)))
+}
 
 /** Whatever is wrong with an answer is after the transaction. */
 const decoded = (
@@ -196,12 +227,8 @@ export const run = (
       ),
       (error) => (error._tag === "QueryError" ? explained(error, steps) : error)
     )
-    const { data } = yield* Effect.catchIf(sent, isRefusal, (refusal) =>
-      lost === undefined
-        ? Effect.fail(refusal)
-        : Effect.flatMap(sealed(args.idempotency_key, refusal, lost, send), (executed) =>
-            executed ? sent : Effect.fail(refusal)
-          )
+    const { data } = yield* Effect.catchAll(sent, (error) =>
+      concluded(error, lost, args.idempotency_key, { sent, send })
     )
     if (data === null || data === undefined) return yield* unanswered()
     if (!isOutcome(data)) {
