@@ -7,8 +7,8 @@ import { type Countable, Counted, type Increment, type Widened } from "../transa
 import { type Plan, PlannedStep, type Step } from "../transaction/planned.js"
 import type { Ref } from "../transaction/reference.js"
 import { type Columns, isValues, type Values } from "./columns.js"
-import { equality } from "./literal.js"
 import { type AnyOptions, chosen, type ListOptions, listed } from "./query.js"
+import * as Requests from "./requests.js"
 import type { Rows } from "./rows.js"
 
 /**
@@ -138,15 +138,9 @@ export class Steps {
   }
 
   get(id: unknown, { expect, lock }: AnyGuarded = {}): PlannedStep {
-    const { key, selected, table } = this.columns
     return this.step(
       Effect.map(Effect.all([this.rows.keyed(id, true), this.guards(expect)]), ([scalar, guards]) => ({
-        query: (client) =>
-          client
-            .from(table)
-            .select(selected)
-            .filter(key.column, ...equality(scalar))
-            .single(),
+        query: Requests.byKey(this.columns, scalar),
         guards,
         lock,
         id: String(scalar)
@@ -168,11 +162,8 @@ export class Steps {
   }
 
   create(row: unknown): PlannedStep {
-    const { selected, table } = this.columns
     return this.step(
-      Effect.map(this.columns.encodeInsert(row, true), (values) => ({
-        query: (client) => client.from(table).insert(values).select(selected).single()
-      }))
+      Effect.map(this.columns.encodeInsert(row, true), (values) => ({ query: Requests.inserted(this.columns, values) }))
     )
   }
 
@@ -190,29 +181,12 @@ export class Steps {
   }
 
   update(id: unknown, changes: unknown, { expect }: AnyGuarded = {}): PlannedStep {
-    const { key, selected, table } = this.columns
     return this.step(
       Effect.gen(this, function* () {
         const scalar = yield* this.rows.keyed(id, true)
         const guards = yield* this.guards(expect)
         const { by, values } = yield* this.changed(changes, String(id))
-        const nothing = Object.keys(values).length === 0
-        return {
-          query: (client) => {
-            const query = client.from(table)
-            const chosen = nothing ? query.select(selected).filter(key.column, ...equality(scalar)) : undefined
-            return (
-              chosen ??
-              query
-                .update(values)
-                .filter(key.column, ...equality(scalar))
-                .select(selected)
-            ).single()
-          },
-          guards,
-          by,
-          id: String(scalar)
-        }
+        return { query: Requests.changed(this.columns, scalar, values), guards, by, id: String(scalar) }
       })
     )
   }
@@ -243,29 +217,19 @@ export class Steps {
     row: unknown,
     options: { readonly onConflict?: string | ReadonlyArray<string> | undefined } = {}
   ): PlannedStep {
-    const { selected, table } = this.columns
     return this.step(
       Effect.gen(this, function* () {
         const values = yield* this.columns.encodeInsert(row, true)
-        const names = options.onConflict === undefined ? [this.columns.key.name] : [options.onConflict].flat()
-        const conflict = yield* Effect.forEach(names, (name) => this.columns.column(name))
-        const onConflict = conflict.map(({ column }) => column).join(",")
-        return { query: (client) => client.from(table).upsert(values, { onConflict }).select(selected).single() }
+        const conflict = yield* Requests.conflictOf(this.columns, options.onConflict)
+        return { query: Requests.upserted(this.columns, values, conflict) }
       })
     )
   }
 
   remove(id: unknown, { expect }: AnyGuarded = {}): PlannedStep {
-    const { key, selected, table } = this.columns
     return this.step(
       Effect.map(Effect.all([this.rows.keyed(id, true), this.guards(expect)]), ([scalar, guards]) => ({
-        query: (client) =>
-          client
-            .from(table)
-            .delete()
-            .filter(key.column, ...equality(scalar))
-            .select(selected)
-            .single(),
+        query: Requests.removed(this.columns, scalar),
         guards,
         id: String(scalar)
       }))

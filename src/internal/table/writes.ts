@@ -5,8 +5,8 @@ import { type DbError, RowNotFound } from "../../Errors.js"
 import type { Response } from "../answer.js"
 import type * as Database from "../database.js"
 import { type Columns, isValues, type Values } from "./columns.js"
-import { equality } from "./literal.js"
 import { type Chosen, chosen, type Narrow } from "./query.js"
+import * as Requests from "./requests.js"
 import type { Rows } from "./rows.js"
 
 /**
@@ -45,10 +45,7 @@ export class Writes<R> {
   }
 
   create(row: unknown): Written<unknown, R> {
-    const { selected, table } = this.columns
-    return Effect.flatMap(this.columns.encodeInsert(row), (values) =>
-      this.one((client) => client.from(table).insert(values).select(selected).single())
-    )
+    return Effect.flatMap(this.columns.encodeInsert(row), (values) => this.one(Requests.inserted(this.columns, values)))
   }
 
   createMany(rows: ReadonlyArray<unknown>): Written<ReadonlyArray<unknown>, R> {
@@ -89,58 +86,25 @@ export class Writes<R> {
   }
 
   update(id: unknown, changes: unknown, options?: UpdateOptions): Written<unknown, R> {
-    const { key, selected, table } = this.columns
     return this.byKey(id, (scalar) =>
-      Effect.flatMap(this.columns.encodeChanges(changes, String(id)), (values) => {
-        const nothing = Object.keys(values).length === 0
-        return this.one((client) => {
-          const query = client.from(table)
-          const chosen = nothing ? query.select(selected).filter(key.column, ...equality(scalar)) : undefined
-          return (
-            chosen ??
-            query
-              .update(values)
-              .filter(key.column, ...equality(scalar))
-              .select(selected)
-          ).single()
-        }, options)
-      })
+      Effect.flatMap(this.columns.encodeChanges(changes, String(id)), (values) =>
+        this.one(Requests.changed(this.columns, scalar, values), options)
+      )
     )
   }
 
   upsert(row: unknown, options: AnyUpsertOptions = {}): Written<unknown, R> {
-    const { selected, table } = this.columns
     return Effect.gen(this, function* () {
       const values = yield* this.columns.encodeInsert(row)
-      const names = options.onConflict === undefined ? [this.columns.key.name] : [options.onConflict].flat()
-      const conflict = yield* Effect.forEach(names, (name) => this.columns.column(name))
-      const onConflict = conflict.map(({ column }) => column)
+      const conflict = yield* Requests.conflictOf(this.columns, options.onConflict)
       // A row without what decides whether it is there would be another row each time.
-      const idempotent = options.idempotent ?? onConflict.every((column) => column in values)
-      return yield* this.one(
-        (client) =>
-          client
-            .from(table)
-            .upsert(values, { onConflict: onConflict.join(",") })
-            .select(selected)
-            .single(),
-        { idempotent }
-      )
+      const idempotent = options.idempotent ?? conflict.every((column) => column in values)
+      return yield* this.one(Requests.upserted(this.columns, values, conflict), { idempotent })
     })
   }
 
   remove(id: unknown): Written<unknown, R> {
-    const { key, selected, table } = this.columns
-    return this.byKey(id, (scalar) =>
-      this.one((client) =>
-        client
-          .from(table)
-          .delete()
-          .filter(key.column, ...equality(scalar))
-          .select(selected)
-          .single()
-      )
-    )
+    return this.byKey(id, (scalar) => this.one(Requests.removed(this.columns, scalar)))
   }
 
   updateMany(where: unknown, changes: unknown, options?: UpdateOptions): Written<ReadonlyArray<unknown>, R> {
