@@ -60,7 +60,8 @@ export class Columns {
   readonly selected: string
   /** The same for lists, where a column that is cast has another name: the embedded database would sort by the cast. */
   readonly listed: string
-  private readonly aliases: ReadonlyMap<string, string>
+  /** What the columns are called by themselves that have another name in lists. */
+  private readonly ownNames: ReadonlyMap<string, string>
   readonly searched: ReadonlyArray<string>
   private readonly all: All
   private readonly inserted: All
@@ -96,11 +97,12 @@ export class Columns {
       const type = casts.get(column)
       return type === undefined ? named(column) : `${named(column)}::${type}`
     }
-    this.aliases = new Map([...casts.keys()].map((column, n) => [column, aliasOf(n, own)]))
+    const aliases = new Map([...casts.keys()].map((column, n) => [column, aliasOf(n, own)]))
+    this.ownNames = new Map([...aliases].map(([column, alias]) => [alias, column]))
     this.selected = own.map(cast).join(",")
     this.listed = own
       .map((column) => {
-        const alias = this.aliases.get(column)
+        const alias = aliases.get(column)
         return alias === undefined ? cast(column) : `${alias}:${cast(column)}`
       })
       .join(",")
@@ -108,9 +110,8 @@ export class Columns {
 
   /** A row of a list under the names that it has by itself. */
   renamed(row: unknown): unknown {
-    if (this.aliases.size === 0 || !isValues(row)) return row
-    const names = new Map([...this.aliases].map(([column, alias]) => [alias, column]))
-    return Object.fromEntries(Object.entries(row).map(([name, value]) => [names.get(name) ?? name, value]))
+    if (this.ownNames.size === 0 || !isValues(row)) return row
+    return Object.fromEntries(Object.entries(row).map(([name, value]) => [this.ownNames.get(name) ?? name, value]))
   }
 
   known(name: string, option: string): Column {

@@ -19,67 +19,94 @@ export interface Zoneless {
 const issueOf = (text: string): string =>
   `"${text}" names no offset, and Schema.Date would read it as local time; take Schema.DateTimeUtc where the column is a timestamp (in UTC), or make it timestamptz`
 
-type Below = ReadonlyArray<readonly [name: string, value: unknown]>
+type Look = (value: unknown, path: ReadonlyArray<PropertyKey>) => Zoneless | undefined
 
-/** A part of a schema, and the values that it is for. */
-type Part = readonly [ast: AST.AST, of: (value: unknown) => Below]
+/** Undefined where no date is below, so that what has none costs nothing. */
+type Looked = Look | undefined
 
-const same = (value: unknown): Below => [["", value]]
+const date: Look = (value, path) =>
+  typeof value === "string" && withoutOffset.test(value)
+    ? { path: path.map(String).join("."), issue: issueOf(value) }
+    : undefined
 
-const entries = (value: unknown): Below => (typeof value === "object" && value !== null ? Object.entries(value) : [])
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
 
-const named =
-  (name: PropertyKey) =>
-  (value: unknown): Below =>
-    entries(value).filter(([key]) => key === String(name))
-
-const partsOf = (ast: AST.AST): ReadonlyArray<Part> => {
-  switch (ast._tag) {
-    case "Refinement":
-    case "Transformation":
-      return [[ast.from, same]]
-    case "Suspend":
-      return [[ast.f(), same]]
-    case "Union":
-      // Text that is as welcome as it stands is nobody's local time.
-      return ast.types.some(AST.isStringKeyword) ? [] : ast.types.map((type) => [type, same])
-    case "TupleType":
-      return [
-        ...ast.elements.map(({ type }, i): Part => [type, named(i)]),
-        ...ast.rest.map(({ type }): Part => [type, (value) => entries(value).slice(ast.elements.length)])
-      ]
-    case "TypeLiteral":
-      return [
-        ...ast.propertySignatures.map(({ name, type }): Part => [type, named(name)]),
-        ...ast.indexSignatures.map(({ type }): Part => [type, entries])
-      ]
-    default:
-      return []
+const each = (looks: ReadonlyArray<Looked>): Looked => {
+  const some = looks.filter((look) => look !== undefined)
+  if (some.length === 0) return undefined
+  return (value, path) => {
+    for (const look of some) {
+      const found = look(value, path)
+      if (found !== undefined) return found
+    }
+    return undefined
   }
 }
+
+/** At one name of an object, or one place of a list. */
+const at = (name: PropertyKey, look: Looked): Looked =>
+  look && ((value, path) => (isObject(value) ? look(Reflect.get(value, name), [...path, name]) : undefined))
+
+/** At all of them, from a place on. */
+const all = (look: Looked, from = 0): Looked =>
+  look &&
+  ((value, path) => {
+    const entries = isObject(value) ? Object.entries(value).slice(from) : []
+    for (const [name, below] of entries) {
+      const found = look(below, [...path, name])
+      if (found !== undefined) return found
+    }
+    return undefined
+  })
 
 const isDate = (ast: AST.AST): boolean => AST.isTransformation(ast) && ast.transformation === dateFromString
 
-const mentions = (ast: AST.AST, seen: Set<AST.AST>): boolean => {
-  if (seen.has(ast)) return false
-  seen.add(ast)
-  return isDate(ast) || partsOf(ast).some(([part]) => mentions(part, seen))
+const lookOf = (ast: AST.AST): Looked => {
+  if (isDate(ast)) return date
+  switch (ast._tag) {
+    case "Refinement":
+    case "Transformation":
+      return lookOf(ast.from)
+    case "Suspend":
+      return suspended(ast)
+    case "Union":
+      // Text that is as welcome as it stands is nobody's local time.
+      return ast.types.some(AST.isStringKeyword) ? undefined : each(ast.types.map((type) => lookOf(type)))
+    case "TupleType":
+      return each([
+        ...ast.elements.map(({ type }, nth) => at(nth, lookOf(type))),
+        ...ast.rest.map(({ type }) => all(lookOf(type), ast.elements.length))
+      ])
+    case "TypeLiteral":
+      return each([
+        ...ast.propertySignatures.map(({ name, type }) => at(name, lookOf(type))),
+        ...ast.indexSignatures.map(({ type }) => all(lookOf(type)))
+      ])
+    default:
+      return undefined
+  }
 }
 
-const find = (ast: AST.AST, value: unknown, path: string): Zoneless | undefined => {
-  if (value === null || value === undefined) return undefined
-  if (isDate(ast)) {
-    return typeof value === "string" && withoutOffset.test(value) ? { path, issue: issueOf(value) } : undefined
+/** A tree has itself in it, so what is below is looked at when a value is there, and once. */
+const suspended = (ast: AST.Suspend): Look => {
+  const known = trees.get(ast)
+  if (known !== undefined) return known
+  let within: { readonly look: Looked } | undefined
+  const look: Look = (value, path) => {
+    if (value === null || value === undefined) return undefined
+    within ??= { look: lookOf(ast.f()) }
+    return within.look?.(value, path)
   }
-  for (const [part, of] of partsOf(ast)) {
-    for (const [name, below] of of(value)) {
-      const found = find(part, below, [path, name].filter((each) => each !== "").join("."))
-      if (found !== undefined) return found
-    }
-  }
-  return undefined
+  trees.set(ast, look)
+  return look
 }
+
+const trees: WeakMap<AST.Suspend, Look> = new WeakMap()
 
 /** Where in a row a date is without its offset. Undefined for a schema that has no dates, so that it costs nothing. */
-export const zonelessIn = (schema: Schema.Schema.AnyNoContext): ((row: unknown) => Zoneless | undefined) | undefined =>
-  mentions(schema.ast, new Set()) ? (row) => find(schema.ast, row, "") : undefined
+export const zonelessIn = ({
+  ast
+}: Schema.Schema.AnyNoContext): ((row: unknown) => Zoneless | undefined) | undefined => {
+  const look = lookOf(ast)
+  return look && ((row) => look(row, []))
+}
