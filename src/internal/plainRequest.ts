@@ -28,7 +28,7 @@ export const plainHeaders = (headers: RequestInit["headers"]): PlainHeaders => {
 }
 
 /** What a URL parser would change: not ASCII, spaces, fragments, dot segments. */
-const needsParsing = /[^\x21-\x7e]|[\\"<>^`{|}#]|\/\./
+export const needsParsing = /[^\x21-\x7e]|[\\"<>^`{|}#]|\/\./
 
 /** What stands behind the origin, or undefined where the URL leads to another server. */
 export const pathOf = (url: string, origin: string): string | undefined => {

@@ -7,6 +7,7 @@
  */
 import type { QueryError } from "../Errors.js"
 import { invalidRequest } from "./invalidRequest.js"
+import { quoted } from "./table/literal.js"
 
 type Arguments = Readonly<Record<string, unknown>>
 
@@ -20,7 +21,7 @@ const element = (value: unknown): string => {
 
 /** Bare where nobody could take it for syntax: that is how logs show it. */
 const quotedElement = (value: string): string =>
-  /^[\w.:+-]+$/.test(value) && value.toUpperCase() !== "NULL" ? value : `"${value.replace(/["\\]/g, "\\$&")}"`
+  /^[\w.:+-]+$/.test(value) && value.toUpperCase() !== "NULL" ? value : quoted(value)
 
 const list = (values: ReadonlyArray<unknown>): string => `{${values.map(element).join(",")}}`
 

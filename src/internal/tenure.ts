@@ -12,13 +12,11 @@ export interface Answer {
   readonly url: string
   readonly status: number
   readonly header: (name: string) => string | null
+  /** Its beginning: a page of a gateway may be of any length. */
   readonly text: () => string
   /** Why its body cannot be read, where it cannot; its text is empty then. */
   readonly unread?: QueryError | undefined
 }
-
-/** Words of an error that a builder may have been told; a page of a gateway may be of any length. */
-const longestError = 65_536
 
 /** An operation has few requests; of its last errors so many are remembered. */
 const mostHeard = 8
@@ -89,9 +87,7 @@ export class Tenure {
     this.answered = method
     this.retryAfter = status >= 400 ? header("retry-after") : null
     // A builder is told the text without its byte order mark.
-    const body = text()
-      .replace(/^\uFEFF/, "")
-      .slice(0, longestError)
+    const body = text().replace(/^\uFEFF/, "")
     const said = saidOf({ method, url, status, header, body, unread })
     this.said = said
     if (this.heard.push({ status, answered: method, retryAfter: this.retryAfter, said }) > mostHeard) this.heard.shift()

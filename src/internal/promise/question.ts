@@ -2,7 +2,7 @@
 import type { QueryError } from "../../Errors.js"
 import { requestOf } from "../fetchErrors.js"
 import { invalidRequest } from "../invalidRequest.js"
-import { isPlainBody, methodOf, type PlainBody, type PlainHeaders, reads } from "../plainRequest.js"
+import { isPlainBody, methodOf, needsParsing, type PlainBody, type PlainHeaders, reads } from "../plainRequest.js"
 import { leadsOut, misleading } from "../pooledClient.js"
 
 export interface Question {
@@ -23,13 +23,13 @@ export const onceHeader = "x-supabase-pool-once"
 /** supabase-js numbers its own repetitions. */
 const repeatedBySupabase = "x-retry-count"
 
-/** What may be another address when it is parsed: dot segments, what is not ASCII, a fragment, capitals in a scheme. */
-const needsParsing = /[^\x21-\x7e]|[\\"<>^`{|}#]|\/\.|^[^:]*[A-Z]/
+/** A scheme is the same in lower case. */
+const hasCapitals = /^[^:]*[A-Z]/
 
 /** Whole, as it would be sent; what is none stays as it is. */
 export const addressOf = (input: RequestInfo | URL): string => {
   const url = typeof input === "string" ? input : input instanceof URL ? input.href : input.url
-  if (!needsParsing.test(url)) return url
+  if (!needsParsing.test(url) && !hasCapitals.test(url)) return url
   if (!URL.canParse(url)) return url
   const parsed = new URL(url)
   parsed.hash = ""

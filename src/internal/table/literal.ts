@@ -6,7 +6,7 @@
 /** What can stand in a filter. */
 export type Scalar = string | number | boolean | bigint | null
 
-/** PostgREST's names in double quotes may hold anything. */
+/** In double quotes a name or a value of PostgREST's, and an element of an array of PostgreSQL, may hold anything. */
 export const quoted = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`
 
 /** For `in`, where everything in double quotes is text and nothing else, and no boolean to the embedded database. */

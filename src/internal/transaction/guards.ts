@@ -1,6 +1,7 @@
 /** What has to hold of a row for the transaction to go on. */
 import { Effect, type Types } from "effect"
 import type { DecodeError } from "../../Errors.js"
+import type { Scalar } from "../table/literal.js"
 import * as Reference from "./reference.js"
 import type { Filter, Value } from "./step.js"
 
@@ -83,8 +84,6 @@ export interface Expected {
   readonly words: string
   readonly filter: Filter
 }
-
-type Scalar = string | number | boolean | bigint | null
 
 type Encode = (value: unknown) => Effect.Effect<Scalar, DecodeError>
 
