@@ -4,11 +4,12 @@
  * The other commit's `src` is compiled with the bench of this checkout, so that nothing but the library differs.
  */
 import { execFileSync } from "node:child_process"
-import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs"
+import { cpSync, rmSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"
 import { commandLine } from "../scripts/commandLine.js"
+import { commitOf, unpacked } from "../scripts/earlier.js"
 import { figure } from "./support/figures.js"
 import { interleave } from "./support/interleave.js"
 import { server, subject } from "./support/processes.js"
@@ -30,25 +31,12 @@ if (given === undefined || more.length > 0) refuse("Name one commit to compare w
 const rounds = Number(values.rounds)
 if (!Number.isSafeInteger(rounds) || rounds < 1) refuse(`--rounds: "${values.rounds}" is no whole number from 1.`)
 
-const git = (...args: ReadonlyArray<string>): string => execFileSync("git", args, { encoding: "utf8" }).trim()
-
-const commitOf = (name: string): string => {
-  try {
-    return git("rev-parse", "--verify", "--quiet", `${name}^{commit}`)
-  } catch {
-    return refuse(`git knows no commit ${name}.`)
-  }
-}
-
 /** That commit with this bench, compiled. */
 const compiled = (commit: string): string => {
   const folder = resolve(".scratch/against", commit)
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
-  execFileSync("tar", ["-x", "-C", folder], { input: execFileSync("git", ["archive", commit], { maxBuffer: 2 ** 30 }) })
+  unpacked(commit, folder)
   rmSync(join(folder, "bench"), { recursive: true })
   cpSync("bench", join(folder, "bench"), { recursive: true })
-  if (!existsSync(join(folder, "node_modules"))) symlinkSync(resolve("node_modules"), join(folder, "node_modules"))
   execFileSync("npx", ["tsc", "-p", "tsconfig.bench.json"], { cwd: folder, stdio: "inherit" })
   return folder
 }
@@ -79,4 +67,4 @@ const program = (folder: string) =>
     }
   }).pipe(Effect.scoped)
 
-NodeRuntime.runMain(program(compiled(commitOf(given ?? ""))))
+NodeRuntime.runMain(program(compiled(commitOf(given ?? "", refuse))))

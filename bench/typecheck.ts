@@ -10,6 +10,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import process from "node:process"
 import { commandLine } from "../scripts/commandLine.js"
+import { commitOf, unpacked } from "../scripts/earlier.js"
 import { application } from "./typecheck/application.js"
 
 const help = `npm run bench:typecheck -- COMMIT [OPTIONS]
@@ -23,8 +24,9 @@ const { positionals, refuse, values } = commandLine(help, {
   allowPositionals: true,
   options: { rounds: { type: "string", default: "5" } }
 })
-const [commit, ...more] = positionals
-if (commit === undefined || more.length > 0) refuse("Name one commit to compare with.")
+const [given, ...more] = positionals
+if (given === undefined || more.length > 0) refuse("Name one commit to compare with.")
+const commit = commitOf(given ?? "", refuse)
 const rounds = Number(values.rounds)
 if (!Number.isSafeInteger(rounds) || rounds < 1) refuse(`--rounds: "${values.rounds}" is no whole number from 1.`)
 
@@ -45,10 +47,7 @@ const packaged = (name: string, sources: string): string => {
 
 const archived = (): string => {
   const folder = join(root, "archive")
-  mkdirSync(folder, { recursive: true })
-  const archive = execFileSync("git", ["archive", commit ?? ""], { maxBuffer: 2 ** 30 })
-  execFileSync("tar", ["-x", "-C", folder], { input: archive })
-  symlinkSync(resolve("node_modules"), join(folder, "node_modules"))
+  unpacked(commit, folder)
   return folder
 }
 

@@ -1,11 +1,10 @@
 /** Who is asked: this checkout, an earlier one, and supabase-js as it comes. */
-import { execFileSync } from "node:child_process"
-import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { createClient, type WebSocketLike } from "@supabase/supabase-js"
 import { Cause, type Effect, Exit, Layer, Logger, ManagedRuntime, Option } from "effect"
 import type { Provided } from "../../src/Db.js"
+import { unpacked } from "../earlier.js"
 
 export type Kind = "read" | "insert" | "idempotent" | "transaction"
 
@@ -71,12 +70,7 @@ const pool = (name: string, library: Library): Subject => ({
 /** What a commit had in `src`. */
 const checkout = (commit: string): string => {
   const folder = resolve(".scratch/restarts", commit)
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
-  const archive = execFileSync("git", ["archive", commit, "src", "package.json"], { maxBuffer: 2 ** 30 })
-  execFileSync("tar", ["-x", "-C", folder], { input: archive })
-  if (!existsSync(join(folder, "node_modules"))) symlinkSync(resolve("node_modules"), join(folder, "node_modules"))
-  if (!existsSync(join(folder, "vendor"))) symlinkSync(resolve("vendor"), join(folder, "vendor"))
+  unpacked(commit, folder, ["src", "package.json"])
   return join(folder, "src")
 }
 

@@ -28,6 +28,13 @@ const answer = (outcome: Outcome<Answer>): unknown => ("refused" in outcome ? co
 const fresh = (body: string) => ({ replayed: false, results: [[{ body }]] })
 const again = (body: string) => ({ replayed: true, results: [[{ body }]] })
 
+/** Always under the one key. */
+const sendingTo = (database: Effect.Effect.Success<typeof inProject>) => (caller: Caller, body: string) =>
+  Effect.map(
+    Effect.promise(() => database.transact(caller, [note(body)], { key: "key" })),
+    answer
+  )
+
 const role = "authenticated"
 
 /** Each of these two is somebody else. */
@@ -87,11 +94,7 @@ describePostgres("a key", () => {
       it.scoped(`of ${what} is another key`, () =>
         Effect.gen(function* () {
           const database = yield* inProject
-          const send = (caller: Caller, body: string) =>
-            Effect.map(
-              Effect.promise(() => database.transact(caller, [note(body)], { key: "key" })),
-              answer
-            )
+          const send = sendingTo(database)
           assert.deepStrictEqual(yield* send(one, "same"), fresh("same"))
           assert.deepStrictEqual(yield* send(other, "same"), fresh("same"))
           assert.deepStrictEqual(yield* send(one, "same"), again("same"))
@@ -106,11 +109,7 @@ describePostgres("a key", () => {
       it.scoped(`of ${what} is one with the steps, and nobody can settle it`, () =>
         Effect.gen(function* () {
           const database = yield* inProject
-          const send = (caller: Caller, body: string) =>
-            Effect.map(
-              Effect.promise(() => database.transact(caller, [note(body)], { key: "key" })),
-              answer
-            )
+          const send = sendingTo(database)
           assert.deepStrictEqual(yield* send(one, "one"), fresh("one"))
           assert.deepStrictEqual(yield* send(other, "other"), fresh("other"))
           assert.deepStrictEqual(yield* send(other, "one"), again("one"))
