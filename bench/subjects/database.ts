@@ -2,12 +2,11 @@
 import { AsyncLocalStorage } from "node:async_hooks"
 import { Effect } from "effect"
 import * as Db from "../../src/Db.js"
-import { createDatabase, createPooledClient } from "../../src/promise.js"
+import { createDatabase } from "../../src/promise.js"
 import { reading } from "../support/options.js"
 import { connections, query } from "../support/read.js"
 import { runtime } from "../support/runtime.js"
 import { cpuOf, looping, type Make, times } from "../support/subject.js"
-import { stockClient } from "./peers.js"
 
 /** `Db.read` by so many fibers, each in a loop. */
 export const loops = async (layer: ReturnType<typeof Db.layerOf>): ReturnType<Make> => {
@@ -29,21 +28,6 @@ export const dbReadBare: Make = (url = "") => loops(Db.layerOf({ ...reading(url,
 export const promiseRead: Make = async (url = "") => {
   const { executeWithPool } = createDatabase(reading(url, connections))
   return looping(() => executeWithPool(query, "read"))
-}
-
-/** supabase-js as it comes, but for one line. */
-export const pooledFetchRead: Make = async (url = "") => {
-  const { pooledFetch } = createDatabase(reading(url, connections))
-  const client = stockClient(url, pooledFetch)
-  return looping(() => query(client))
-}
-
-export const pooledClientRead: Make = async (url = "") => {
-  process.env["SUPABASE_URL"] = url
-  process.env["DB_POOL_MAX_CONNECTIONS"] = String(2 * connections)
-  process.env["DB_POOL_MIN_CONNECTIONS"] = String(connections)
-  const client = createPooledClient(url, "anon", { auth: { persistSession: false } })
-  return looping(() => query(client))
 }
 
 const als = new AsyncLocalStorage<object>()

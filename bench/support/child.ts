@@ -1,6 +1,10 @@
 /** A subject's process: imports what its arguments name, says that it is ready, then answers each line with one. */
+import { Console } from "node:console"
 import { createInterface } from "node:readline"
 import type { Asked, Make } from "./subject.js"
+
+// What a subject logs would be read as its answer.
+globalThis.console = new Console(process.stderr)
 
 const [file = "", made = "", ...args] = process.argv.slice(2)
 
