@@ -33,6 +33,11 @@ export class AwakeClock implements Clock.Clock {
     this.seen = precise(clock)
   }
 
+  /** How long it had stood still when somebody last asked for the time, in ms. */
+  get stoodStill(): number {
+    return this.lost
+  }
+
   /** How long it has stood still so far, in ms. */
   look(): number {
     return this.lookAt(precise(this.clock))

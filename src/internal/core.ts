@@ -134,8 +134,8 @@ export class Core<R extends Resource> {
   /** What `checkout` gives where nobody has to wait, for those who must not pay for an Effect. Give it back as that. */
   takeIdle(caller: Caller): Lease<R> | undefined {
     if (this.phase !== "open" || this.bag.idleCount === 0) return undefined
-    this.standstill.look(this)
     const now = this.now()
+    this.standstill.look(this, now)
     const lease = this.takeOpen(now)
     if (lease !== undefined) this.lend(lease, caller, now)
     return lease

@@ -59,8 +59,8 @@ const ping = <R extends Resource>(core: Core<R>, lease: Lease<R>): Effect.Effect
 
 const sweep = <R extends Resource>(core: Core<R>): Effect.Effect<void> =>
   Effect.suspend(() => {
-    core.standstill.look(core)
     const now = core.now()
+    core.standstill.look(core, now)
     const due: Array<Lease<R>> = []
     for (const lease of [...core.bag.idleLeases()]) {
       const found = verdict(core, lease, now)

@@ -21,15 +21,15 @@ export class Standstill {
 
   /**
    * Where the process stood still since the last look, its pings did too, and the server did not: what was silent for too
-   * long is closed over there, and what would be sent on it would be in doubt.
+   * long is closed over there, and what would be sent on it would be in doubt. `now` is what the clock has just said: whoever
+   * asks it has looked.
    */
-  look<R extends Resource>(core: Core<R>): void {
+  look<R extends Resource>(core: Core<R>, now: number): void {
     if (!(this.clock instanceof AwakeClock)) return
-    const all = this.clock.look()
+    const all = this.clock.stoodStill
     const lost = all - this.known
     if (lost <= 0) return
     this.known = all
-    const now = core.now()
     for (const lease of [...core.bag.idleLeases()]) {
       if (now + lost - lease.lastUsed < trusted(core, lease)) continue
       core.discard(lease, "failed", "silent while this process stood still")
