@@ -31,6 +31,7 @@ import { DatabaseName } from "./internal/databaseName.js"
 import { type Identities, tokenOf } from "./internal/identity.js"
 import type { Resource } from "./internal/lease.js"
 import * as PoolFigures from "./internal/metrics/pool.js"
+import { sourceOf } from "./internal/tokenSource.js"
 
 /**
  * The state of one pool at one moment, and what it has counted since it was made.
@@ -179,9 +180,13 @@ const fromCore = (
   name: string | undefined
 ): ConnectionPool => {
   const forCaller = (connection: Connection.PooledConnection): Effect.Effect<Connection.Connection> =>
-    Effect.map(tokenOf(name), (token) =>
-      Option.isNone(token) ? connection : new ConnectionAs(connection, identities.userOf(token.value))
-    )
+    Effect.flatMap(tokenOf(name), (token): Effect.Effect<Connection.Connection> => {
+      if (Option.isNone(token)) return Effect.succeed(connection)
+      const source = sourceOf(token.value)
+      // Only the Promise API has functions for tokens, and it rejects with a defect as with an error.
+      const given = source === undefined ? Effect.succeed(token.value) : Effect.orDie(source.now)
+      return Effect.map(given, (user) => new ConnectionAs(connection, identities.userOf(user)))
+    })
   return {
     connection: Effect.flatMap(core.scoped, forCaller),
     use: (f) => core.use((connection) => Effect.flatMap(forCaller(connection), f)),

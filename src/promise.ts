@@ -14,6 +14,7 @@
 import type { createClient } from "@supabase/supabase-js"
 import { globalValue } from "effect/GlobalValue"
 import type { Load, PoolOptionsInput, SupabaseOptionsInput } from "./Config.js"
+import type { Untyped } from "./internal/access.js"
 import { clientOn } from "./internal/promise/client.js"
 import { optimizedConfig, type PoolConfigObject } from "./internal/promise/config.js"
 import { type Members, membersOf } from "./internal/promise/facade.js"
@@ -26,16 +27,45 @@ export type { PoolConfigObject } from "./internal/promise/config.js"
 export type { ExecuteOptions, Operation } from "./internal/promise/execute.js"
 export type {
   DatabaseConnectionService,
+  Execute,
   Members,
   PooledSupabaseClient,
   PromiseDb,
+  RowsOptions,
+  Rpc,
+  RpcOptions,
   Steps,
+  StreamRows,
   Transact
 } from "./internal/promise/facade.js"
 export type { PoolInput } from "./internal/promise/layers.js"
 export type { Get, MarketplaceMembers, Repository } from "./internal/promise/marketplace.js"
 export { SupabaseConnectionPool } from "./internal/promise/pool.js"
+export type { RowStream } from "./internal/promise/rows.js"
+export type { StandardSchema } from "./internal/promise/standard.js"
 export type { DatabaseHealth, PoolStatus, QueryFigures, QueryMetrics, SlowQuery } from "./internal/promise/status.js"
+export type { PromiseTable, PromiseTableOptions, TableMaker } from "./internal/promise/table.js"
+export type { Answer, Known, StepResults } from "./internal/promise/types.js"
+export type { AccessToken } from "./internal/promise/user.js"
+export {
+  and,
+  between,
+  type Comparison,
+  type Condition,
+  containedBy,
+  contains,
+  gt,
+  gte,
+  ilike,
+  like,
+  lt,
+  lte,
+  neq,
+  not,
+  or,
+  overlaps
+} from "./internal/table/comparison.js"
+export type { CountOptions, ListOptions, OrderBy, Page, TableStreamOptions, Where } from "./internal/table/query.js"
 
 interface Shared extends Members {
   readonly createPooledClient: typeof createClient
@@ -86,6 +116,124 @@ export const db: Members["db"] = shared.db
  * @category accessors
  */
 export const executeWithPool: Members["executeWithPool"] = shared.executeWithPool
+
+/**
+ * Calls a function of the database, and gives what that gives: `unknown`, unless `typed` or `createDatabase` were told more.
+ *
+ * By POST on the write pool, with the service-role key; with `{ get: true }`, for a function that only reads, by GET on the read
+ * pool, with the anon key. Repeated as `executeWithPool` is, by POST only where that cannot execute it twice.
+ *
+ * @example
+ * import { rpc } from "effect-supabase-pool/promise"
+ *
+ * const sales = await rpc("analytics_sales", {}, { get: true })
+ * console.log(sales)
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const rpc: Members["rpc"] = shared.rpc
+
+/**
+ * All rows of a query, for `for await`: page by page, as somebody wants them, on the read pool.
+ *
+ * A page is asked for when its first row is, and none before. Between two pages no connection is held, so that a slow consumer
+ * is in nobody's way. `break`, `return` and an error end it at once, and abort a request that is under way. Order the query
+ * by something unique, or rows may be seen twice or not at all while others are written.
+ *
+ * @example
+ * import { stream } from "effect-supabase-pool/promise"
+ *
+ * for await (const { id, title } of stream((client) => client.from("products").select("id, title").order("id"))) {
+ *   console.log(id, title)
+ * }
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const stream: Members["stream"] = shared.stream
+
+/**
+ * A table as typed operations: `get`, `find`, `getMany`, `list`, `search`, `page`, `stream`, `count`, `create`, `createMany`,
+ * `update`, `updateMany`, `upsert`, `remove` and `removeMany`.
+ *
+ * `schema` is a Standard Schema (Zod, Valibot, ArkType, Effect's `Schema.standardSchemaV1`), which may wait for something: each row
+ * is decoded by it, and one that it refuses is a `DecodeError`, which names row and field and not the value. What is written
+ * and what is looked for goes as it is: a schema of this kind does not encode. Throws a `TypeError` at once for a `schema`
+ * that is none. Reading uses the read pool and the anon key (`as: "service"` the service-role key), writing the write pool.
+ *
+ * @example
+ * import { gte, table } from "effect-supabase-pool/promise"
+ * import { z } from "zod"
+ *
+ * const products = table("products", {
+ *   schema: z.object({ id: z.uuid(), title: z.string(), price: z.number(), created_at: z.coerce.date() }),
+ *   columns: ["id", "title", "price", "created_at"],
+ *   generated: ["id", "created_at"]
+ * })
+ *
+ * for (const { created_at, title } of await products.list({ where: { price: gte(100) }, orderBy: "price", limit: 10 })) {
+ *   console.log(title, created_at.getFullYear())
+ * }
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const table: Members["table"] = shared.table
+
+/**
+ * The same members as a user, whose access token (JWT) each request carries, so that row level security sees that user. The
+ * sockets are the pools' own, and keep nothing of it.
+ *
+ * A function for the token is asked when a request is about to be sent and has its connection, and again for each attempt and
+ * each page, in the async context of the caller: a token that expires in a queue is not sent. It may take `requestTimeout`.
+ * What it throws rejects the operation, and what is no token is a `QueryError` (`INVALID_TOKEN`): nothing is sent then.
+ * What is made by these members never has more rights than the user, not even where a table says `as: "service"`.
+ *
+ * @example
+ * import { withAccessToken } from "effect-supabase-pool/promise"
+ *
+ * export const ordersOf = (jwt: string) =>
+ *   withAccessToken(jwt).table("orders").list({ orderBy: { column: "created_at", descending: true }, limit: 20 })
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withAccessToken: Members["withAccessToken"] = shared.withAccessToken
+
+/**
+ * The process's pools for the `Database` type that `supabase gen types` writes: tables, columns, functions and rows are checked
+ * by the compiler. As with `createClient<Database>`, that the database has this schema is the caller's word.
+ *
+ * @example
+ * import { typed } from "effect-supabase-pool/promise"
+ *
+ * interface Database {
+ *   public: {
+ *     Tables: {
+ *       products: {
+ *         Row: { id: string; title: string }
+ *         Insert: { id?: string; title: string }
+ *         Update: { title?: string }
+ *         Relationships: []
+ *       }
+ *     }
+ *     Views: {}
+ *     Functions: {}
+ *   }
+ * }
+ *
+ * const database = typed<Database>()
+ * const laptop = await database.table("products").create({ title: "Laptop" })
+ * console.log(laptop.id)
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export function typed<D>(): Members<D>
+export function typed(): unknown {
+  return shared
+}
 
 /**
  * The platform's `fetch` over the process's pools: one line moves an application in.
@@ -214,7 +362,7 @@ export const getOptimizedConfig: (load: Load) => PoolConfigObject = optimizedCon
  * @since 0.1.0
  * @category models
  */
-export interface PrivateDatabase extends Members {
+export interface PrivateDatabase<D = Untyped> extends Members<D> {
   /** As `gracefulShutdown`, for good: later uses reject with `PoolClosed`. */
   readonly close: () => Promise<void>
 }
@@ -234,10 +382,15 @@ export interface PrivateDatabase extends Members {
  * await archive.executeWithPool((client) => client.from("orders").select("id").limit(1))
  * await archive.close()
  *
+ *
+ * `createDatabase<Database>({ … })`, with the type that `supabase gen types` writes, has the compiler check tables, columns,
+ * functions and rows.
+ *
  * @since 0.1.0
  * @category constructors
  */
-export const createDatabase = (options: SupabaseOptionsInput & PoolOptionsInput): PrivateDatabase => {
+export function createDatabase<D = Untyped>(options: SupabaseOptionsInput & PoolOptionsInput): PrivateDatabase<D>
+export function createDatabase(options: SupabaseOptionsInput & PoolOptionsInput): unknown {
   const host = new Host(fromOptions(options))
   return { ...membersOf(host), close: () => host.close() }
 }

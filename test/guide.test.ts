@@ -134,7 +134,7 @@ describe("Advanced Usage", () => {
     console.log("Pool health:", metrics.poolHealth)
 
     expect(result.length).toBeGreaterThan(0)
-    expect(result.every((product) => product.seller_id === sellerId)).toBe(true)
+    expect(result.every((product) => product["seller_id"] === sellerId)).toBe(true)
     expect(metrics.poolHealth).toBe("healthy")
   })
 

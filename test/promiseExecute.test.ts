@@ -60,7 +60,9 @@ const servedTo = (caller: "at hand" | "opening", answers: Answers) =>
       forks: () => forks,
       seconds: Effect.map(Ref.get(times), (all) => Chunk.toReadonlyArray(all).map((at) => at / 1_000)),
       run: <A>(operation: Operation<A>, mode: Mode = "read", options = {}) =>
-        Effect.async<A, DbError>((resume) => execute({ operations, fork }, operation, mode, options, resume))
+        Effect.async<A, DbError>((resume) =>
+          execute({ operations, fork }, operation, { mode, options, user: undefined }, resume)
+        )
     }
   })
 

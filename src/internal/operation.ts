@@ -20,7 +20,7 @@ import {
   Schedule
 } from "effect"
 import type { PooledConnection } from "../Connection.js"
-import { type AcquireError, type DbError, isDbError, type Mode, QueryError } from "../Errors.js"
+import { type AcquireError, type DbError, isDbError, type Mode, type QueryError } from "../Errors.js"
 import type * as Metrics from "../Metrics.js"
 import * as Retry from "../Retry.js"
 import { type Absence, isAway } from "./absence.js"
@@ -66,7 +66,7 @@ export interface Surroundings {
     connection: PooledConnection,
     options: OperationOptions,
     fiber: RunningFiber | undefined
-  ) => SupabaseClient | QueryError
+  ) => SupabaseClient | Effect.Effect<SupabaseClient, QueryError>
   readonly metrics: Metrics.OperationMetrics
 }
 
@@ -170,7 +170,9 @@ export class Operation<A, E, R>
     const connection = this.connect(lease)
     const work = Effect.suspend((): Effect.Effect<A, E | DbError, R> => {
       const client = this.shared.clientOf(connection, this.options, this.fiber)
-      return client instanceof QueryError ? Effect.fail(client) : this.body(client, connection)
+      return Effect.isEffect(client)
+        ? Effect.flatMap(client, (given) => this.body(given, connection))
+        : this.body(client, connection)
     })
     return Effect.matchCauseEffect(this.restore(this.within(work)), {
       onSuccess: (value) => this.giveBack(lease, Exit.succeed(value)),

@@ -1,9 +1,20 @@
 /** The operations of one database, and what they share. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { type Clock, Context, Duration, Effect, Exit, type Fiber, Layer, Option, RuntimeFlags } from "effect"
+import {
+  type Clock,
+  Context,
+  Duration,
+  Effect,
+  Exit,
+  type Fiber,
+  Layer,
+  Option,
+  type Redacted,
+  RuntimeFlags
+} from "effect"
 import { PoolConfig, type PoolOptions } from "../Config.js"
 import type { PooledConnection } from "../Connection.js"
-import type { DbError, Mode, QueryError } from "../Errors.js"
+import { type DbError, type Mode, QueryError } from "../Errors.js"
 import * as Metrics from "../Metrics.js"
 import * as RateLimit from "../RateLimit.js"
 import * as Retry from "../Retry.js"
@@ -15,6 +26,7 @@ import { type Ask, type Body, Operation, type OperationOptions, type Surrounding
 import * as PooledClient from "./pooledClient.js"
 import { mistaken, type Retrying, retrying } from "./retryOptions.js"
 import * as Spans from "./spans.js"
+import { sourceOf } from "./tokenSource.js"
 
 export class Operations extends Context.Tag("effect-supabase-pool/internal/Operations")<Operations, Runner>() {
   static readonly layer: Layer.Layer<Operations, never, Cores | Metrics.Metrics | PoolConfig | RateLimit.RateLimit> =
@@ -35,6 +47,8 @@ class Runner implements Surroundings {
   /** Of its database, where it has one. */
   readonly name: string | undefined
   readonly patience: number
+  /** How long a function may take that gives a token, in ms. */
+  readonly tokenLimit: number
   readonly metrics: Metrics.OperationMetrics
   readonly clock: Clock.Clock
   readonly budget: Retry.Budget = Retry.makeBudget()
@@ -55,6 +69,7 @@ class Runner implements Surroundings {
     this.name = name
     this.cores = cores
     this.patience = Duration.toMillis(options.connectionTimeout)
+    this.tokenLimit = Duration.toMillis(options.requestTimeout)
     this.metrics = metrics
     this.admit = limit === RateLimit.unlimited ? undefined : RateLimit.admitBy(limit)
     this.clock = cores.clock
@@ -90,7 +105,10 @@ class Runner implements Surroundings {
    */
   call<A, E>(
     ask: Ask<A, E>,
-    options: Omit<OperationOptions, "as">,
+    options: Omit<OperationOptions, "as"> & {
+      /** What is forked has a user. */
+      readonly asUser?: boolean
+    },
     fork: (effect: Effect.Effect<A, E | DbError>) => void,
     settle: (exit: Exit.Exit<A, E | DbError>) => void
   ): void {
@@ -101,8 +119,12 @@ class Runner implements Surroundings {
       })
     const left = (rest: Effect.Effect<A, E | DbError>): void =>
       isDone(rest) ? settle(rest) : fork(Effect.uninterruptible(rest))
+    if (options.asUser === true || this.admit !== undefined) {
+      fork(this.run(body, options))
+      return
+    }
     const operation = new Operation(this, body, options, undefined, Effect.interruptible)
-    if (this.admit !== undefined || !operation.now(ask, left)) fork(this.run(body, options))
+    if (!operation.now(ask, left)) fork(this.run(body, options))
   }
 
   private traced<A, E, R>(
@@ -132,10 +154,20 @@ class Runner implements Surroundings {
     connection: PooledConnection,
     options: OperationOptions,
     fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
-  ): SupabaseClient | QueryError {
+  ): SupabaseClient | Effect.Effect<SupabaseClient, QueryError> {
     if (options.as === "service") return connection.clientAs(this.cores.identities.service)
     const token = fiber === undefined ? Option.none() : tokenIn(fiber, this.name)
     if (Option.isNone(token)) return connection.client
-    return PooledClient.unsendable(token.value) ?? connection.clientAs(this.cores.identities.userOf(token.value))
+    const source = sourceOf(token.value)
+    return source === undefined
+      ? this.clientOfUser(connection, token.value)
+      : Effect.flatMap(source.now, (given) => {
+          const client = this.clientOfUser(connection, given)
+          return client instanceof QueryError ? Effect.fail(client) : Effect.succeed(client)
+        })
+  }
+
+  private clientOfUser(connection: PooledConnection, token: Redacted.Redacted): SupabaseClient | QueryError {
+    return PooledClient.unsendable(token) ?? connection.clientAs(this.cores.identities.userOf(token))
   }
 }

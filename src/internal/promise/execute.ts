@@ -1,12 +1,13 @@
 /** `executeWithPool`: a caller's async function on a pooled connection, repeated where that is safe. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Cause, type Effect, Exit, Option } from "effect"
+import { Cause, Effect, Exit, Option } from "effect"
 import type { DbError, Mode } from "../../Errors.js"
 import { errorOf, heedRetry, thrownError } from "../answer.js"
-import { AsyncContext, outside } from "../asyncContext.js"
+import { AsyncContext, caller, outside } from "../asyncContext.js"
 import type { Ask } from "../operation.js"
-import type { Operations } from "../operations.js"
 import type { Transport } from "../transport.js"
+import type { Running } from "./host.js"
+import type { User } from "./user.js"
 
 /**
  * @since 0.1.0
@@ -23,7 +24,7 @@ export interface ExecuteOptions {
  * @since 0.1.0
  * @category models
  */
-export type Operation<A> = (client: SupabaseClient) => PromiseLike<A> | A
+export type Operation<A, C = SupabaseClient> = (client: C) => PromiseLike<A> | A
 
 interface FailedResponse {
   readonly error: object
@@ -70,8 +71,15 @@ type Exited<A> = (exit: Exit.Exit<A, DbError>) => void
 
 /** What an operation is run by, and by whom what takes longer is. */
 interface Runner {
-  readonly operations: Operations["Type"]
+  readonly operations: Running["operations"]
   readonly fork: <A>(effect: Effect.Effect<A, DbError>) => { readonly addObserver: (observer: Exited<A>) => void }
+}
+
+/** How it is done, and for whom. */
+export interface Execution {
+  readonly mode: Mode
+  readonly options: ExecuteOptions | undefined
+  readonly user: User | undefined
 }
 
 /**
@@ -79,12 +87,12 @@ interface Runner {
  * is what the caller gets, since a caller who returns a response looks into it.
  */
 export const execute = <A>(
-  { fork, operations }: Runner,
+  running: Runner,
   operation: Operation<A>,
-  mode: Mode,
-  options: ExecuteOptions | undefined,
+  { mode, options, user }: Execution,
   settle: Exited<A>
 ): void => {
+  const { operations } = running
   let responses: Map<DbError, A> | undefined
   const context = new AsyncContext()
   const ask: Ask<A, DbError> = (client, { transport }, ended) => {
@@ -123,8 +131,11 @@ export const execute = <A>(
   }
   operations.call(
     ask,
-    { mode, idempotent: options?.idempotent },
-    (effect) => outside(() => fork(effect)).addObserver(finish),
+    { mode, idempotent: options?.idempotent, asUser: user !== undefined },
+    (effect) => {
+      const asked = user === undefined ? effect : Effect.locally(user.as(running, effect), caller, context)
+      outside(() => running.fork(asked)).addObserver(finish)
+    },
     finish
   )
 }

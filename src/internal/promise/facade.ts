@@ -1,16 +1,19 @@
 /** Everything that the Promise API offers on one host; the shared one and those of `createDatabase` are the same. */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
-import type { TransactionResults } from "../../Db.js"
 import type { Mode } from "../../Errors.js"
 import type { TransactionOptions } from "../../Transaction.js"
+import type { Arguments, Asks, Client, FunctionName, Returned, Untyped } from "../access.js"
 import type { Outcome } from "../answer.js"
 import { outside } from "../asyncContext.js"
+import type { Ranged, Row } from "../stream.js"
 import { type ExecuteOptions, execute, type Operation } from "./execute.js"
 import { fetchOn } from "./fetch.js"
 import type { Host } from "./host.js"
+import { inContext } from "./inContext.js"
 import { type MarketplaceMembers, marketplaceOn } from "./marketplace.js"
 import { SupabaseConnectionPool } from "./pool.js"
+import { type RowStream, rowsOn } from "./rows.js"
 import {
   type DatabaseHealth,
   figuresOf,
@@ -21,6 +24,10 @@ import {
   queryMetricsOf,
   statusOf
 } from "./status.js"
+import { type TableMaker, tableOn } from "./table.js"
+import type { Answer, AnyClient, ClientOf, StepResults } from "./types.js"
+import { type AccessToken, User } from "./user.js"
+import { View } from "./view.js"
 
 /**
  * Steps that are executed together or not at all; each returns a supabase-js builder.
@@ -28,26 +35,92 @@ import {
  * @since 0.1.0
  * @category models
  */
-export type Steps = ReadonlyArray<(client: SupabaseClient) => PromiseLike<Outcome>>
+export type Steps<D = Untyped> = ReadonlyArray<(client: Client<D>) => PromiseLike<Outcome>>
 
 /**
  * @since 0.1.0
  * @category models
  */
-export type Transact = <const S extends Steps>(steps: S, options?: TransactionOptions) => Promise<TransactionResults<S>>
+export type Transact<D = Untyped> = <const S extends Steps<D>>(
+  steps: S,
+  options?: TransactionOptions
+) => Promise<StepResults<D, S>>
+
+/**
+ * As `executeWithPool`. Without a schema `D` a function may say by its parameter which client it is for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Execute<D = Untyped> = <A, C extends AnyClient = SupabaseClient>(
+  operation: Operation<A, ClientOf<D, C>>,
+  mode?: Mode,
+  options?: ExecuteOptions
+) => Promise<Answer<D, A>>
 
 /**
  * @since 0.1.0
  * @category models
  */
-export interface PooledSupabaseClient {
+export interface PooledSupabaseClient<D = Untyped> {
   /** As `executeWithPool(operation, "read")`. */
-  readonly read: <A>(operation: Operation<A>) => Promise<A>
+  readonly read: <A, C extends AnyClient = SupabaseClient>(
+    operation: Operation<A, ClientOf<D, C>>
+  ) => Promise<Answer<D, A>>
   /** As `executeWithPool(operation, "write", options)`. */
-  readonly write: <A>(operation: Operation<A>, options?: ExecuteOptions) => Promise<A>
+  readonly write: <A, C extends AnyClient = SupabaseClient>(
+    operation: Operation<A, ClientOf<D, C>>,
+    options?: ExecuteOptions
+  ) => Promise<Answer<D, A>>
   /** All steps or none, once; the rows of each step. */
-  readonly transaction: Transact
+  readonly transaction: Transact<D>
 }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RpcOptions extends ExecuteOptions {
+  /** The function only reads: send it by GET, on the read pool. */
+  readonly get?: boolean | undefined
+  /** The most rows that it may change: more, and nothing is changed. Needs PostgREST 12.1. */
+  readonly maxAffected?: number | undefined
+  /** `false`: one attempt and no more. */
+  readonly retry?: false | undefined
+}
+
+/**
+ * Calls a function of the database, and gives what that gives. An argument that is `undefined` is left out.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Rpc<D = Untyped> = <const Name extends FunctionName<D>>(
+  name: Name,
+  ...rest: Arguments<D, Name, RpcOptions>
+) => Promise<Returned<D, Name>>
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RowsOptions {
+  /** Rows per request; 1000 unless said otherwise, which is the most that a Supabase project gives by default. */
+  readonly pageSize?: number | undefined
+  /** `false`: one attempt for each page and no more. */
+  readonly retry?: false | undefined
+}
+
+/**
+ * All rows of a query, in its order, which should be by something unique; page by page, as somebody wants them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StreamRows<D = Untyped> = <Q extends Ranged>(
+  f: Asks<D, Q>,
+  options?: RowsOptions
+) => RowStream<Answer<D, Row<Q>>>
 
 /**
  * @since 0.1.0
@@ -68,8 +141,8 @@ export interface DatabaseConnectionService {
  * @since 0.1.0
  * @category models
  */
-export interface PromiseDb extends MarketplaceMembers {
-  readonly transaction: Transact
+export interface PromiseDb<D = Untyped> extends MarketplaceMembers {
+  readonly transaction: Transact<D>
   readonly health: {
     /** Asks the database now. Rejects only when the pool could not be made; what is wrong is in the answer. */
     readonly check: () => Promise<DatabaseHealth>
@@ -79,24 +152,51 @@ export interface PromiseDb extends MarketplaceMembers {
 }
 
 /**
+ * What can be done with one database, which has the schema `D` (`supabase gen types`) where that was said.
+ *
  * @since 0.1.0
  * @category models
  */
-export interface Members {
-  readonly db: PromiseDb
-  readonly executeWithPool: <A>(operation: Operation<A>, mode?: Mode, options?: ExecuteOptions) => Promise<A>
+export interface Members<D = Untyped> {
+  readonly db: PromiseDb<D>
+  readonly executeWithPool: Execute<D>
+  /** Calls a function of the database: by POST on the write pool or, with `{ get: true }`, by GET on the read pool. */
+  readonly rpc: Rpc<D>
+  /** All rows of a query for `for await`, on the read pool. */
+  readonly stream: StreamRows<D>
+  /** A table as typed operations, with a Standard Schema to decode its rows or with none. */
+  readonly table: TableMaker<D>
+  /** The same members as this user: every request goes with the token, and row level security sees the user. */
+  readonly withAccessToken: (token: AccessToken) => Members<D>
   /** The platform's `fetch` over these pools: see `pooledFetch`. */
   readonly pooledFetch: typeof globalThis.fetch
   readonly getConnectionPool: () => SupabaseConnectionPool
-  readonly getPooledClient: () => PooledSupabaseClient
+  readonly getPooledClient: () => PooledSupabaseClient<D>
   readonly checkDatabaseHealth: () => Promise<DatabaseHealth>
   readonly getDatabaseConnectionService: () => DatabaseConnectionService
 }
 
-const transactOn =
-  (host: Host): Transact =>
-  (steps, options) =>
-    host.runOutside(({ db }) => db.transaction(steps, options))
+function transactOn(view: View): Transact
+function transactOn({ run }: View): unknown {
+  return (steps: Steps, options?: TransactionOptions) => run(({ db }) => db.transaction(steps, options))
+}
+
+function executeOn(view: View): Execute
+function executeOn({ host, user }: View): unknown {
+  return (operation: Operation<unknown>, mode: Mode = "read", options?: ExecuteOptions) =>
+    host.promise((running, settle) => execute(running, operation, { mode, options, user }, settle))
+}
+
+const rpcOn =
+  ({ run }: View): Rpc =>
+  (name, args, options = {}) =>
+    run(({ db }) => db.rpc(name, args, options))
+
+function streamOn(view: View): StreamRows
+function streamOn({ host, user }: View): unknown {
+  return (f: (client: SupabaseClient) => Ranged, { pageSize, retry }: RowsOptions = {}) =>
+    rowsOn(host, user, ({ db }) => db.stream(inContext(f), { pageSize, retry }))
+}
 
 const queryMetrics =
   (host: Host): DatabaseConnectionService["getQueryMetrics"] =>
@@ -107,12 +207,11 @@ const queryMetrics =
       : outside(() => queryMetricsOf(current.sync(current.metrics.queryMetrics(window))))
   }
 
-/** Makes functions only; nothing is started. */
-export const membersOf = (host: Host): Members => {
-  const pool = new SupabaseConnectionPool(undefined, host)
-  const transaction = transactOn(host)
-  const executeWithPool: Members["executeWithPool"] = (operation, mode = "read", options) =>
-    host.promise((running, settle) => execute(running, operation, mode, options, settle))
+const membersIn = (view: View): Members => {
+  const { host, user } = view
+  const pool = new SupabaseConnectionPool(undefined, view)
+  const transaction = transactOn(view)
+  const executeWithPool = executeOn(view)
   const check = (): Promise<DatabaseHealth> =>
     host.runOutside((running) =>
       Effect.map(running.health.check, (report) => healthOf(report, statusOf(figuresOf(running))))
@@ -128,12 +227,22 @@ export const membersOf = (host: Host): Members => {
     shutdown: pool.gracefulShutdown
   }
   return {
-    db: { ...marketplaceOn(host), transaction, health: { check, getMetrics: pool.getMetrics } },
+    db: { ...marketplaceOn(view.run), transaction, health: { check, getMetrics: pool.getMetrics } },
     executeWithPool,
-    pooledFetch: fetchOn(host),
+    rpc: rpcOn(view),
+    stream: streamOn(view),
+    table: tableOn(view),
+    withAccessToken: (token) => membersIn(new View(host, new User(token))),
+    pooledFetch: fetchOn(host, user),
     getConnectionPool: () => pool,
     getPooledClient: () => client,
     checkDatabaseHealth: check,
     getDatabaseConnectionService: () => service
   }
+}
+
+/** Makes functions only; nothing is started. That the database has the schema `D` is the caller's word. */
+export function membersOf<D = Untyped>(host: Host): Members<D>
+export function membersOf(host: Host): unknown {
+  return membersIn(new View(host))
 }

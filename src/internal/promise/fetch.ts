@@ -1,18 +1,19 @@
 /** `pooledFetch`: the platform's `fetch`, over the pools. */
-import { Cause, Exit, type Fiber, FiberId, Option } from "effect"
+import { Cause, Effect, Exit, type Fiber, FiberId, Option, Redacted } from "effect"
 import { type DbError, QueryError } from "../../Errors.js"
 import { parseRetryAfter } from "../../Retry.js"
 import { thrownError } from "../answer.js"
-import { AsyncContext, outside } from "../asyncContext.js"
+import { AsyncContext, caller, outside } from "../asyncContext.js"
 import { redirectsTo } from "../errorBody.js"
 import { LeanResponse, relate } from "../leanResponse.js"
-import type { Ask } from "../operation.js"
+import type { Ask, Body } from "../operation.js"
 import { reads } from "../plainRequest.js"
 import type { Fetch } from "../pooledClient.js"
 import type { Tenure } from "../tenure.js"
 import { withoutSecretsIn } from "../words.js"
 import type { Host, Running } from "./host.js"
 import { addressOf, answererOf, type Question, questionOf } from "./question.js"
+import type { User } from "./user.js"
 
 /** A gateway's page is no reason. */
 const longest = 4_096
@@ -45,6 +46,7 @@ type Ended = (exit: Exit.Exit<Response, DbError>) => void
 class Sending {
   private readonly running: Running
   private readonly question: Question
+  private readonly user: User | undefined
   private readonly settle: Ended
   private readonly context = new AsyncContext()
   /** Answers that are errors, by what the pool makes of them: the last is the caller's. */
@@ -52,25 +54,39 @@ class Sending {
   private fiber: Fiber.RuntimeFiber<Response, DbError> | undefined
   private isOver = false
 
-  constructor(running: Running, question: Question, settle: Ended) {
+  constructor(running: Running, question: Question, user: User | undefined, settle: Ended) {
     this.running = running
     this.question = question
+    this.user = user
     this.settle = settle
   }
 
   begin(): void {
     const { method, signal } = this.question
+    const { operations } = this.running
+    const options = { mode: reads(method) ? "read" : "write" } as const
     signal?.addEventListener("abort", this.onAbort, { once: true })
-    this.running.operations.call(
-      this.ask,
-      { mode: reads(method) ? "read" : "write" },
-      (effect) => {
-        const fiber = outside(() => this.running.fork(effect))
-        this.fiber = fiber
-        fiber.addObserver(this.finish)
-      },
-      this.finish
-    )
+    if (this.user === undefined) operations.call(this.asked(this.question), options, this.fork, this.finish)
+    else this.fork(Effect.locally(operations.run(this.asUser(this.user), options), caller, this.context))
+  }
+
+  private readonly fork = (effect: Effect.Effect<Response, DbError>): void => {
+    const fiber = outside(() => this.running.fork(effect))
+    this.fiber = fiber
+    fiber.addObserver(this.finish)
+  }
+
+  /** With the user's token, as it is when this is sent, in place of whatever the request says. */
+  private asUser(user: User): Body<Response, DbError, never> {
+    const { question } = this
+    return (client, connection) =>
+      Effect.flatMap(user.sendable(this.running), (token) =>
+        Effect.async<Response, DbError>((resume) => {
+          const headers = { ...question.headers, authorization: `Bearer ${Redacted.value(token)}` }
+          connection.onTaken = (error) => resume(Effect.fail(error))
+          this.asked({ ...question, headers })(client, connection, resume)
+        })
+      )
   }
 
   private readonly onAbort = (): void => {
@@ -80,31 +96,32 @@ class Sending {
     if (fiber !== undefined) outside(() => fiber.unsafeInterruptAsFork(FiberId.none))
   }
 
-  private readonly ask: Ask<Response, DbError> = (client, { transport }, ended) => {
-    const { question } = this
-    const { body, headers, method, signal, url } = question
-    const { now } = this.running.operations
-    const { tenure } = transport
-    tenure.once = question.once
-    // What goes on is ours, or that of who waits for the connection.
-    const told: Ended = (exit) => outside(() => ended(exit))
-    const answered = (response: Response): void => {
-      if (isGood(response.status)) {
-        told(Exit.succeed(response))
-        return
+  private readonly asked =
+    (question: Question): Ask<Response, DbError> =>
+    (client, { transport }, ended) => {
+      const { body, headers, method, signal, url } = question
+      const { now } = this.running.operations
+      const { tenure } = transport
+      tenure.once = question.once
+      // What goes on is ours, or that of who waits for the connection.
+      const told: Ended = (exit) => outside(() => ended(exit))
+      const answered = (response: Response): void => {
+        if (isGood(response.status)) {
+          told(Exit.succeed(response))
+          return
+        }
+        const failure = failureOf(response.status, tenure, question, now())
+        this.answers.set(failure, response)
+        told(Exit.fail(failure))
       }
-      const failure = failureOf(response.status, tenure, question, now())
-      this.answers.set(failure, response)
-      told(Exit.fail(failure))
+      const threw = (thrown: unknown): void => {
+        const error = thrownError(thrown, transport, now(), client)
+        told(error === undefined ? Exit.die(thrown) : Exit.fail(error))
+      }
+      this.context.run(() => {
+        transport.fetch(url, { method, headers, body: body ?? null, signal: signal ?? null }).then(answered, threw)
+      })
     }
-    const threw = (thrown: unknown): void => {
-      const error = thrownError(thrown, transport, now(), client)
-      told(error === undefined ? Exit.die(thrown) : Exit.fail(error))
-    }
-    this.context.run(() => {
-      transport.fetch(url, { method, headers, body: body ?? null, signal: signal ?? null }).then(answered, threw)
-    })
-  }
 
   private readonly finish: Ended = (exit) => {
     const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
@@ -121,10 +138,10 @@ class Sending {
 }
 
 /** Through the pools of `host`, which are for the address that it asks. Errors of HTTP are answers. */
-export const send = (host: Host, question: Question): Promise<Response> => {
+export const send = (host: Host, question: Question, user?: User): Promise<Response> => {
   const { signal } = question
   if (signal?.aborted === true) return Promise.reject(signal.reason)
-  return host.promiseOfFetch((running, settle) => new Sending(running, question, settle).begin())
+  return host.promiseOfFetch((running, settle) => new Sending(running, question, user, settle).begin())
 }
 
 const mostRedirects = 20
@@ -149,8 +166,15 @@ const elsewhere = ({ headers, url }: Question, location: string): QueryError =>
     status: 0
   })
 
+/** Where a question is asked, and for whom. */
+interface Place {
+  readonly base: string
+  readonly host: Host
+  readonly user: User | undefined
+}
+
 /** Within the database's API, and nowhere else. */
-const follow = async (host: Host, base: string, asked: Question, first: Response): Promise<Response> => {
+const follow = async ({ base, host, user }: Place, asked: Question, first: Response): Promise<Response> => {
   let question = asked
   let response = first
   for (let hops = 1; isRedirect(response.status); hops += 1) {
@@ -166,36 +190,50 @@ const follow = async (host: Host, base: string, asked: Question, first: Response
     const next = URL.canParse(location, question.url) ? addressOf(new URL(location, question.url)) : location
     if (answererOf(next, base) !== "database") throw elsewhere(question, location)
     question = redirected(question, response.status, next)
-    response = await send(host, question)
+    response = await send(host, question, user)
   }
   return Object.defineProperty(asItCame(response), "redirected", { value: true })
 }
 
 const asItCame = (response: Response): Response => (response instanceof LeanResponse ? response.asItCame() : response)
 
-const asked = (host: Host, base: string, question: Question): Promise<Response> =>
-  send(host, question).then((response) =>
+const asked = (place: Place, question: Question): Promise<Response> =>
+  send(place.host, question, place.user).then((response) =>
     isRedirect(response.status) && question.redirect !== "manual"
-      ? follow(host, base, question, response)
+      ? follow(place, question, response)
       : asItCame(response)
   )
 
+/** Another service of the project knows the user by the same token. */
+const outOfPools = (host: Host, user: User, input: RequestInfo | URL, init: RequestInit | undefined) => {
+  const context = new AsyncContext()
+  const token = host.promiseOfFetch<Redacted.Redacted, DbError>((running, settle) => {
+    outside(() => running.fork(Effect.locally(user.sendable(running), caller, context))).addObserver(settle)
+  })
+  return token.then((jwt) => {
+    const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined))
+    headers.set("authorization", `Bearer ${Redacted.value(jwt)}`)
+    return globalThis.fetch(input, { ...init, headers })
+  })
+}
+
 /** Refuses what is for another project; what is for another service of this one goes out as it would without us. */
 export const fetchOn =
-  (host: Host): Fetch =>
+  (host: Host, user?: User): Fetch =>
   (input, init) => {
     try {
       relate()
       const { base } = host.fetching
       const url = addressOf(input)
       const answerer = answererOf(url, base)
-      if (answerer === "project") return globalThis.fetch(input, init)
+      if (answerer === "project") {
+        return user === undefined ? globalThis.fetch(input, init) : outOfPools(host, user, input, init)
+      }
       if (answerer !== "database") return Promise.reject(answerer)
       const question = questionOf(url, input, init)
       if (question instanceof Error) return Promise.reject(question)
-      return question instanceof Promise
-        ? question.then((read) => asked(host, base, read))
-        : asked(host, base, question)
+      const place = { base, host, user }
+      return question instanceof Promise ? question.then((read) => asked(place, read)) : asked(place, question)
     } catch (thrown) {
       return Promise.reject(thrown)
     }

@@ -135,7 +135,8 @@ export class Host {
     return this.promiseOn(() => this.fetching, begin)
   }
 
-  private promiseOn<A, E>(start: () => Running, begin: Begin<A, E>): Promise<A> {
+  /** As `promise`, of what `start` gives. */
+  promiseOn<A, E>(start: () => Running, begin: Begin<A, E>): Promise<A> {
     return new Promise((resolve, reject) => {
       const running = start()
       outside(() => this.keepAlive.hold())

@@ -2,8 +2,9 @@
 import type { Effect } from "effect"
 import type * as Db from "../../Db.js"
 import * as Marketplace from "../../Marketplace.js"
-import type { Host } from "./host.js"
+import { inContext } from "./inContext.js"
 import type { Services } from "./layers.js"
+import type { Run } from "./view.js"
 
 /**
  * A table's rows, decoded and checked as in `Marketplace`. Promises reject with the errors of `Db`.
@@ -75,42 +76,48 @@ export interface MarketplaceMembers {
   }
 }
 
+/** A filter is the caller's code. */
+export const filtering = <O extends Filtering>(options: O | undefined): O | undefined =>
+  options?.filter === undefined ? options : { ...options, filter: inContext(options.filter) }
+
+type Filtering = Pick<Db.CountOptions<unknown>, "filter">
+
 /** By how many arguments there are: an id that is missing by mistake must not ask for everything. */
 const getOn = <Row, New, Changes, Search extends ReadonlyArray<unknown>>(
-  host: Host,
+  run: Run,
   table: Table<Row, New, Changes, Search>
 ): Get<Row> => {
   function get(): Promise<ReadonlyArray<Row>>
   function get(id: string): Promise<Row>
   function get(...ids: [] | [id: string]): Promise<Row | ReadonlyArray<Row>> {
-    return ids.length === 0 ? host.runOutside(() => table.list()) : host.runOutside(() => table.get(ids[0]))
+    return ids.length === 0 ? run(() => table.list()) : run(() => table.get(ids[0]))
   }
   return get
 }
 
 const repository = <Row, New, Changes, Search extends ReadonlyArray<unknown>>(
-  host: Host,
+  run: Run,
   table: Table<Row, New, Changes, Search>
 ): Repository<Row, New, Changes, Search> => ({
-  get: getOn(host, table),
-  getMany: (ids) => host.runOutside(() => table.getMany(ids)),
-  list: (options) => host.runOutside(() => table.list(options)),
-  search: (...filters) => host.runOutside(() => table.search(...filters)),
-  count: (options) => host.runOutside(() => table.count(options)),
-  create: (row) => host.runOutside(() => table.create(row)),
-  createMany: (rows) => host.runOutside(() => table.createMany(rows)),
-  update: (id, changes, options) => host.runOutside(() => table.update(id, changes, options)),
-  updateMany: (where, changes, options) => host.runOutside(() => table.updateMany(where, changes, options)),
-  upsert: (row, options) => host.runOutside(() => table.upsert(row, options)),
-  remove: (id) => host.runOutside(() => table.remove(id)),
-  removeMany: (where) => host.runOutside(() => table.removeMany(where))
+  get: getOn(run, table),
+  getMany: (ids) => run(() => table.getMany(ids)),
+  list: (options) => run(() => table.list(filtering(options))),
+  search: (...filters) => run(() => table.search(...filters)),
+  count: (options) => run(() => table.count(filtering(options))),
+  create: (row) => run(() => table.create(row)),
+  createMany: (rows) => run(() => table.createMany(rows)),
+  update: (id, changes, options) => run(() => table.update(id, changes, options)),
+  updateMany: (where, changes, options) => run(() => table.updateMany(where, changes, options)),
+  upsert: (row, options) => run(() => table.upsert(row, options)),
+  remove: (id) => run(() => table.remove(id)),
+  removeMany: (where) => run(() => table.removeMany(where))
 })
 
-export const marketplaceOn = (host: Host): MarketplaceMembers => ({
-  users: repository(host, Marketplace.users),
-  profiles: repository(host, Marketplace.profiles),
-  shops: repository(host, Marketplace.shops),
-  products: repository(host, Marketplace.products),
-  orders: repository(host, Marketplace.orders),
-  analytics: { get: (report, filters) => host.runOutside(() => Marketplace.analytics.get(report, filters)) }
+export const marketplaceOn = (run: Run): MarketplaceMembers => ({
+  users: repository(run, Marketplace.users),
+  profiles: repository(run, Marketplace.profiles),
+  shops: repository(run, Marketplace.shops),
+  products: repository(run, Marketplace.products),
+  orders: repository(run, Marketplace.orders),
+  analytics: { get: (report, filters) => run(() => Marketplace.analytics.get(report, filters)) }
 })

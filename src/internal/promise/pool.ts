@@ -6,6 +6,10 @@ import { type Held, take } from "./connection.js"
 import { Host } from "./host.js"
 import { fromOptions, type PoolInput } from "./layers.js"
 import { figuresOf, notStarted, type PoolStatus, statusOf } from "./status.js"
+import { View } from "./view.js"
+
+/** Of all pools, so that whoever shares one may give back what another took of it. */
+const held: WeakMap<object, Held & { readonly host: Host }> = new WeakMap()
 
 /**
  * The read pool and the write pool behind one handle, for code that takes connections itself.
@@ -22,15 +26,14 @@ import { figuresOf, notStarted, type PoolStatus, statusOf } from "./status.js"
  * @category models
  */
 export class SupabaseConnectionPool {
-  readonly #host: Host
-  readonly #held: WeakMap<object, Held> = new WeakMap()
+  readonly #view: View
 
   /** Options over the production preset; the database is the environment's unless it is among them. */
   constructor(options?: PoolInput)
   /** @internal */
-  constructor(options: undefined, host: Host)
-  constructor(options: PoolInput = {}, host?: Host) {
-    this.#host = host ?? new Host(fromOptions(options))
+  constructor(options: undefined, view: View)
+  constructor(options: PoolInput = {}, view?: View) {
+    this.#view = view ?? new View(new Host(fromOptions(options)))
   }
 
   /**
@@ -43,26 +46,27 @@ export class SupabaseConnectionPool {
    * than `leakDetectionTimeout` is taken back.
    */
   readonly getConnection = async (mode: Mode = "read"): Promise<Connection> => {
-    const held = await this.#host.runOutside((running) => take(mode === "write" ? running.write : running.read))
-    this.#held.set(held.connection, held)
-    return held.connection
+    const { host } = this.#view
+    const taken = await this.#view.run((running) => take(mode === "write" ? running.write : running.read))
+    held.set(taken.connection, { ...taken, host })
+    return taken.connection
   }
 
   /** Gives it back at once; a second time does nothing. Throws a `TypeError` for what this pool never gave out. */
   readonly releaseConnection = (connection: Connection): void => {
-    const held = this.#held.get(connection)
-    if (held === undefined) {
+    const taken = held.get(connection)
+    if (taken?.host !== this.#view.host) {
       throw new TypeError(
         "releaseConnection: this is no connection of this pool. Nothing was released. " +
           "Pass the object that getConnection() of the same pool resolved to."
       )
     }
-    if (held.connection.markReleased()) outside(() => Effect.runFork(held.release))
+    if (taken.connection.markReleased()) outside(() => Effect.runFork(taken.release))
   }
 
   /** The state of both pools together, now. Opens nothing: before the first use, and after a shutdown, all is zero. */
   readonly getMetrics = (): PoolStatus => {
-    const { current } = this.#host
+    const { current } = this.#view.host
     return current === undefined ? notStarted : outside(() => statusOf(figuresOf(current)))
   }
 
@@ -70,5 +74,5 @@ export class SupabaseConnectionPool {
    * Lets work under way finish within `shutdownTimeout`, tells those who wait (`PoolClosed`), and closes every
    * connection. Whoever uses the pool afterwards starts it afresh.
    */
-  readonly gracefulShutdown = (): Promise<void> => this.#host.shutdown()
+  readonly gracefulShutdown = (): Promise<void> => this.#view.host.shutdown()
 }

@@ -76,10 +76,41 @@ const columnOf = (name: string, field: Schema.Struct.Field): Column => {
 const lacking = (signature: SchemaAST.PropertySignature | undefined): boolean =>
   signature === undefined || signature.isOptional || admitsUndefined(signature.type)
 
-export type All = ReadonlyMap<string, Column>
+/** The columns of a table by their names. */
+export interface All {
+  readonly get: (name: string) => Column | undefined
+  readonly has: (name: string) => boolean
+  readonly keys: () => Iterable<string>
+  /** Those that values of these may have. */
+  readonly of: (values: Values) => Iterable<Column>
+}
+
+class FieldColumns implements All {
+  private readonly columns: ReadonlyMap<string, Column>
+
+  constructor(columns: ReadonlyMap<string, Column>) {
+    this.columns = columns
+  }
+
+  get(name: string): Column | undefined {
+    return this.columns.get(name)
+  }
+
+  has(name: string): boolean {
+    return this.columns.has(name)
+  }
+
+  keys(): Iterable<string> {
+    return this.columns.keys()
+  }
+
+  of(): Iterable<Column> {
+    return this.columns.values()
+  }
+}
 
 export const columnsOf = ({ fields }: TableSchema): All =>
-  new Map(Object.entries(fields).map(([name, field]) => [name, columnOf(name, field)]))
+  new FieldColumns(new Map(Object.entries(fields).map(([name, field]) => [name, columnOf(name, field)])))
 
 const isTableSchema = (u: unknown): u is TableSchema => Schema.isSchema(u) && "fields" in u && isValues(u.fields)
 

@@ -35,7 +35,7 @@ const encodedNames = (schema: Schema.Schema.AnyNoContext): ReadonlyArray<string>
 }
 
 /** The first of what is wrong, and where. */
-export const wordsOf = (error: ParseResult.ParseError): { readonly path: string; readonly issue: string } => {
+export const wordsOf = (error: ParseResult.ParseError): Wrong => {
   const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
   return {
     path: (issue?.path ?? []).map(String).join("."),
@@ -45,6 +45,48 @@ export const wordsOf = (error: ParseResult.ParseError): { readonly path: string;
 
 const unlessUnique =
   "The key of a table has to be one column that is unique. Where several columns together are its primary key, read and write with the client: Db.read and Db.write."
+
+/** What is wrong with a row, and where in it. */
+export interface Wrong {
+  readonly path: string
+  readonly issue: string
+}
+
+/** What there is to know of a table's columns and rows. */
+export interface Shape {
+  readonly all: All
+  readonly inserted: All
+  readonly changed: All
+  /** In the database; undefined for whatever it has. */
+  readonly selected: ReadonlyArray<string> | undefined
+  readonly decode: (row: unknown) => Effect.Effect<unknown, ParseResult.ParseError | Wrong>
+  /** Decoding may wait for somebody: rows are begun together. */
+  readonly mayWait?: boolean
+}
+
+/** Of a schema whose fields are the columns. */
+export const shapeOf = (table: string, schema: TableSchema): Shape => {
+  const all = columnsOf(schema)
+  const selected = [...all.of({})].map(({ column }) => column)
+  const whole = encodedNames(schema)
+  if (selected.length !== whole.length || !selected.every((column) => whole.includes(column))) {
+    throw new TypeError(
+      `Db.table("${table}"): the schema as a whole has other columns than its fields. Transform single fields instead.`
+    )
+  }
+  const decode = Schema.decodeUnknown(schema)
+  const zoneless = zonelessIn(schema)
+  return {
+    all,
+    inserted: columnsOf(variantOf(schema, "insert")),
+    changed: columnsOf(variantOf(schema, "update")),
+    selected,
+    decode: (row) => {
+      const found = zoneless?.(row)
+      return found === undefined ? decode(row) : Effect.fail(found)
+    }
+  }
+}
 
 export interface ColumnsOptions {
   readonly key: string
@@ -67,45 +109,43 @@ export class Columns {
   private readonly inserted: All
   private readonly changed: All
   private readonly generated: ReadonlySet<string>
-  private readonly zoneless: ReturnType<typeof zonelessIn>
-  private readonly decode: (u: unknown) => Effect.Effect<unknown, ParseResult.ParseError>
+  private readonly decode: Shape["decode"]
+  private readonly mayWait: boolean
 
-  constructor(table: string, schema: TableSchema, options: ColumnsOptions) {
+  constructor(table: string, schema: TableSchema | Shape, options: ColumnsOptions) {
+    const shape = "fields" in schema ? shapeOf(table, schema) : schema
     this.table = table
-    this.all = columnsOf(schema)
-    this.inserted = columnsOf(variantOf(schema, "insert"))
-    this.changed = columnsOf(variantOf(schema, "update"))
+    this.all = shape.all
+    this.inserted = shape.inserted
+    this.changed = shape.changed
+    this.decode = shape.decode
+    this.mayWait = shape.mayWait === true
     this.generated = new Set(options.generated)
-    this.decode = Schema.decodeUnknown(schema)
-    this.zoneless = zonelessIn(schema)
     this.key = this.known(options.key, "key")
     for (const name of options.generated) this.known(name, "generated")
     this.searched = options.search.map((name) => this.known(name, "search").column)
-    const own = [...this.all.values()].map(({ column }) => column)
-    const whole = encodedNames(schema)
-    if (own.length !== whole.length || !own.every((column) => whole.includes(column))) {
-      throw new TypeError(
-        `Db.table("${table}"): the schema as a whole has other columns than its fields. Transform single fields instead.`
-      )
-    }
     const casts = new Map(
       Object.entries(options.cast).flatMap(([name, type]) =>
         type === undefined ? [] : [[this.known(name, "cast").column, type]]
       )
     )
+    const own = shape.selected ?? []
     const cast = (column: string): string => {
       const type = casts.get(column)
       return type === undefined ? named(column) : `${named(column)}::${type}`
     }
     const aliases = new Map([...casts.keys()].map((column, n) => [column, aliasOf(n, own)]))
     this.ownNames = new Map([...aliases].map(([column, alias]) => [alias, column]))
-    this.selected = own.map(cast).join(",")
-    this.listed = own
-      .map((column) => {
-        const alias = aliases.get(column)
-        return alias === undefined ? cast(column) : `${alias}:${cast(column)}`
-      })
-      .join(",")
+    this.selected = shape.selected === undefined ? "*" : own.map(cast).join(",")
+    this.listed =
+      shape.selected === undefined
+        ? "*"
+        : own
+            .map((column) => {
+              const alias = aliases.get(column)
+              return alias === undefined ? cast(column) : `${alias}:${cast(column)}`
+            })
+            .join(",")
   }
 
   /** A row of a list under the names that it has by itself. */
@@ -161,7 +201,7 @@ export class Columns {
     if (!isValues(values)) return this.refuse("encode", "", "the row is not an object", id)
     const stranger = Object.keys(values).find((name) => !all.has(name))
     if (stranger !== undefined) return this.refuse("encode", stranger, unknown(all, stranger), id)
-    const sent = [...all.values()].filter((column) => given(values, column.name) || isSent(column))
+    const sent = [...all.of(values)].filter((column) => given(values, column.name) || isSent(column))
     return Effect.map(
       Effect.forEach(sent, (column) => {
         const { made, name } = column
@@ -246,10 +286,8 @@ export class Columns {
   }
 
   decodeRow(row: unknown, stage: Stage): Effect.Effect<unknown, DecodeError> {
-    const found = this.zoneless?.(row)
-    if (found !== undefined) return this.refuse(stage, found.path, found.issue, this.idOf(row))
     return Effect.catchAll(this.decode(row), (error) => {
-      const { issue, path } = wordsOf(error)
+      const { issue, path } = ParseResult.isParseError(error) ? wordsOf(error) : error
       return this.refuse(stage, path, issue, this.idOf(row))
     })
   }
@@ -260,8 +298,13 @@ export class Columns {
 
   decodeRows(rows: unknown, stage: Stage): Effect.Effect<ReadonlyArray<unknown>, DecodeError> {
     return Array.isArray(rows)
-      ? Effect.forEach(rows, (row: unknown) => this.decodeRow(row, stage))
+      ? this.decodeAll(rows, stage)
       : this.refuse(stage, "", "the answer is not a list of rows")
+  }
+
+  decodeAll(rows: Iterable<unknown>, stage: Stage): Effect.Effect<Array<unknown>, DecodeError> {
+    const decoded = (row: unknown) => this.decodeRow(row, stage)
+    return this.mayWait ? Effect.all(Array.from(rows, decoded)) : Effect.forEach(rows, decoded)
   }
 
   /** What a key stands for that is none. */

@@ -148,7 +148,10 @@ export class Rows<R> {
     const rows = streamOf(this.source, query, as === undefined ? { pageSize } : { pageSize, as })
     return Stream.mapChunksEffect(rows, (page) =>
       Effect.map(
-        Effect.forEach(page, (row) => columns.decodeRow(columns.renamed(row), "read")),
+        columns.decodeAll(
+          Array.from(page, (row) => columns.renamed(row)),
+          "read"
+        ),
         Chunk.unsafeFromArray
       )
     )

@@ -5,7 +5,7 @@ import * as Database from "../database.js"
 import { asMade } from "../identity.js"
 import type { RowError, RowsError } from "../operationErrors.js"
 import { ofTable } from "../spans.js"
-import { Columns, type TableSchema } from "./columns.js"
+import { Columns, type Shape, type TableSchema } from "./columns.js"
 import type { CountOptions, ListOptions, Page, TableStreamOptions, Where } from "./query.js"
 import { Rows } from "./rows.js"
 import { Steps, type TableSteps } from "./steps.js"
@@ -270,10 +270,11 @@ type AnyTable<R> = Loosely<Table<unknown, unknown, unknown, unknown, R, R>>
 export const tableOf = <Reading, Writing>(
   source: Database.Source<Reading, Writing>,
   name: string,
-  schema: TableSchema,
+  schema: TableSchema | Shape,
   { as, cast = {}, generated = [], key = "id", search = [] }: AnyTableOptions = {}
 ): AnyTable<Reading | Writing> => {
-  const rows = new Rows<Reading | Writing>(new Columns(name, schema, { cast, generated, key, search }), as, source)
+  const columns = new Columns(name, schema, { cast, generated, key, search })
+  const rows = new Rows<Reading | Writing>(columns, as, source)
   const writes = new Writes(rows)
   const steps = new Steps(rows)
   return {

@@ -1,0 +1,75 @@
+/** What the types of the Promise API are made of, with a schema of the database's and without. */
+import type { SupabaseClient } from "@supabase/supabase-js"
+import type { Client, Untyped } from "../access.js"
+import type { StepResult } from "../database.js"
+
+/** Whether there is an `any` in it; what has methods is not looked into. */
+type HasAny<T, Depth extends ReadonlyArray<0> = []> = 0 extends 1 & T
+  ? true
+  : Depth["length"] extends 8
+    ? never
+    : T extends (...args: never) => unknown
+      ? never
+      : T extends ReadonlyArray<infer A>
+        ? HasAny<A, [...Depth, 0]>
+        : T extends object
+          ? { [K in keyof T]-?: HasAny<T[K], [...Depth, 0]> }[keyof T]
+          : never
+
+/**
+ * The type without `any`: what supabase-js knows nothing of is `unknown`, and of the rows of `select("*")` not even the columns
+ * are known. What is said already stays as it is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Known<T, Depth extends ReadonlyArray<0> = []> = 0 extends 1 & T
+  ? unknown
+  : [HasAny<T, Depth>] extends [never]
+    ? T
+    : T extends ReadonlyArray<infer A>
+      ? 0 extends 1 & A
+        ? Array<Record<string, unknown>>
+        : Array<Known<A, [...Depth, 0]>>
+      : T extends object
+        ? { [K in keyof T]: Known<T[K], [...Depth, 0]> }
+        : T
+
+/**
+ * What comes back, as far as it is known of a database with the schema `D`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Answer<D, A> = [D] extends [Untyped] ? Known<A> : A
+
+/** As much of a client as tells it from anything else, whatever its schema. */
+export type AnyClient = Pick<SupabaseClient, "auth" | "functions" | "storage">
+
+/** The client that a caller's function is given: of the schema `D`, or without one of that which the function asks for. */
+export type ClientOf<D, C> = [D] extends [Untyped] ? C : Client<D>
+
+type TablesOf<D> = D extends { readonly public: { readonly Tables: infer T; readonly Views: infer V } } ? T & V : never
+
+type EntryOf<D, Name> = Name extends keyof TablesOf<D> ? TablesOf<D>[Name] : never
+
+/** A row of the table, as the schema of the database has it. */
+export type RowOf<D, Name> = [D] extends [Untyped]
+  ? Record<string, unknown>
+  : EntryOf<D, Name> extends { readonly Row: infer R }
+    ? R
+    : never
+
+export type InsertOf<D, Name> = EntryOf<D, Name> extends { readonly Insert: infer I } ? I : never
+
+export type UpdateOf<D, Name> = EntryOf<D, Name> extends { readonly Update: infer U } ? U : never
+
+/**
+ * What each step of a transaction gives.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StepResults<D, Steps extends ReadonlyArray<unknown>> = {
+  readonly [K in keyof Steps]: Answer<D, StepResult<Steps[K]>>
+}
