@@ -11,7 +11,7 @@ import * as Config from "../../src/Config.js"
 import * as Db from "../../src/Db.js"
 import * as Health from "../../src/Health.js"
 import * as Pool from "../../src/Pool.js"
-import { createDatabase, type PrivateDatabase } from "../../src/promise.js"
+import { createDatabase, type PrivateDatabase, type StandardSchema } from "../../src/promise.js"
 import { eachShows, withSuite } from "../support/reliability.js"
 
 eachShows("Laws of the pool", withSuite)
@@ -104,6 +104,29 @@ class Foreign<A> implements PromiseLike<A> {
   }
 }
 
+let nextId = 0
+
+/** A token that somebody has to be asked for. */
+const asking = (look: Look) => async () => {
+  look()
+  await null
+  look()
+  return "a-token-for-this-test"
+}
+
+type Validate = StandardSchema<{ readonly id: number }>["~standard"]["validate"]
+
+const standard = (look: Look, validate: (row: { readonly id: number }) => ReturnType<Validate>) => ({
+  "~standard": {
+    version: 1 as const,
+    vendor: "here",
+    validate: (row: unknown) => {
+      look()
+      return validate(row as { readonly id: number })
+    }
+  } satisfies StandardSchema<{ readonly id: number }>["~standard"]
+})
+
 type Way = (db: PrivateDatabase, look: Look) => Promise<unknown>
 
 const promiseWays: Readonly<Record<string, Way>> = {
@@ -162,7 +185,81 @@ const promiseWays: Readonly<Record<string, Way>> = {
     look()
     pool.releaseConnection(connection)
   },
-  "a health check": (db) => db.checkDatabaseHealth()
+  "a health check": (db) => db.checkDatabaseHealth(),
+  "a read as a user whose token is asked for": (db, look) =>
+    db.withAccessToken(asking(look)).executeWithPool((client) => {
+      look()
+      return client.from("things").select("*")
+    }),
+  "a fetch as a user whose token is asked for": async (db, look) => {
+    const response = await db.withAccessToken(asking(look)).pooledFetch(`${url}/rest/v1/things`)
+    look()
+    await response.json()
+  },
+  "a transaction as a user whose token is asked for": (db, look) =>
+    db.withAccessToken(asking(look)).db.transaction([
+      (client) => {
+        look()
+        return client.from("things").insert({ name: "x" })
+      }
+    ]),
+  "a function of the database, as a user whose token is asked for": (db, look) =>
+    db.withAccessToken(asking(look)).rpc("f", { a: 1 }, { get: true }),
+  "a stream": async (db, look) => {
+    const rows = db.stream(
+      (client) => {
+        look()
+        return client.from("things").select("*").in("id", [1, 2]).limit(5)
+      },
+      { pageSize: 2 }
+    )
+    for await (const _ of rows) look()
+  },
+  "a stream as a user whose token is asked for": async (db, look) => {
+    for await (const _ of db
+      .withAccessToken(asking(look))
+      .table("things")
+      .stream({ limit: 3, where: { id: [1] } }))
+      look()
+  },
+  "a stream that is left": async (db, look) => {
+    for await (const _ of db.stream((client) => client.from("things").select("*").in("id", [1, 2]))) {
+      look()
+      break
+    }
+    look()
+  },
+  "a table's schema": (db, look) =>
+    db.table("things", { schema: standard(look, (row) => ({ value: row })) }).list({ where: { id: [1, 2] } }),
+  "a table's schema that waits": (db, look) =>
+    db
+      .table("things", {
+        schema: standard(look, async (row) => {
+          await null
+          look()
+          return { value: row }
+        })
+      })
+      .getMany([1, 2]),
+  "a table's filter": (db, look) =>
+    db.table("things").list({
+      filter: (query) => {
+        look()
+        return query
+      }
+    }),
+  "gets that share a request": async (db, look) => {
+    nextId += 1
+    const id = nextId
+    await db.table("things", { schema: standard(look, (row) => ({ value: row })) }).get(id)
+  },
+  "the marketplace's filter": (db, look) =>
+    db.db.products.count({
+      filter: (query) => {
+        look()
+        return query
+      }
+    })
 }
 
 const rows = (look: Look) =>
@@ -186,7 +283,6 @@ const shared = Db.table(
     name: Schema.String
   })
 )
-let nextId = 0
 
 type EffectWay = (look: Look) => Effect.Effect<unknown, unknown, Db.Db | Db.ReadDb | Pool.ReadPool>
 

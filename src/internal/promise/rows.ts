@@ -19,7 +19,7 @@ export interface RowStream<Row> extends AsyncIterableIterator<Row, undefined, un
   /** Ends it; who still waits for a row is told that there is none. */
   readonly return: () => Promise<IteratorReturnResult<undefined>>
   /** Ends it, and rejects with this. */
-  readonly throw: (error?: unknown) => Promise<never>
+  readonly throw: (error?: unknown) => Promise<IteratorReturnResult<undefined>>
   readonly [Symbol.asyncIterator]: () => RowStream<Row>
 }
 

@@ -72,7 +72,7 @@ const leavesOf = (value: unknown, found: Set<string> = new Set(), depth = 0): Se
   return found
 }
 
-const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&")
+const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&")
 
 /** Valibot and Effect repeat what they were given, and a row's values are in no error's message. */
 const withoutLeaves = (message: string, value: unknown): string => {

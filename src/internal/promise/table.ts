@@ -59,9 +59,15 @@ export interface PromiseTable<Row, Columns, New, Changes, Id> {
 
 type Given = StandardSchema | undefined
 
-type InputOf<S> = S extends StandardSchema ? NonNullable<S["~standard"]["types"]>["input"] : never
+/** Nothing where the schema does not say. */
+type TypesOf<S> = S extends { readonly "~standard": { readonly types?: infer T } } ? NonNullable<T> : unknown
 
-type OutputOf<S> = S extends StandardSchema ? NonNullable<S["~standard"]["types"]>["output"] : never
+type Anything = Record<string, unknown>
+
+/** What the database gives, as far as the schema says it. */
+type InputOf<S> = TypesOf<S> extends { readonly input: infer I } ? (unknown extends I ? Anything : I) : Anything
+
+type OutputOf<S> = TypesOf<S> extends { readonly output: infer O } ? O : unknown
 
 /** The columns as the database gives them. */
 type ColumnsOf<D, Name, S> = [D] extends [Untyped]
@@ -82,13 +88,13 @@ type Leaving<I, Names> = Omit<I, Extract<keyof I, Names>> & {
 type NewOf<D, Name, S, G> = [D] extends [Untyped]
   ? [S] extends [StandardSchema]
     ? Leaving<InputOf<S>, Omittable<InputOf<S>, G>>
-    : Record<string, unknown>
+    : Anything
   : InsertOf<D, Name>
 
 type ChangesOf<D, Name, S> = [D] extends [Untyped]
   ? [S] extends [StandardSchema]
     ? { readonly [K in keyof InputOf<S>]?: InputOf<S>[K] | undefined }
-    : Record<string, unknown>
+    : Anything
   : UpdateOf<D, Name>
 
 type NameOf<Columns> = keyof Columns & string
@@ -122,9 +128,11 @@ type Keyed<Columns, K> = K extends keyof Columns ? unknown : { readonly key: Nam
 /** Nothing to add where each column of the schema is one of the table's; else what no schema is, with the name in it. */
 type Fits<D, Name, S> = [D] extends [Untyped]
   ? unknown
-  : [Exclude<keyof InputOf<S>, keyof RowOf<D, Name>>] extends [never]
+  : string extends keyof InputOf<S>
     ? unknown
-    : { readonly "the table has no column": Exclude<keyof InputOf<S>, keyof RowOf<D, Name>> }
+    : [Exclude<keyof InputOf<S>, keyof RowOf<D, Name>>] extends [never]
+      ? unknown
+      : { readonly "the table has no column": Exclude<keyof InputOf<S>, keyof RowOf<D, Name>> }
 
 type HasId<D, Name> = "id" extends keyof RowOf<D, Name> ? unknown : never
 
