@@ -9,6 +9,7 @@ import { bundlers, tryBundler } from "./bundlers/bundle.js"
 import { nextApps, tryNext } from "./bundlers/next.js"
 import { Report } from "./bundlers/report.js"
 import { serve } from "./bundlers/server.js"
+import { type Users, users } from "./bundlers/users.js"
 import { make } from "./bundlers/work.js"
 import { commandLine } from "./commandLine.js"
 import { install, type Node } from "./matrix/node.js"
@@ -55,16 +56,23 @@ for (const version of versions) nodes.push(await install(version, resolve(".scra
 const report = new Report()
 const work = await make(values.newest === true)
 const database = await serve()
+let signedIn: Promise<Users> | undefined
+/** Started by the first that needs it. */
+const usersOf = (): Promise<Users> => {
+  signedIn ??= users()
+  return signedIn
+}
 try {
   const names = ["esbuild", "webpack", "vite", "rollup", "rolldown", "tsup", "next"]
   const found = await Promise.all(names.map(async (name) => `${name} ${await work.versionOf(name)}`))
   process.stdout.write(`${found.join(", ")}\n\n`)
   for (const name of wanted) {
-    if (nextApps.includes(name)) await tryNext(name, work, database, nodes, report)
+    if (nextApps.includes(name)) await tryNext(name, work, database, nodes, report, usersOf)
     else await tryBundler(name, work, database, nodes, report)
   }
 } finally {
   database.close()
+  await (await signedIn)?.database.stop()
   if (values.keep === true) process.stdout.write(`\nkept: ${work.folder}\n`)
   else await work.remove()
 }

@@ -370,6 +370,9 @@ export interface PrivateDatabase<D = Untyped> extends Members<D> {
 /**
  * The same members on pools of their own, for a second project, or for tests. Close it when it is no longer needed.
  *
+ * `createDatabase<Database>({ … })`, with the type that `supabase gen types` writes, has the compiler check tables, columns,
+ * functions and rows.
+ *
  * @example
  * import { createDatabase } from "effect-supabase-pool/promise"
  *
@@ -382,9 +385,6 @@ export interface PrivateDatabase<D = Untyped> extends Members<D> {
  * await archive.executeWithPool((client) => client.from("orders").select("id").limit(1))
  * await archive.close()
  *
- *
- * `createDatabase<Database>({ … })`, with the type that `supabase gen types` writes, has the compiler check tables, columns,
- * functions and rows.
  *
  * @since 0.1.0
  * @category constructors

@@ -9,6 +9,7 @@ import type { Node } from "../matrix/node.js"
 import { tryContext } from "./context.js"
 import { type Outcome, type Report, run } from "./report.js"
 import type { Database } from "./server.js"
+import { tryUsers, type Users } from "./users.js"
 import type { Work } from "./work.js"
 
 interface App {
@@ -154,7 +155,8 @@ export const tryNext = async (
   work: Work,
   database: Database,
   nodes: ReadonlyArray<Node>,
-  report: Report
+  report: Report,
+  users: () => Promise<Users>
 ): Promise<void> => {
   const app = apps[name]
   if (app === undefined) return
@@ -183,5 +185,16 @@ export const tryNext = async (
     } finally {
       await served.stop()
     }
+    if (app.example === "nextjs") await trySignedIn(folder, node, await users(), what, report)
+  }
+}
+
+/** The same build, served for a database with row level security. */
+const trySignedIn = async (folder: string, node: Node, users: Users, what: string, report: Report): Promise<void> => {
+  const served = await start(folder, node, { ...users.env, DB_POOL_MAX_CONNECTIONS: "8" })
+  try {
+    await tryUsers(served.url, users, what, report)
+  } finally {
+    await served.stop()
   }
 }

@@ -1,5 +1,5 @@
-import { executeWithPool } from "effect-supabase-pool/promise"
 import { connection } from "next/server"
+import { executeWithPool } from "../lib/database"
 
 export default async function Home() {
   // From here on for each request, and never in `next build`.

@@ -1,6 +1,6 @@
-import { executeWithPool } from "effect-supabase-pool/promise"
 import Link from "next/link"
 import { Suspense } from "react"
+import { executeWithPool } from "../lib/database"
 
 interface Search {
   readonly searchParams: Promise<{ readonly q?: string }>

@@ -1,4 +1,4 @@
-import { executeWithPool } from "effect-supabase-pool/promise"
+import { executeWithPool } from "../../lib/database"
 
 // Made in `next build`, and anew when somebody comes an hour later.
 export const revalidate = 3600

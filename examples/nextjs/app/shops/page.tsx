@@ -1,5 +1,5 @@
-import { executeWithPool } from "effect-supabase-pool/promise"
 import { cacheLife } from "next/cache"
+import { executeWithPool } from "../../lib/database"
 
 async function allShops() {
   "use cache"

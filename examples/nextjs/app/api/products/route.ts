@@ -1,4 +1,4 @@
-import { executeWithPool } from "effect-supabase-pool/promise"
+import { executeWithPool } from "../../../lib/database"
 
 export async function GET(request: Request): Promise<Response> {
   const word = new URL(request.url).searchParams.get("q") ?? ""

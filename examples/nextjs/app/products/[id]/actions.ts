@@ -1,7 +1,7 @@
 "use server"
 
-import { executeWithPool } from "effect-supabase-pool/promise"
 import { redirect } from "next/navigation"
+import { executeWithPool } from "../../../lib/database"
 
 export async function renameProduct(form: FormData): Promise<void> {
   // The write pool has every right: who asks, and for what, is yours to check first.

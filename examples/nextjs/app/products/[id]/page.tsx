@@ -1,5 +1,5 @@
-import { executeWithPool } from "effect-supabase-pool/promise"
 import { Suspense } from "react"
+import { executeWithPool } from "../../../lib/database"
 import { renameProduct } from "./actions"
 
 interface Chosen {
