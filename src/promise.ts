@@ -40,7 +40,7 @@ export type {
 } from "./internal/promise/facade.js"
 export type { PoolInput } from "./internal/promise/layers.js"
 export type { Get, MarketplaceMembers, Repository } from "./internal/promise/marketplace.js"
-export { SupabaseConnectionPool } from "./internal/promise/pool.js"
+export { type ConnectionOf, type ConnectionPoolOf, SupabaseConnectionPool } from "./internal/promise/pool.js"
 export type { RowStream } from "./internal/promise/rows.js"
 export type { StandardSchema } from "./internal/promise/standard.js"
 export type { DatabaseHealth, PoolStatus, QueryFigures, QueryMetrics, SlowQuery } from "./internal/promise/status.js"

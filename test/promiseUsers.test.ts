@@ -292,6 +292,41 @@ describe("a token", () => {
   })
 })
 
+describe("the fetch of a user", () => {
+  it("takes whatever fetch takes, and sends it with the user's token", async () => {
+    const there = await server()
+    const mine = database(there.url).withAccessToken(async () => "token-of-alice").pooledFetch
+    const address = `${there.url}/rest/v1/t`
+    const form = new FormData()
+    form.set("name", "a form")
+    const stream = new Blob(["a stream"]).stream()
+    await mine(new Request(address, { method: "POST", body: "a request", headers: { authorization: "Bearer other" } }))
+    await mine(address, { method: "POST", body: form })
+    await mine(new URL(address), { method: "POST", body: stream, duplex: "half" } as RequestInit)
+    await mine(address, { headers: new Headers({ Authorization: "Bearer other", apikey: "k" }) })
+    await mine(address, { headers: [["AUTHORIZATION", "Bearer other"]] })
+    expect(bearers(there)).toEqual(Array.from({ length: 5 }, () => "Bearer token-of-alice"))
+    expect(there.seen.slice(0, 3).map(({ body }) => /a request|a form|a stream/.exec(body)?.[0])).toEqual([
+      "a request",
+      "a form",
+      "a stream"
+    ])
+  })
+
+  it("refuses another host by name, asks nobody for a token, and sends nothing", async () => {
+    const there = await server()
+    let asks = 0
+    const mine = database(there.url).withAccessToken(() => {
+      asks += 1
+      return "token-of-alice"
+    }).pooledFetch
+    for (const path of ["/rest/v1/t", "/auth/v1/user"]) {
+      await expect(mine(`http://other.example${path}`)).rejects.toThrow("http://other.example")
+    }
+    expect([asks, there.seen.length]).toEqual([0, 0])
+  })
+})
+
 describe("on a database with row level security", () => {
   it("each of 30 users at once sees their own rows through each member, and changes no other's", async () => {
     const { anonKey, serviceRoleKey, url } = embedded

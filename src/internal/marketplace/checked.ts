@@ -2,7 +2,7 @@
 import { Effect, type Schema } from "effect"
 import * as Decode from "effect/ParseResult"
 import { DecodeError } from "../../Errors.js"
-import { wordsOf } from "../table/columns.js"
+import { wordsOf } from "../table/shape.js"
 
 /** What is unknown is refused, too: a filter with a typing mistake would choose everything. */
 export const checked = <A, I>(

@@ -4,7 +4,7 @@ import type * as ParseResult from "effect/ParseResult"
 import { Db, type DbError } from "../../Db.js"
 import { DecodeError } from "../../Errors.js"
 import { accessToken } from "../identity.js"
-import { wordsOf } from "../table/columns.js"
+import { wordsOf } from "../table/shape.js"
 import { checked } from "./checked.js"
 
 const SalesDay = Schema.Struct({

@@ -12,7 +12,7 @@ import { fetchOn } from "./fetch.js"
 import type { Host } from "./host.js"
 import { inContext } from "./inContext.js"
 import { type MarketplaceMembers, marketplaceOn } from "./marketplace.js"
-import { SupabaseConnectionPool } from "./pool.js"
+import { type ConnectionPoolOf, SupabaseConnectionPool } from "./pool.js"
 import { type RowStream, rowsOn } from "./rows.js"
 import {
   type DatabaseHealth,
@@ -170,7 +170,7 @@ export interface Members<D = Untyped> {
   readonly withAccessToken: (token: AccessToken) => Members<D>
   /** The platform's `fetch` over these pools: see `pooledFetch`. */
   readonly pooledFetch: typeof globalThis.fetch
-  readonly getConnectionPool: () => SupabaseConnectionPool
+  readonly getConnectionPool: () => [D] extends [Untyped] ? SupabaseConnectionPool : ConnectionPoolOf<D>
   readonly getPooledClient: () => PooledSupabaseClient<D>
   readonly checkDatabaseHealth: () => Promise<DatabaseHealth>
   readonly getDatabaseConnectionService: () => DatabaseConnectionService

@@ -1,12 +1,34 @@
 import { Effect } from "effect"
 import type { Connection } from "../../Connection.js"
 import type { Mode } from "../../Errors.js"
+import type { Client } from "../access.js"
 import { outside } from "../asyncContext.js"
 import { type Held, take } from "./connection.js"
 import { Host } from "./host.js"
 import { fromOptions, type PoolInput } from "./layers.js"
 import { figuresOf, notStarted, type PoolStatus, statusOf } from "./status.js"
 import { View } from "./view.js"
+
+/**
+ * A connection whose client knows the schema `D`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConnectionOf<D> extends Omit<Connection, "client"> {
+  readonly client: Client<D>
+}
+
+/**
+ * The pools behind one handle, of a database with the schema `D`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConnectionPoolOf<D> extends Omit<SupabaseConnectionPool, "getConnection" | "releaseConnection"> {
+  readonly getConnection: (mode?: Mode) => Promise<ConnectionOf<D>>
+  readonly releaseConnection: (connection: ConnectionOf<D>) => void
+}
 
 /** Of all pools, so that whoever shares one may give back what another took of it. */
 const held: WeakMap<object, Held & { readonly host: Host }> = new WeakMap()

@@ -35,104 +35,122 @@ interface Open<Row> {
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
-/** `make` is asked for the pages when the first row is. */
-export const rowsOn = <Row>(
-  host: Host,
-  user: User | undefined,
-  make: (running: Running) => Pages<Row>
-): RowStream<Row> => {
-  let open: Open<Row> | undefined
-  let isOver = false
-  let page: Iterator<Row> | undefined
-  let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+class Rows<Row> implements RowStream<Row> {
+  private readonly host: Host
+  private readonly user: User | undefined
+  private readonly make: (running: Running) => Pages<Row>
+  private open: Open<Row> | undefined
+  private page: Iterator<Row> | undefined
+  /** Of the last page that was asked for. */
+  private fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  private isOver = false
   /** Calls of `next` at the same time are answered one after another. */
-  let before: Promise<unknown> = Promise.resolve()
-  let waiting = 0
+  private before: Promise<unknown> = Promise.resolve()
+  private waiting = 0
 
-  const start = (running: Running): Effect.Effect<Open<Row>, never, Services> =>
-    Effect.gen(function* () {
-      const scope = yield* Scope.make()
-      const pull = yield* Scope.extend(Stream.toPull(make(running)), scope)
-      open = { running, scope, pull }
-      return open
-    })
+  constructor(host: Host, user: User | undefined, make: (running: Running) => Pages<Row>) {
+    this.host = host
+    this.user = user
+    this.make = make
+  }
 
-  /** Undefined at the end. */
-  const pulled = (running: Running): Effect.Effect<Iterator<Row> | undefined, unknown, Services> => {
+  readonly next = (): Promise<IteratorResult<Row, undefined>> => {
+    const found = this.waiting === 0 ? this.page?.next() : undefined
+    if (found !== undefined && found.done !== true) return Promise.resolve({ done: false, value: found.value })
+    this.waiting += 1
+    const context = new AsyncContext()
+    const answer = this.before.then(() => this.row(context))
+    const told = (): void => {
+      this.waiting -= 1
+    }
+    this.before = answer.then(told, told)
+    return answer
+  }
+
+  readonly return = async (): Promise<IteratorReturnResult<undefined>> => {
+    await this.close()
+    return done
+  }
+
+  readonly throw = async (error?: unknown): Promise<never> => {
+    await this.close()
+    throw error
+  };
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  private async row(context: AsyncContext): Promise<IteratorResult<Row, undefined>> {
+    try {
+      while (!this.isOver) {
+        const found = this.page?.next()
+        if (found !== undefined && found.done !== true) return { done: false, value: found.value }
+        this.page = Option.getOrUndefined(await this.nextPage(context))
+        if (this.page === undefined) await this.close()
+      }
+      return done
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  private nextPage(context: AsyncContext): Promise<Option.Option<Iterator<Row>>> {
+    return this.host.promiseOn(
+      () => this.open?.running ?? this.host.started,
+      (running, settle) => {
+        const fiber = outside(() => running.fork(Effect.locally(this.pulled(running), caller, context)))
+        this.fiber = fiber
+        fiber.addObserver((exit) => settle(this.isOver ? Exit.succeed(Option.none()) : exit))
+      }
+    )
+  }
+
+  /** None at the end. */
+  private pulled(running: Running): Effect.Effect<Option.Option<Iterator<Row>>, unknown, Services> {
+    const { open, user } = this
     const found = Effect.flatMap(
-      open === undefined ? Effect.uninterruptible(start(running)) : Effect.succeed(open),
+      open === undefined ? Effect.uninterruptible(this.opened(running)) : Effect.succeed(open),
       ({ pull }) =>
         Effect.matchEffect(pull, {
-          onSuccess: (rows) => Effect.succeed(rows[Symbol.iterator]()),
-          onFailure: Option.match({ onNone: () => Effect.succeed(undefined), onSome: (error) => Effect.fail(error) })
+          onSuccess: (rows) => Effect.succeedSome(rows[Symbol.iterator]()),
+          onFailure: Option.match({ onNone: () => Effect.succeedNone, onSome: (error) => Effect.fail(error) })
         })
     )
     return user === undefined ? found : user.as(running, found)
   }
 
-  const nextPage = (context: AsyncContext): Promise<Iterator<Row> | undefined> =>
-    host.promiseOn(
-      () => open?.running ?? host.started,
-      (running, settle) => {
-        const pulling = outside(() => running.fork(Effect.locally(pulled(running), caller, context)))
-        fiber = pulling
-        pulling.addObserver((exit) => settle(isOver ? Exit.succeed(undefined) : exit))
-      }
+  private opened(running: Running): Effect.Effect<Open<Row>, never, Services> {
+    return Effect.gen(this, function* () {
+      const scope = yield* Scope.make()
+      const pull = yield* Scope.extend(Stream.toPull(this.make(running)), scope)
+      const open = { running, scope, pull }
+      this.open = open
+      return open
+    })
+  }
+
+  /** Whoever waits is told that there are no more, and what is under way is aborted. */
+  private async close(): Promise<void> {
+    const { fiber, open } = this
+    this.isOver = true
+    this.page = undefined
+    this.fiber = undefined
+    this.open = undefined
+    if (fiber !== undefined) outside(() => fiber.unsafeInterruptAsFork(fiber.id()))
+    if (open === undefined) return
+    const { running, scope } = open
+    await this.host.promiseOn(
+      () => running,
+      (_, settle) => outside(() => running.fork(Scope.close(scope, Exit.void))).addObserver(settle)
     )
-
-  const close = async (): Promise<void> => {
-    isOver = true
-    page = undefined
-    const { running, scope } = open ?? {}
-    const pulling = fiber
-    fiber = undefined
-    open = undefined
-    if (pulling !== undefined) outside(() => pulling.unsafeInterruptAsFork(pulling.id()))
-    if (running !== undefined && scope !== undefined) {
-      await host.promiseOn(
-        () => running,
-        (_, settle) => outside(() => running.fork(Scope.close(scope, Exit.void))).addObserver(settle)
-      )
-    }
   }
-
-  const row = async (context: AsyncContext): Promise<IteratorResult<Row, undefined>> => {
-    while (!isOver) {
-      const found = page?.next()
-      if (found !== undefined && found.done !== true) return { done: false, value: found.value }
-      page = await nextPage(context)
-      if (page === undefined) await close()
-    }
-    return done
-  }
-
-  const rows: RowStream<Row> = {
-    next: () => {
-      const found = waiting === 0 ? page?.next() : undefined
-      if (found !== undefined && found.done !== true) return Promise.resolve({ done: false, value: found.value })
-      waiting += 1
-      const context = new AsyncContext()
-      const answer = before.then(() =>
-        row(context).catch(async (error: unknown) => {
-          await close()
-          throw error
-        })
-      )
-      const told = (): void => {
-        waiting -= 1
-      }
-      before = answer.then(told, told)
-      return answer
-    },
-    return: async () => {
-      await close()
-      return done
-    },
-    throw: async (error) => {
-      await close()
-      throw error
-    },
-    [Symbol.asyncIterator]: () => rows
-  }
-  return rows
 }
+
+/** `make` is asked for the pages when the first row is. */
+export const rowsOn = <Row>(
+  host: Host,
+  user: User | undefined,
+  make: (running: Running) => Pages<Row>
+): RowStream<Row> => new Rows(host, user, make)

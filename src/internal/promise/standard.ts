@@ -1,7 +1,7 @@
 /** Standard Schema (standardschema.dev), version 1: what Zod, Valibot, ArkType and Effect's `Schema.standardSchemaV1` give. */
 import { Effect, Fiber } from "effect"
 import { caller, outside } from "../asyncContext.js"
-import type { Wrong } from "../table/columns.js"
+import type { Wrong } from "../table/shape.js"
 import { withoutSecrets } from "../words.js"
 
 /** What a schema says of a value. */

@@ -1,22 +1,13 @@
 /** A table as its schema describes it: names of columns, values on their way out, rows on their way in. */
-import { Effect, ParseResult, Schema } from "effect"
+import { Effect, ParseResult } from "effect"
 import { DecodeError, QueryError } from "../../Errors.js"
 import { invalidRequest } from "../invalidRequest.js"
 import { unsendable } from "../jsonable.js"
 import * as Reference from "../transaction/reference.js"
 import { withoutSecrets } from "../words.js"
-import {
-  type All,
-  type Column,
-  columnsOf,
-  isValues,
-  type TableSchema,
-  unknown,
-  type Values,
-  variantOf
-} from "./column.js"
+import { type All, type Column, isValues, type TableSchema, unknown, type Values } from "./column.js"
 import { arrayOf, named, type Scalar } from "./literal.js"
-import { zonelessIn } from "./zoneless.js"
+import { type Shape, shapeOf, wordsOf } from "./shape.js"
 
 export { type Column, isValues, type TableSchema, type Values } from "./column.js"
 
@@ -29,64 +20,8 @@ const isScalar = (u: unknown): u is Scalar =>
 const isNumeric = (u: unknown): boolean =>
   typeof u === "number" || typeof u === "bigint" || (typeof u === "string" && /^[+-]?\d+(\.\d+)?$/.test(u))
 
-const encodedNames = (schema: Schema.Schema.AnyNoContext): ReadonlyArray<string> => {
-  const { ast } = Schema.encodedSchema(schema)
-  return ast._tag === "TypeLiteral" ? ast.propertySignatures.map(({ name }) => String(name)) : []
-}
-
-/** The first of what is wrong, and where. */
-export const wordsOf = (error: ParseResult.ParseError): Wrong => {
-  const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
-  return {
-    path: (issue?.path ?? []).map(String).join("."),
-    issue: withoutSecrets(issue?.message ?? error.message)
-  }
-}
-
 const unlessUnique =
   "The key of a table has to be one column that is unique. Where several columns together are its primary key, read and write with the client: Db.read and Db.write."
-
-/** What is wrong with a row, and where in it. */
-export interface Wrong {
-  readonly path: string
-  readonly issue: string
-}
-
-/** What there is to know of a table's columns and rows. */
-export interface Shape {
-  readonly all: All
-  readonly inserted: All
-  readonly changed: All
-  /** In the database; undefined for whatever it has. */
-  readonly selected: ReadonlyArray<string> | undefined
-  readonly decode: (row: unknown) => Effect.Effect<unknown, ParseResult.ParseError | Wrong>
-  /** Decoding may wait for somebody: rows are begun together. */
-  readonly mayWait?: boolean
-}
-
-/** Of a schema whose fields are the columns. */
-export const shapeOf = (table: string, schema: TableSchema): Shape => {
-  const all = columnsOf(schema)
-  const selected = [...all.of({})].map(({ column }) => column)
-  const whole = encodedNames(schema)
-  if (selected.length !== whole.length || !selected.every((column) => whole.includes(column))) {
-    throw new TypeError(
-      `Db.table("${table}"): the schema as a whole has other columns than its fields. Transform single fields instead.`
-    )
-  }
-  const decode = Schema.decodeUnknown(schema)
-  const zoneless = zonelessIn(schema)
-  return {
-    all,
-    inserted: columnsOf(variantOf(schema, "insert")),
-    changed: columnsOf(variantOf(schema, "update")),
-    selected,
-    decode: (row) => {
-      const found = zoneless?.(row)
-      return found === undefined ? decode(row) : Effect.fail(found)
-    }
-  }
-}
 
 export interface ColumnsOptions {
   readonly key: string
