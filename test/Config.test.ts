@@ -59,6 +59,7 @@ describe("the contract's table", () => {
     ["DB_POOL_MAX_PENDING", "maxPending", "10000"],
     ["DB_POOL_MAX_ANSWER", "maxAnswer", "268435456 bytes"],
     ["DB_POOL_COMPRESSION", "compression", "on"],
+    ["DB_POOL_TRANSPORT", "transport", "sockets"],
     ["DB_POOL_PROXY", "proxy", "from HTTPS_PROXY, HTTP_PROXY, NO_PROXY"],
     ["DB_POOL_CA", "ca", "none"],
     ["DB_POOL_CLIENT_CERT", "clientCert", "none"],
@@ -117,13 +118,15 @@ describe("the contract's table", () => {
           ? ["off", false]
           : shown.startsWith("from ")
             ? ["none", "none"]
-            : shown === "off"
-              ? ["7", Option.some(7)]
-              : shown.endsWith(" ms")
-                ? ["1234", Duration.millis(1234)]
-                : shown.endsWith(" bytes")
-                  ? ["1.5 MB", 1_500_000]
-                  : ["8", 8]
+            : shown === "sockets"
+              ? ["fetch", "fetch"]
+              : shown === "off"
+                ? ["7", Option.some(7)]
+                : shown.endsWith(" ms")
+                  ? ["1234", Duration.millis(1234)]
+                  : shown.endsWith(" bytes")
+                    ? ["1.5 MB", 1_500_000]
+                    : ["8", 8]
       const lowered = option === "maxConnections" ? { minConnections: 4 } : {}
       expect(yield* loadPool({ [name]: text })).toEqual({ ...Config.production, ...lowered, [option]: expected })
     })

@@ -21,16 +21,18 @@ interface Way {
 
 const options = { minConnections: 1, maxConnections: 4, maxRetries: 2, retryDelay: 1, enableHealthChecks: false }
 
-const overSockets: Effect.Effect<Way, never, Scope.Scope> = Effect.map(scripted, ({ script, seen, url }) => ({
-  script,
-  sent: () => seen.filter(({ url }) => url !== "/").length,
-  layer: Db.layerOf({
-    ...options,
-    url,
-    anonKey: "an-anon-key-for-this-test",
-    serviceRoleKey: "a-service-key-for-this-test"
-  })
-}))
+const over = (transport: "sockets" | "fetch"): Effect.Effect<Way, never, Scope.Scope> =>
+  Effect.map(scripted, ({ script, seen, url }) => ({
+    script,
+    sent: () => seen.filter(({ url }) => url !== "/").length,
+    layer: Db.layerOf({
+      ...options,
+      transport,
+      url,
+      anonKey: "an-anon-key-for-this-test",
+      serviceRoleKey: "a-service-key-for-this-test"
+    })
+  }))
 
 const overHandler: Effect.Effect<Way, never, Scope.Scope> = Effect.sync(() => {
   const script: Array<Scripted> = []
@@ -43,7 +45,13 @@ const overHandler: Effect.Effect<Way, never, Scope.Scope> = Effect.sync(() => {
   return { script, sent: () => sent, layer }
 })
 
-const ways = { "a socket": overSockets, "a handler of Db.layerTest": overHandler }
+const overSockets = over("sockets")
+
+const ways = {
+  "a socket": overSockets,
+  "the platform's fetch": over("fetch"),
+  "a handler of Db.layerTest": overHandler
+}
 
 type Kind = "read" | "head" | "read on the write pool" | "insert" | "idempotent write"
 

@@ -12,6 +12,7 @@ import { Identities } from "./identity.js"
 import type { Lease } from "./lease.js"
 import * as PoolFigures from "./metrics/pool.js"
 import { target } from "./openSocket.js"
+import { platformFetch } from "./platformFetch.js"
 import { proxyTo } from "./proxy.js"
 import { SocketFetch } from "./socketFetch.js"
 import type { MakeTransport } from "./transport.js"
@@ -41,7 +42,7 @@ interface Carried {
 
 export type Carrier = (mode: Mode, url: URL, options: PoolOptions) => Effect.Effect<Carried, never, Scope.Scope>
 
-/** Real sockets: the only carrier outside of specs. */
+/** Sockets of our own, which are all that the pool's promises of sockets are about. */
 const sockets: Carrier = (mode, url, options) =>
   Effect.gen(function* () {
     const { compression, maxAnswer, requestTimeout } = options
@@ -54,6 +55,9 @@ const sockets: Carrier = (mode, url, options) =>
       proxy: typeof proxy === "object" ? proxy.url.origin : undefined
     }
   })
+
+const configured: Carrier = (mode, url, options) =>
+  options.transport === "fetch" ? platformFetch(mode, url, options) : sockets(mode, url, options)
 
 const coreOf = (
   size: PoolSize,
@@ -128,7 +132,7 @@ const readPool = Effect.gen(function* () {
   const options = yield* PoolConfig
   const { anonKey, url } = yield* SupabaseConfig
   const listeners = yield* listenersOf
-  const { makeTransport, proxy } = yield* sockets("read", new URL(url), options)
+  const { makeTransport, proxy } = yield* configured("read", new URL(url), options)
   const size = { min: options.minConnections, max: options.maxConnections }
   const credentials = { key: anonKey, token: anonKey }
   const read = yield* coreOf(size, options, listeners, { mode: "read", url, credentials, makeTransport }, proxy)
@@ -150,7 +154,7 @@ const warnOfPlainHttp: Effect.Effect<void, never, SupabaseConfig> = Effect.flatM
 
 export const layer: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(
   Cores,
-  Effect.zipRight(warnOfPlainHttp, awake(pools(sockets)))
+  Effect.zipRight(warnOfPlainHttp, awake(pools(configured)))
 )
 
 export const layerRead: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(

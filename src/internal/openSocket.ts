@@ -33,7 +33,7 @@ export const target = (
 /** A proxy that is connected says in this time whether there is a way. */
 const proxyPatience = Duration.seconds(5)
 
-const failureOf = (code: string, secure: boolean): ConnectionFailed["failure"] => {
+export const failureOf = (code: string, secure: boolean): ConnectionFailed["failure"] => {
   if (code.startsWith("PROXY_")) return "proxy"
   if (code === "ECONNREFUSED") return "refused"
   if (code === "ENOTFOUND" || code === "EAI_AGAIN" || code === "EAI_FAIL" || code === "EAI_NODATA") return "dns"

@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { PoolOptions } from "./model.js"
-import { bytes, count, duration, flag, optionalCount, type Parser, proxyAddress } from "./parse.js"
+import { bytes, count, duration, flag, optionalCount, type Parser, proxyAddress, transport } from "./parse.js"
 import { authorities, clientCertificate, clientKey } from "./pem.js"
 import { production } from "./presets.js"
 
@@ -109,6 +109,12 @@ export const fields: Fields = {
   compression: {
     ...switched("DB_POOL_COMPRESSION", "ask for compressed answers, as fetch does"),
     show: (value) => (value ? "on" : "off")
+  },
+  transport: {
+    variable: "DB_POOL_TRANSPORT",
+    meaning: "sockets of the pool's own, or fetch: the platform's, for specs with msw or nock",
+    show: (value) => value,
+    ...transport
   },
   proxy: {
     variable: "DB_POOL_PROXY",

@@ -41,6 +41,8 @@ export interface PoolOptions {
   readonly maxAnswer: number
   /** Whether compressed answers are asked for. */
   readonly compression: boolean
+  /** What carries requests: sockets of the pool's own, or the platform's `fetch`, for specs that catch requests there. */
+  readonly transport: "sockets" | "fetch"
   /** What the environment says (`HTTPS_PROXY` and its like), none, or an address, which may hold a login. */
   readonly proxy: "environment" | "none" | Redacted.Redacted
   /** PEM of the CAs that are trusted beside those that Node trusts. */
@@ -86,6 +88,7 @@ export interface PoolOptionsInput {
   /** Bytes, or with a unit: `"64 MB"`. */
   readonly maxAnswer?: number | string | undefined
   readonly compression?: boolean | undefined
+  readonly transport?: "sockets" | "fetch" | undefined
   /** `"none"`, or an address with or without a login: `http://user:password@proxy:3128`. */
   readonly proxy?: string | Redacted.Redacted | undefined
   /** PEM, or the path of a file of it, which is read when the options are. */

@@ -132,6 +132,15 @@ export const flag: Parser<boolean> = {
     typeof value === "boolean" ? Either.right(value) : refuse("neither true nor false", "give true or false, unquoted")
 }
 
+const transportFrom = (value: unknown): Parsed<"sockets" | "fetch"> =>
+  value === "sockets" || value === "fetch" ? Either.right(value) : refuse("no transport", "give sockets or fetch")
+
+/** What carries requests. */
+export const transport: Parser<"sockets" | "fetch"> = {
+  fromText: (text) => transportFrom(text.toLowerCase()),
+  fromUnknown: transportFrom
+}
+
 const proxyFrom = (text: string): Parsed<"environment" | "none" | Redacted.Redacted> => {
   if (text === "none" || text === "environment") return Either.right(text)
   return parseProxy(text) === undefined

@@ -160,6 +160,7 @@ const settle = (base: PoolOptions, baseKnown: boolean, sources: ReadonlyArray<So
     maxPending: option("maxPending").value,
     maxAnswer: option("maxAnswer").value,
     compression: option("compression").value,
+    transport: option("transport").value,
     proxy: option("proxy").value,
     ca: option("ca").value,
     clientCert: cert.value,

@@ -19,6 +19,7 @@ export const production: PoolOptions = {
   maxPending: 10_000,
   maxAnswer: 256 * 2 ** 20,
   compression: true,
+  transport: "sockets",
   proxy: "environment",
   ca: Option.none(),
   clientCert: Option.none(),

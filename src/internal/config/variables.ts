@@ -42,6 +42,7 @@ export const variables: ReadonlyArray<Variable> = [
   ofOption("maxPending"),
   ofOption("maxAnswer"),
   ofOption("compression"),
+  ofOption("transport"),
   ofOption("proxy"),
   ofOption("ca"),
   ofOption("clientCert"),

@@ -32,6 +32,7 @@ const plain = (options: PoolOptions): PoolConfigObject => ({
   maxPending: options.maxPending,
   maxAnswer: options.maxAnswer,
   compression: options.compression,
+  transport: options.transport,
   ...(Redacted.isRedacted(options.proxy) ? {} : { proxy: options.proxy }),
   shutdownTimeout: Duration.toMillis(options.shutdownTimeout),
   enableMetrics: options.enableMetrics,
