@@ -105,8 +105,9 @@ export class SocketFetch extends FetchTransport<Exchange> {
     }
     this.handedOver = true
     this.#socket.off("end", this.onEarlyEnd)
+    // It flows on into undici's `readable`, which is listened to before anything else happens. Paused in between it would
+    // never flow again in Deno 2.9.
     this.#socket.off("data", this.onEarlyData)
-    this.#socket.pause()
     // undici unreferences an idle socket and references it again, but only what it unreferenced itself.
     this.#socket.ref()
     callback(null, this.#socket)
