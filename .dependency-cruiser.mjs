@@ -128,7 +128,7 @@ export default {
   options: {
     doNotFollow: { path: "node_modules" },
     // Built with packages of their own: npm run test:bundlers.
-    exclude: { path: "^(examples/nextjs|test/bundlers)" },
+    exclude: { path: "^(examples/nextjs|test/bundlers|test/runtimes)" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     enhancedResolveOptions: {

@@ -54,7 +54,7 @@ const nodes: Array<Node> = versions.length === 0 ? [here] : []
 for (const version of versions) nodes.push(await install(version, resolve(".scratch/matrix/node")))
 
 const report = new Report()
-const work = await make(values.newest === true)
+const work = await make("test/bundlers", values.newest === true)
 const database = await serve()
 let signedIn: Promise<Users> | undefined
 /** Started by the first that needs it. */

@@ -52,7 +52,10 @@ host.getSourceFile = (path, languageVersion, ...rest) => {
 }
 
 /** As `exports` in package.json names them. */
-const modules: ReadonlyArray<string> = Object.values<string>(JSON.parse(readFile("package.json") ?? "").exports)
+const modules: ReadonlyArray<string> = Object.values<string | { readonly default: string }>(
+  JSON.parse(readFile("package.json") ?? "").exports
+)
+  .map((target) => (typeof target === "string" ? target : target.default))
   .filter((path) => path.startsWith("./dist/"))
   .map((path) => resolve(root, path.replace("./dist/", "src/").replace(/\.js$/, ".ts")))
   .map((path) => (existsSync(path) ? path : `${path}x`))

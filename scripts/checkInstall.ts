@@ -16,7 +16,7 @@ import { expectedVersion } from "../src/internal/cli/findings.js"
 
 interface Manifest {
   readonly name: string
-  readonly exports: Readonly<Record<string, string>>
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>
   readonly peerDependencies: Readonly<Record<string, string>>
   readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional: boolean }>>
   readonly devDependencies: Readonly<Record<string, string>>
@@ -49,12 +49,12 @@ const run = (command: string, args: ReadonlyArray<string>, cwd: string, env: Rea
 // --- what is packed -------------------------------------------------------------------
 
 const expected = [
-  /^dist\/.+\.(js|d\.ts)(\.map)?$/,
+  /^dist\/.+\.(c?js|d\.c?ts)(\.map)?$/,
   /^dist\/dashboard\//,
   // Made by scripts/bundleUndici.ts.
   /^vendor\/undici\/(client\.js|LICENSE)$/,
   // The source maps lead there.
-  /^src\/.+\.tsx?$/,
+  /^src\/.+\.(cts|tsx?)$/,
   /^supabase\/(migrations\/\d+_\w+\.sql|seed\.sql)$/,
   /^(README|CHANGELOG|SECURITY)\.md$/,
   // Without the pictures, which are more than half as large as everything else.
@@ -75,7 +75,9 @@ try {
   const paths = tarball.files.map(({ path }) => path)
   const strangers = paths.filter((path) => !expected.some((pattern) => pattern.test(path)))
   expect("the package holds only what users need", strangers.length === 0, strangers.join("\n"))
-  const targets = Object.values(manifest.exports).map((path) => path.slice(2))
+  const targets = Object.values(manifest.exports)
+    .flatMap((target) => (typeof target === "string" ? [target] : Object.values(target)))
+    .map((path) => path.slice(2))
   const missing = [
     ...targets,
     "supabase/seed.sql",

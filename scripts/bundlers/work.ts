@@ -1,10 +1,10 @@
 /**
- * A folder outside of the checkout with the bundlers in it and this package as it would be published, and without any of
- * its optional peers but React.
+ * A folder outside of the checkout with what a folder of `test/` names (bundlers, runtimes) and this package as it would be
+ * published, without any of its optional peers but React.
  */
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { join, resolve } from "node:path"
+import { basename, join, resolve } from "node:path"
 import { type Outcome, run } from "./report.js"
 
 type Versions = Readonly<Record<string, string>>
@@ -57,11 +57,11 @@ export interface Work {
 }
 
 /** Build the package first (`npm run build`). */
-export const make = async (takeNewest: boolean): Promise<Work> => {
-  const top = await mkdtemp(join(tmpdir(), "supabase-pool-bundlers-"))
+export const make = async (source: string, takeNewest: boolean): Promise<Work> => {
+  const top = await mkdtemp(join(tmpdir(), `supabase-pool-${basename(source)}-`))
   const folder = join(top, "work")
   const bundles = join(top, "bundles")
-  await cp("test/bundlers", folder, { recursive: true })
+  await cp(source, folder, { recursive: true })
   await mkdir(bundles)
   const ours = needs(await manifestIn("."))
   const pinned = await manifestIn(folder)
@@ -69,8 +69,8 @@ export const make = async (takeNewest: boolean): Promise<Work> => {
     const there = pinned.dependencies[name]
     if (there === version) continue
     throw new Error(
-      `test/bundlers/package.json has ${name} ${there ?? "not at all"}, and this package is tested with ${version}. ` +
-        "Change it there and run `npm install --package-lock-only` in test/bundlers."
+      `${source}/package.json has ${name} ${there ?? "not at all"}, and this package is tested with ${version}. ` +
+        `Change it there and run \`npm install --package-lock-only\` in ${source}.`
     )
   }
   if (takeNewest) await newest(folder, ours)

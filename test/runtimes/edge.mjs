@@ -1,0 +1,3 @@
+import { createDatabase } from "effect-supabase-pool/promise"
+
+console.log(typeof createDatabase)
