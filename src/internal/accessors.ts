@@ -179,7 +179,12 @@ export function rpc(
   options?: RpcOptions
 ): Effect.Effect<RpcData, RequestError, ReadDb | Db> {
   return options?.get === true
-    ? asMade(Effect.flatMap(ReadDb, (db) => db.rpc(name, args, { get: true, retry: options.retry })))
+    ? asMade(
+        Effect.flatMap(ReadDb, (db) => {
+          const { limit, offset, retry } = options
+          return db.rpc(name, args, { get: true, limit, offset, retry })
+        })
+      )
     : asMade(Effect.flatMap(Db, (db) => db.rpc(name, args, options)))
 }
 

@@ -189,11 +189,11 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
 
   private answer(headers: RawHeaders, body: Buffer, unread?: QueryError): void {
     const { method, status, statusText, url } = this
-    if (status < 300) this.tenure.succeeds(method, status)
     const said = status < 300 ? undefined : this.heard(body, unread)
     // Whoever wants it as it came has our words, too: there is nothing else to have.
     const words = unread === undefined ? body : Buffer.from(said?.words ?? "")
     const response = new LeanResponse(url, status, statusText, headers, words, said?.instead)
+    if (status < 300) this.tenure.succeeds(method, status, response.headers)
     this.finish()
     this.owner.answered(status, headers, said?.code ?? "")
     this.resolve(response)
