@@ -244,7 +244,9 @@ export class ConnectionReclaimed extends Schema.TaggedError<ConnectionReclaimed>
  * `status` is 0 and the code is ours: `ABORTED` and `ABORTED_UNSENT` (the caller's `AbortSignal`, after or before the
  * request left), `INVALID_REQUEST` and `INVALID_TOKEN` (refused before anything was sent). `ANSWER_TOO_LARGE` and
  * `REDIRECTED` are ours too, under the status that the answer had, and so is `ANSWER_UNDECODED` (its `Content-Encoding` is not
- * known, or not true); an error that nobody can read has PostgREST's code instead, where its head says it. `QUESTION_CUT_OFF`: a server hung up on an address of 8 kB or more. `method` and `answeredBy` are set
+ * known, or not true); an error that nobody can read has PostgREST's code instead, where its head says it. `QUESTION_CUT_OFF`: a server hung up on an address of 8 kB or more. `NO_LIST`: JSON came that is no list, where rows were asked for;
+ * `NO_COUNT`: an answer without a number, where rows were counted; `RESULT_CUT`: a function that was called by POST gave more rows
+ * than the server sent. `method` and `answeredBy` are set
  * where they are known, and decide with code and status whether it may have been executed: GET and HEAD never change anything,
  * and only PostgREST knows how it ended.
  *

@@ -9,7 +9,7 @@ import { saidOf } from "../src/internal/errorBody.js"
 import { endingOf } from "../src/internal/errorCodes.js"
 import * as Metrics from "../src/Metrics.js"
 import * as Retry from "../src/Retry.js"
-import { lostAtCommit, page, postgrestError, rows, type Scripted, scripted } from "./support/postgrest.js"
+import { counted, lostAtCommit, page, postgrestError, rows, type Scripted, scripted } from "./support/postgrest.js"
 import { shows } from "./support/reliability.js"
 
 interface Way {
@@ -37,9 +37,9 @@ const over = (transport: "sockets" | "fetch"): Effect.Effect<Way, never, Scope.S
 const overHandler: Effect.Effect<Way, never, Scope.Scope> = Effect.sync(() => {
   const script: Array<Scripted> = []
   let sent = 0
-  const layer = Db.layerTest(({ method }) => {
+  const layer = Db.layerTest(({ headers: asked, method }) => {
     sent += 1
-    const { body = "", headers = {}, status } = script.shift() ?? rows()
+    const { body = "", headers = {}, status } = counted(script.shift() ?? rows(), asked.get("prefer"))
     return new Response(method === "HEAD" || status === 204 ? null : body, { status, headers: { ...headers } })
   }, options)
   return { script, sent: () => sent, layer }

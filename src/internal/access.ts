@@ -219,6 +219,10 @@ type ReadTableOptions<S extends TableSchema> = TableOptions<S> & { readonly as?:
  */
 export interface ReadingRpcOptions extends OperationOptions {
   readonly get?: true | undefined
+  /** As in `RpcOptions`. */
+  readonly limit?: number | undefined
+  /** As in `RpcOptions`. */
+  readonly offset?: number | undefined
 }
 
 /**

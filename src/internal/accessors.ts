@@ -33,6 +33,9 @@ import type { TransactionOptions } from "./transaction/options.js"
  * is sent. Retried as the table in `Retry` allows, and as `retry` says. `{ as: "service" }` sends with the service-role key
  * and needs `Db`.
  *
+ * What the server gives is what you get: it gives no more rows at a time than its max rows (1000 on Supabase), and a warning in the
+ * log says where that may have cut an answer. `Db.stream` and `Db.table` give all rows.
+ *
  * @example
  * import { Db } from "effect-supabase-pool"
  *
@@ -155,6 +158,12 @@ export type RpcData = unknown
  * Calls a function of the database: by POST on a write connection or, with `{ get: true }`, by GET on a read connection.
  * An argument that is `undefined` is left out, as supabase-js does: the function's default is taken.
  *
+ * A set is whole, although the server gives no more rows at a time than its max rows (1000 on Supabase). By GET the rest is asked
+ * for, in the order that the function gives its rows in, which has to be the same each time. By POST it is called once, since it
+ * may write, and PostgREST counts what it gave (`Prefer: count=exact`): a set that was cut fails with `QueryError`, code `RESULT_CUT`, and
+ * was executed. It is no warning, since who reads the result would take it for all there is. `limit` and `offset` ask for
+ * a part: then nothing is counted.
+ *
  * @example
  * import { Db } from "effect-supabase-pool"
  *
@@ -179,7 +188,12 @@ export function rpc(
   options?: RpcOptions
 ): Effect.Effect<RpcData, RequestError, ReadDb | Db> {
   return options?.get === true
-    ? asMade(Effect.flatMap(ReadDb, (db) => db.rpc(name, args, { get: true, retry: options.retry })))
+    ? asMade(
+        Effect.flatMap(ReadDb, (db) => {
+          const { limit, offset, retry } = options
+          return db.rpc(name, args, { get: true, limit, offset, retry })
+        })
+      )
     : asMade(Effect.flatMap(Db, (db) => db.rpc(name, args, options)))
 }
 
@@ -257,7 +271,8 @@ export const transaction = <const Steps extends ReadonlyArray<AnyStep>>(
   asMade(Effect.flatMap(Db, (db) => db.transaction(steps, options)))
 
 /**
- * As `read` (or, with `{ pool: "write" }`, `write`), but gives supabase-js's whole response: count and status too.
+ * As `read` (or, with `{ pool: "write" }`, `write`), but gives supabase-js's whole response: count and status too. A read that was
+ * to be counted and whose answer has no number fails with `QueryError`, code `NO_COUNT`; without `count` it is null.
  *
  * @example
  * import { Db } from "effect-supabase-pool"
@@ -265,7 +280,7 @@ export const transaction = <const Steps extends ReadonlyArray<AnyStep>>(
  *
  * export const howMany = Effect.map(
  *   Db.response((client) => client.from("products").select("*", { count: "exact", head: true })),
- *   ({ count }) => count ?? 0
+ *   ({ count }) => count
  * )
  *
  * @since 0.1.0

@@ -158,14 +158,14 @@ export const ask = <A extends Response>(
   transport: Transport,
   now: () => number,
   maxAffected?: number
-): Effect.Effect<A, DbError> => askFor(query, transport, now, (answer) => answer, maxAffected)
+): Effect.Effect<A, DbError> => askFor(query, transport, now, (answer) => Effect.succeed(answer), maxAffected)
 
-/** `ask`, and of the answer what `pick` takes; a step less than mapping it. */
+/** `ask`, and of the answer what `pick` makes of it; a step less than mapping it. */
 export const askFor = <A extends Response, B>(
   query: PromiseLike<A>,
   transport: Transport,
   now: () => number,
-  pick: (answer: A) => B,
+  pick: (answer: A) => Effect.Effect<B, DbError>,
   maxAffected?: number
 ): Effect.Effect<B, DbError> =>
   Effect.withFiberRuntime((fiber) => {
@@ -179,9 +179,7 @@ export const askFor = <A extends Response, B>(
         (answer) => {
           try {
             if (span !== undefined && answer.error === null) returned(span, answer.data)
-            resume(
-              isGood(answer) ? Effect.succeed(pick(answer)) : Effect.fail(errorOf(answer, transport, now(), query))
-            )
+            resume(isGood(answer) ? pick(answer) : Effect.fail(errorOf(answer, transport, now(), query)))
           } catch (thrown) {
             // Here it would be nobody's, and its caller would wait for ever.
             resume(Effect.die(thrown))

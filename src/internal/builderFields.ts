@@ -33,6 +33,31 @@ export const boundsOf = (query: unknown): { readonly limit: number; readonly off
   return { limit: Number(given("limit") ?? Number.POSITIVE_INFINITY), offset: Number(given("offset") ?? 0) }
 }
 
+/** No list is that long. */
+export const unlimited = 1_000_000_000
+
+interface Bounded {
+  range(from: number, to: number): this
+}
+
+/** The same with these bounds; as it is where neither is said. */
+export const boundsOn = <Q extends Bounded>(
+  query: Q,
+  { limit, offset }: { readonly limit?: number | undefined; readonly offset?: number | undefined }
+): Q => {
+  if (limit === undefined && offset === undefined) return query
+  const from = offset ?? 0
+  return query.range(from, from + Math.min(limit ?? unlimited, unlimited) - 1)
+}
+
+/** Whether the rows are to be counted. */
+export const asksForCount = (query: unknown): boolean =>
+  typeof query === "object" &&
+  query !== null &&
+  "headers" in query &&
+  query.headers instanceof Headers &&
+  query.headers.get("prefer")?.includes("count=") === true
+
 export const unsaid = 0
 
 /** There is one owner of retries, and that is the pool. */

@@ -4,7 +4,10 @@ import { Context, type Effect } from "effect"
 import type { DbError, Mode } from "../Errors.js"
 import type { Reader, ReaderWriter } from "./access.js"
 import type { Outcome, Response } from "./answer.js"
+import type { ContentRange } from "./contentRange.js"
+import type { Asked } from "./list.js"
 import type { RetryOptions } from "./retryOptions.js"
+import type { MostRows } from "./table/mostRows.js"
 import type { TransactionOptions } from "./transaction/options.js"
 import type { Step } from "./transaction/planned.js"
 
@@ -99,6 +102,13 @@ export interface ResponseOptions extends WriteOptions {
 export interface RpcOptions extends WriteOptions {
   /** The function only reads: send it by GET, on the read pool. */
   readonly get?: boolean | undefined
+  /**
+   * Of a set, no more rows than these. By GET as many as there are up to it; by POST, which is sent once, no more than the
+   * server gives at a time (`db-max-rows`).
+   */
+  readonly limit?: number | undefined
+  /** Of a set, without so many of its first rows. */
+  readonly offset?: number | undefined
 }
 
 /**
@@ -154,15 +164,29 @@ export class Db extends Context.Tag("effect-supabase-pool/Db")<Db, ReaderWriter>
 
 type Ask = (client: SupabaseClient) => Query
 
-interface CoreOptions extends Omit<ResponseOptions, "pool"> {}
+export interface CoreOptions extends ResponseOptions {}
+
+/** What was asked, which rows came, and which of all rows they are. */
+export interface Placed extends Asked {
+  readonly data: unknown
+  /** Undefined where the answer does not say it. */
+  readonly place: ContentRange | undefined
+  /** As the answer says it, which may be nonsense. */
+  readonly header: string | null
+}
 
 /** As much of a reading service as tables and streams are made of. */
 export interface ReadCore {
+  /** How many rows its server gives at a time, as far as that has been seen. */
+  readonly seen: MostRows
   read(ask: Ask, options?: CoreOptions): Effect.Effect<unknown, DbError>
   response(
     ask: (client: SupabaseClient) => PromiseLike<Response>,
     options?: CoreOptions
-  ): Effect.Effect<{ readonly count: number | null }, DbError>
+  ): Effect.Effect<unknown, DbError>
+  /** Rows for who asks for the rest of them by itself. */
+  placed(ask: (client: SupabaseClient) => PromiseLike<Response>, options?: CoreOptions): Effect.Effect<Placed, DbError>
+  rpc(name: string, args?: Record<string, unknown>, options?: RpcOptions): Effect.Effect<unknown, DbError>
 }
 
 /** As much of a writing one. */

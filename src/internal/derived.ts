@@ -24,8 +24,6 @@ export interface AnyOptions extends Omit<Database.ResponseOptions, "as"> {
   readonly as?: "service" | undefined
 }
 
-type AnyRpcOptions = Database.RpcOptions
-
 export abstract class Derived {
   protected abstract readonly source: Database.Source<unknown>
 
@@ -37,6 +35,8 @@ export abstract class Derived {
 
   abstract transaction(steps: ReadonlyArray<Database.AnyStep>, options?: TransactionOptions): Anything
 
+  abstract rpc(name: string, args?: Record<string, unknown>, options?: Database.RpcOptions): Anything
+
   readAs(schema: Schema.Schema<unknown>, f: AnyAnswer, options?: AnyOptions): Anything {
     return decoding(schema, f, "read", (heard) => this.read(heard, options))
   }
@@ -45,17 +45,11 @@ export abstract class Derived {
     return decoding(schema, f, "write", (heard) => this.write(heard, options))
   }
 
-  rpc(name: string, args: Record<string, unknown> = {}, options: AnyRpcOptions = {}): Anything {
-    return options.get === true
-      ? this.read((client) => client.rpc(name, args, { get: true }), { retry: options.retry })
-      : this.write((client) => client.rpc(name, args), options)
-  }
-
   rpcAs(
     schema: Schema.Schema<unknown>,
     name: string,
     args?: Record<string, unknown>,
-    options?: AnyRpcOptions
+    options?: Database.RpcOptions
   ): Anything {
     const stage = options?.get === true ? "read" : "write"
     return Effect.flatMap(

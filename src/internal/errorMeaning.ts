@@ -50,7 +50,8 @@ export const executed = ({
   readonly method?: string | undefined
   readonly status: number
 }): string => {
-  // PostgREST has answered with rows, and supabase-js has counted them.
-  if (mayHaveExecuted) return code === "PGRST116" && status < 300 ? "It was executed." : perhaps
+  // PostgREST has answered with rows, and they were counted.
+  if (mayHaveExecuted)
+    return (code === "PGRST116" || code === "RESULT_CUT") && status < 300 ? "It was executed." : perhaps
   return method !== undefined && reads(method) ? itWasARead : "Nothing was executed."
 }

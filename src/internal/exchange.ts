@@ -8,6 +8,7 @@ import { Deadline } from "./deadlines.js"
 import { longQuestion, type Said } from "./errorBody.js"
 import { cutOff, tooLarge, Unasked } from "./fetchErrors.js"
 import type { Asked, Settle, UnderWay } from "./fetchTransport.js"
+import { bodyAfterHead } from "./hangUps.js"
 import { allOf, headerOf, LeanResponse, type RawHeaders, withoutCoding } from "./leanResponse.js"
 import { type PlainHeaders, reads } from "./plainRequest.js"
 import type { SocketOptions } from "./socketFetch.js"
@@ -17,15 +18,19 @@ import type { Tenure } from "./tenure.js"
 interface Owner {
   readonly options: SocketOptions
   readonly inFlight: Set<Exchange>
-  classify(error: Error, sent: boolean, method: string): DbError
+  classify(error: Error, sent: boolean, method: string, answering?: boolean): DbError
   unreadable(thrown: unknown, method: string): DbError
   answering(): void
   /** The answer is here and has still to be decoded. */
   arrived(status: number): void
-  answered(status: number, headers: RawHeaders, code: string): void
+  answered(method: string, status: number, headers: RawHeaders, code: string): void
 }
 
 const mostLoose = 1_024
+
+/** That says nothing of a question that is long. */
+const metBodyOfHead = (failure: DbError): boolean =>
+  failure._tag === "ConnectionFailed" && failure.code === bodyAfterHead
 
 /** A request under way. */
 export class Exchange extends Deadline implements Dispatcher.DispatchHandler, UnderWay {
@@ -189,13 +194,13 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
 
   private answer(headers: RawHeaders, body: Buffer, unread?: QueryError): void {
     const { method, status, statusText, url } = this
-    if (status < 300) this.tenure.succeeds(method, status)
     const said = status < 300 ? undefined : this.heard(body, unread)
     // Whoever wants it as it came has our words, too: there is nothing else to have.
     const words = unread === undefined ? body : Buffer.from(said?.words ?? "")
     const response = new LeanResponse(url, status, statusText, headers, words, said?.instead)
+    if (status < 300) this.tenure.succeeds(method, status, response.headers)
     this.finish()
-    this.owner.answered(status, headers, said?.code ?? "")
+    this.owner.answered(method, status, headers, said?.code ?? "")
     this.resolve(response)
   }
 
@@ -207,10 +212,9 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
 
   onError(error: Error): void {
     if (this.settled) return
-    const failure =
-      this.sent && this.status === 0 && this.url.length >= longQuestion
-        ? cutOff(this.url.length, this.method)
-        : this.owner.classify(error, this.sent, this.method)
+    const said = this.owner.classify(error, this.sent, this.method, this.status !== 0)
+    const isCutOff = this.sent && this.status === 0 && this.url.length >= longQuestion && !metBodyOfHead(said)
+    const failure = isCutOff ? cutOff(this.url.length, this.method) : said
     this.fail(failure, failure)
   }
 }

@@ -86,7 +86,7 @@ class Handled implements UnderWay {
     const header = (name: string): string | null => headers.get(name)
     const { method } = this
     const { tenure } = this.asked
-    if (status < 300) tenure.succeeds(method, status)
+    if (status < 300) tenure.succeeds(method, status, headers)
     const said = status < 300 ? undefined : tenure.hears({ method, url, status, header, text: () => words, unread })
     this.settle.resolve(
       said?.instead === undefined

@@ -14,6 +14,9 @@ const atOnce = 250
 /** Why a connection ended whose answer said so. */
 export const asSaid = "closed by the server, as it said"
 
+/** Code of what was sent behind a HEAD, and met the body that the server gave to that. */
+export const bodyAfterHead = "BODY_AFTER_HEAD"
+
 interface Pool<R extends Resource> {
   readonly options: { readonly max: number }
   readonly bag: { readonly pending: number }

@@ -16,6 +16,8 @@ export interface Target {
   /** Whom TLS trusts, and what it shows of itself; none: what Node does without being told. */
   readonly secureContext: Tls.SecureContext | undefined
   session: Buffer | undefined
+  /** It was seen to send a body behind its answer to HEAD. */
+  bodyAfterHead: boolean
 }
 
 export const target = (
@@ -27,7 +29,8 @@ export const target = (
   url,
   proxy,
   secureContext,
-  session: undefined
+  session: undefined,
+  bodyAfterHead: false
 })
 
 /** A proxy that is connected says in this time whether there is a way. */

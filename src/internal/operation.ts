@@ -26,6 +26,7 @@ import * as Retry from "../Retry.js"
 import { type Absence, isAway } from "./absence.js"
 import { keeping } from "./asyncContext.js"
 import type { PoolCore, PoolLease } from "./cores.js"
+import { bodyAfterHead } from "./hangUps.js"
 import { type Caller, nobody } from "./lease.js"
 import type { Borrower, Restore } from "./request.js"
 import type { Retrying, RetryOptions } from "./retryOptions.js"
@@ -335,8 +336,9 @@ const isSent = (error: unknown): boolean => !isDbError(error) || error._tag !== 
 /** Those who go on when the server is back do so at moments of their own, within so long (ms). */
 const apart = 100
 
+/** A body of HEAD's that came late is as little to do with what was sent behind it. */
 const staleSocket = (error: unknown): boolean =>
-  isDbError(error) && error._tag === "ConnectionFailed" && error.failure === "closed"
+  isDbError(error) && error._tag === "ConnectionFailed" && (error.failure === "closed" || error.code === bodyAfterHead)
 
 /**
  * Whether the last attempt's error leaves open what became of an earlier one. The database's own answer does not: a

@@ -20,6 +20,7 @@ import * as RateLimit from "../RateLimit.js"
 import * as Retry from "../Retry.js"
 import { Absence } from "./absence.js"
 import { Cores, type PoolCore } from "./cores.js"
+import { Cuts } from "./cuts.js"
 import { DatabaseName } from "./databaseName.js"
 import { tokenIn } from "./identity.js"
 import { type Ask, type Body, Operation, type OperationOptions, type Surroundings } from "./operation.js"
@@ -53,6 +54,7 @@ class Runner implements Surroundings {
   readonly clock: Clock.Clock
   readonly budget: Retry.Budget = Retry.makeBudget()
   readonly absence: Absence = new Absence()
+  readonly cuts: Cuts = new Cuts()
   private readonly delays: Retry.Delays
   private readonly usual: Retrying
   private readonly cores: Context.Tag.Service<Cores>

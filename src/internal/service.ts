@@ -1,28 +1,40 @@
 /** The service behind the tags of a database. */
 import { Effect } from "effect"
+import type { DbError } from "../Errors.js"
 import type { Reader, ReaderWriter } from "./access.js"
-import { ask, askFor } from "./answer.js"
+import { type Response as Answer, ask, askFor } from "./answer.js"
+import { asksForCount, tableOf } from "./builderFields.js"
+import { call } from "./call.js"
+import { contentRangeOf } from "./contentRange.js"
+import type { Sent } from "./cuts.js"
 import type * as Database from "./database.js"
 import { type AnyAnswer, type AnyOptions, type AnyQuery, type Anything, Derived } from "./derived.js"
 import { asMade, named } from "./identity.js"
+import { isCount, noCount } from "./list.js"
 import { limitTo } from "./maxAffected.js"
 import type { Body } from "./operation.js"
 import type { Operations } from "./operations.js"
+import { reads } from "./plainRequest.js"
 import { ofTransaction } from "./spans.js"
+import type { MostRows } from "./table/mostRows.js"
 import type { TransactionOptions } from "./transaction/options.js"
 import type { TransactionStep } from "./transaction/record.js"
 import { run as runTransaction } from "./transaction/run.js"
+import type { Transport } from "./transport.js"
+
+const isUncounted = (answer: object): boolean => !("count" in answer && isCount(answer.count))
 
 /** One class for both tags: what `ReadDb` lacks, its type does not show. */
 class Service extends Derived {
   protected readonly source: Database.Source<never>
+  private readonly core: Database.WriteCore
   private readonly operations: Operations["Type"]
 
   constructor(operations: Operations["Type"]) {
     super()
     this.operations = operations
-    const core = coreOf(this)
-    this.source = { reading: Effect.succeed(core), writing: Effect.succeed(core) }
+    this.core = coreOf(this)
+    this.source = { reading: Effect.succeed(this.core), writing: Effect.succeed(this.core) }
   }
 
   read(f: AnyQuery, options?: AnyOptions): Anything {
@@ -34,16 +46,59 @@ class Service extends Derived {
     return asMade(this.operations.run(this.dataOf(f, maxAffected), { mode: "write", idempotent, retry }))
   }
 
+  get seen(): MostRows {
+    return this.operations.cuts.seen
+  }
+
   response(f: AnyAnswer, options?: AnyOptions): Anything {
-    const { as, idempotent, maxAffected, pool = "read", retry } = options ?? {}
-    const { now } = this.operations
     return asMade(
-      this.operations.run((client, connection) => ask(f(client), connection.transport, now, maxAffected), {
-        mode: pool,
-        as,
-        idempotent,
-        retry
+      this.answered(f, options, (answer, query, { tenure }) => {
+        const { data, status } = answer
+        const asked = { from: tableOf(query), method: tenure.answered, status }
+        if (isUncounted(answer) && reads(asked.method) && asksForCount(query)) {
+          return Effect.fail(noCount(asked, tenure.contentRange))
+        }
+        return this.asItCame(answer, data, tenure)
       })
+    )
+  }
+
+  /** Of what tables, streams and functions ask, who know what to do about an answer that is cut. */
+  placed(f: AnyAnswer, options?: AnyOptions): Effect.Effect<Database.Placed, DbError> {
+    return this.answered(f, options, ({ data, status }, query, { tenure }) =>
+      Effect.succeed({
+        data,
+        status,
+        from: tableOf(query),
+        method: tenure.answered,
+        place: contentRangeOf(tenure.contentRange),
+        header: tenure.contentRange
+      })
+    )
+  }
+
+  rpc(name: string, args: Record<string, unknown> = {}, options: Database.RpcOptions = {}): Anything {
+    return asMade(
+      call(this.core, name, args, options, ({ data, method }) => {
+        const limit = options.limit === undefined ? "" : `?limit=${options.limit}`
+        return this.asItCame(data, data, { method, path: `/rpc/${name}${limit}` })
+      })
+    )
+  }
+
+  private answered<A>(
+    f: AnyAnswer,
+    { as, idempotent, maxAffected, pool = "read", retry }: AnyOptions = {},
+    pick: (answer: Answer, query: unknown, transport: Transport) => Effect.Effect<A, DbError>
+  ): Effect.Effect<A, DbError> {
+    const { now } = this.operations
+    return this.operations.run<A, DbError, never>(
+      (client, { transport }) => {
+        const query = f(client)
+        transport.tenure.wantsPlace = true
+        return askFor(query, transport, now, (answer) => pick(answer, query, transport), maxAffected)
+      },
+      { mode: pool, as, idempotent, retry }
     )
   }
 
@@ -60,12 +115,19 @@ class Service extends Derived {
     return asMade(ofTransaction(steps.length, sent))
   }
 
+  /** As it came, and said in the log where it may be cut. */
+  private asItCame<A>(answer: A, data: unknown, sent: Sent): Effect.Effect<A> {
+    const said = Array.isArray(data) ? this.operations.cuts.perhaps(data.length, sent) : undefined
+    return said === undefined ? Effect.succeed(answer) : Effect.as(said, answer)
+  }
+
   private dataOf(f: AnyQuery, maxAffected?: number): Body<unknown, unknown, unknown> {
     const { now } = this.operations
     return (client, connection) => {
       const query = f(client)
       if (!Effect.isEffect(query)) {
-        return askFor(query, connection.transport, now, ({ data }) => data, maxAffected)
+        const { transport } = connection
+        return askFor(query, transport, now, ({ data }) => this.asItCame(data, data, transport.tenure), maxAffected)
       }
       const refused = maxAffected === undefined ? undefined : limitTo(query, maxAffected)
       return refused === undefined ? query : Effect.fail(refused)

@@ -14,7 +14,7 @@ import type { Deadlines } from "./deadlines.js"
 import { Exchange } from "./exchange.js"
 import { invalidAnswer, invalidRequest, refusedRequest, requestErrorCode } from "./fetchErrors.js"
 import { type Asked, FetchTransport, type Settle } from "./fetchTransport.js"
-import { asSaid } from "./hangUps.js"
+import { asSaid, bodyAfterHead } from "./hangUps.js"
 import { headerOf, type RawHeaders } from "./leanResponse.js"
 import { codeOf, failed, openSocket, type Target } from "./openSocket.js"
 import { type PlainHeaders, userAgent } from "./plainRequest.js"
@@ -62,6 +62,15 @@ const asPing = { ...userAgent, "x-supabase-pool": "ping" }
 const closes = (headers: RawHeaders): boolean =>
   (headerOf(headers, "connection") ?? "").split(",").some((option) => option.trim().toLowerCase() === "close")
 
+/** What came is no beginning of an answer. */
+const isNoAnswer = (code: string): boolean => code.startsWith("HPE_") || code === "HTTPParserError"
+
+/** Of a body that is text of whoever's. PostgREST's are JSON, gateways' pages HTML, and where nothing is said nothing is known. */
+const couldBeHttp = (headers: RawHeaders): boolean => {
+  const type = headerOf(headers, "content-type")
+  return type !== null && !/\b(?:json|html)\b/i.test(type) && headerOf(headers, "content-length") !== "0"
+}
+
 class SocketGone extends Error {
   override readonly name = "SocketGone"
   readonly code = "SOCKET_GONE"
@@ -80,6 +89,8 @@ export class SocketFetch extends FetchTransport<Exchange> {
   /** An answer began: TLS and all that it rests on works. */
   private hasAnswered = false
   private hintRead = false
+  /** Of who answers HEAD with a body that comes late, nobody knows which of the requests behind it that will meet. */
+  private answeredHead = false
 
   constructor(options: SocketOptions) {
     super(options.target.mode, options.target.url.origin)
@@ -95,6 +106,9 @@ export class SocketFetch extends FetchTransport<Exchange> {
       maxHeaderSize: longestHead,
       headersTimeout: 0,
       bodyTimeout: 0
+    })
+    this.#client.on("disconnect", (_origin, _targets, error) => {
+      if (this.answeredHead && isNoAnswer(codeOf(error))) options.target.bodyAfterHead = true
     })
   }
 
@@ -133,6 +147,16 @@ export class SocketFetch extends FetchTransport<Exchange> {
 
   get isOpen(): boolean {
     return this.#socket !== undefined && !this.#socket.destroyed && this.#socket.writable
+  }
+
+  /**
+   * A late body of HEAD's would be read in the place of the next answer, and is none (JSON begins with no `HTTP/`): a read is
+   * sent again, but of a write nobody could say how it ended. So none is sent behind a HEAD, but by who has the connection still.
+   */
+  override takeBack(): void {
+    super.takeBack()
+    if (!this.answeredHead || this.isBusy) return
+    if (this.mode === "write" || this.options.target.bodyAfterHead) this.end("a body may follow its answer to HEAD")
   }
 
   /** Opens the socket; once in a life. */
@@ -178,8 +202,12 @@ export class SocketFetch extends FetchTransport<Exchange> {
     if (isGivenUp(status, "")) this.end(`gave up waiting (HTTP ${status})`)
   }
 
-  answered(status: number, headers: RawHeaders, code: string): void {
+  answered(method: string, status: number, headers: RawHeaders, code: string): void {
     this.turn.begin()
+    if (method === "HEAD") {
+      this.answeredHead = true
+      if (couldBeHttp(headers)) this.ended = "a body that looks like an answer may follow its answer to HEAD"
+    }
     if (closes(headers)) this.ended = asSaid
     if (isGivenUp(status, code)) this.ended = `gave up waiting (HTTP ${status})`
     if (this.ended !== "") this.end(this.ended)
@@ -191,13 +219,20 @@ export class SocketFetch extends FetchTransport<Exchange> {
     }
   }
 
-  classify(error: Error & { readonly code?: unknown }, sent: boolean, method: string): DbError {
+  /** `answering`: whether its answer had begun. */
+  classify(error: Error & { readonly code?: unknown }, sent: boolean, method: string, answering = false): DbError {
     const code = requestErrorCode(error)
     // undici has its own word for it, since the other side hangs up after it has said why.
     if (this.refused !== undefined) return this.refused
     if (invalidRequest.has(code)) return refusedRequest("INVALID_REQUEST", error.message, method)
+    if (this.answeredHead && isNoAnswer(code) && sent && !answering) return this.behindHead(method)
     const failure = code.startsWith("HPE_") || invalidAnswer.has(code) ? "protocol" : "closed"
     return new ConnectionFailed({ pool: this.mode, origin: this.origin, failure, code, sent, method })
+  }
+
+  private behindHead(method: string): ConnectionFailed {
+    const { mode: pool, origin } = this
+    return new ConnectionFailed({ pool, origin, failure: "protocol", code: bodyAfterHead, sent: true, method })
   }
 
   /** The answer came, and is none that can be handed on. */

@@ -7,6 +7,7 @@ import { boundsOf } from "./builderFields.js"
 import * as Database from "./database.js"
 import { asMaker } from "./identity.js"
 import { invalidRequest } from "./invalidRequest.js"
+import { listIn } from "./list.js"
 import type { StreamError } from "./operationErrors.js"
 
 /**
@@ -92,8 +93,8 @@ export const streamOf = <R, W>(
   const asUser = asMaker()
   const db: Effect.Effect<Database.ReadCore, never, R | W> = options.as === "service" ? source.writing : source.reading
   return Stream.paginateChunkEffect(0, (taken) =>
-    Effect.map(asUser(page(db, f, taken, size, options)), ({ data, limit }) => {
-      const rows = Chunk.fromIterable(Array.isArray(data) ? data : [])
+    Effect.map(asUser(page(db, f, taken, size, options)), ({ limit, list }) => {
+      const rows = Chunk.fromIterable(list)
       const next = taken + rows.length
       return [rows, Chunk.isEmpty(rows) || next >= limit ? Option.none() : Option.some(next)]
     })
@@ -107,7 +108,7 @@ const page = <R>(
   taken: number,
   size: number,
   { as, retry }: AnyStreamOptions
-): Effect.Effect<{ readonly data: unknown; readonly limit: number }, DbError, R> => {
+): Effect.Effect<{ readonly list: ReadonlyArray<unknown>; readonly limit: number }, DbError, R> => {
   let most = Number.POSITIVE_INFINITY
   const rows = (client: SupabaseClient): PromiseLike<Response> => {
     const query = f(client)
@@ -116,9 +117,9 @@ const page = <R>(
     const from = offset + taken
     return query.range(from, from + Math.min(size, limit - taken) - 1)
   }
-  return Effect.map(
-    Effect.flatMap(source, (db) => db.read(rows, { as, retry })),
-    (data) => ({ data, limit: most })
+  return Effect.flatMap(source, (db) => db.placed(rows, { as, retry })).pipe(
+    Effect.flatMap((answer) => listIn(answer, answer.data)),
+    Effect.map((list) => ({ list, limit: most }))
   )
 }
 

@@ -18,6 +18,11 @@ export interface Answer {
   readonly unread?: QueryError | undefined
 }
 
+/** The head of an answer. */
+export interface Headed {
+  get(name: string): string | null
+}
+
 /** An operation has few requests; of its last errors so many are remembered. */
 const mostHeard = 8
 
@@ -49,6 +54,10 @@ export class Tenure {
   writes = 0
   /** The builder said that it must not be repeated (`.retry(false)`). */
   once = false
+  /** Whoever asks wants to know which rows came: nobody else pays for looking. */
+  wantsPlace = false
+  /** `Content-Range` of the last answer that was no error, where it was wanted. */
+  contentRange: string | null = null
   /** Header of each request; empty for none. */
   traceparent = ""
   /** The first request; empty before there was one. With the query, without the origin. */
@@ -73,8 +82,9 @@ export class Tenure {
   }
 
   /** An answer that is no error. */
-  succeeds(method: string, status: number): void {
+  succeeds(method: string, status: number, headers: Headed): void {
     this.status = status
+    if (this.wantsPlace) this.contentRange = headers.get("content-range")
     this.answered = method
     this.retryAfter = null
     this.said = undefined

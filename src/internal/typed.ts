@@ -27,6 +27,12 @@ export class Accessors extends Derived {
     return asMade(Effect.flatMap(this.of(options), (db) => db.response(f, options)))
   }
 
+  rpc(name: string, args?: Record<string, unknown>, options?: Database.RpcOptions): Anything {
+    const { reading, writing } = this.source
+    const source: Effect.Effect<Database.ReadCore, never, unknown> = options?.get === true ? reading : writing
+    return asMade(Effect.flatMap(source, (db) => db.rpc(name, args, options)))
+  }
+
   transaction(steps: ReadonlyArray<Database.AnyStep>, options?: TransactionOptions): Anything {
     return asMade(Effect.flatMap(this.source.writing, (db) => db.transaction(steps, options)))
   }

@@ -46,6 +46,15 @@ export const rows = (...all: ReadonlyArray<unknown>): Scripted => ({
   body: JSON.stringify(all)
 })
 
+/** The answer to who asks how many there are: PostgREST says it in `Content-Range`. */
+export const counted = (scripted: Scripted, prefer: string | null | undefined): Scripted => {
+  const { body = "", headers = {} } = scripted
+  const range = headers["content-range"]
+  if (range === undefined || prefer?.includes("count=exact") !== true || !body.startsWith("[")) return scripted
+  const total = (JSON.parse(body) as ReadonlyArray<unknown>).length
+  return { ...scripted, headers: { ...headers, "content-range": range.replace(/\/\*$/, `/${total}`) } }
+}
+
 export class ScriptedPostgrest {
   /** What the next requests meet, one each; then `rows()`. */
   readonly script: Array<Scripted> = []
@@ -60,7 +69,8 @@ export class ScriptedPostgrest {
     const { method = "", url = "" } = request
     request.resume()
     this.seen.push({ method, url })
-    const { body = "", headers = {}, status } = this.script.shift() ?? rows()
+    const prefer = request.headers["prefer"]
+    const { body = "", headers = {}, status } = counted(this.script.shift() ?? rows(), String(prefer))
     response.writeHead(status, headers)
     response.end(method === "HEAD" ? undefined : body)
   }

@@ -4,7 +4,9 @@ import { Cause, Effect, Exit, Option } from "effect"
 import type { DbError, Mode } from "../../Errors.js"
 import { errorOf, heedRetry, thrownError } from "../answer.js"
 import { AsyncContext, caller, outside } from "../asyncContext.js"
+import type { Cuts } from "../cuts.js"
 import type { Ask } from "../operation.js"
+import type { Tenure } from "../tenure.js"
 import type { Transport } from "../transport.js"
 import type { Running } from "./host.js"
 import type { User } from "./user.js"
@@ -43,6 +45,17 @@ const failureIn = (value: unknown, transport: Transport, now: number, client: Su
     ? errorOf({ error, status }, transport, now, client)
     : thrownError(error, transport, now, client)
 }
+
+/** What is said of a response whose rows may be cut, of what sent one request alone. */
+const cutIn = (value: unknown, cuts: Cuts, tenure: Tenure): Effect.Effect<void> | undefined =>
+  tenure.requests === 1 &&
+  typeof value === "object" &&
+  value !== null &&
+  "data" in value &&
+  "error" in value &&
+  Array.isArray(value.data)
+    ? cuts.perhaps(value.data.length, tenure)
+    : undefined
 
 const isPromiseLike = <A>(u: PromiseLike<A> | A): u is PromiseLike<A> =>
   typeof u === "object" && u !== null && "then" in u && typeof u.then === "function"
@@ -107,7 +120,11 @@ export const execute = <A>(
     const judged = (value: A): Exit.Exit<A, DbError> => {
       try {
         const failure = failureIn(value, transport, operations.now(), client)
-        if (failure === undefined) return Exit.succeed(value)
+        if (failure === undefined) {
+          const said = cutIn(value, operations.cuts, transport.tenure)
+          if (said !== undefined) outside(() => running.fork(said))
+          return Exit.succeed(value)
+        }
         responses ??= new Map()
         responses.set(failure, value)
         return Exit.fail(failure)

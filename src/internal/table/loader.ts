@@ -7,13 +7,16 @@
  */
 
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Deferred, Effect, Either, Exit, Fiber, Option, Redacted, Request, RequestResolver } from "effect"
+import { Clock, Deferred, Effect, Either, Exit, Fiber, Option, Redacted, Request, RequestResolver } from "effect"
 import { type DbError, RowNotFound } from "../../Errors.js"
 import { currentKey } from "../../RateLimit.js"
 import type { Response } from "../answer.js"
+import type { Placed } from "../database.js"
 import { accessToken } from "../identity.js"
+import { listIn } from "../list.js"
 import { type Columns, isValues } from "./columns.js"
 import { equality, listOf, type Scalar } from "./literal.js"
+import type { MostRows } from "./mostRows.js"
 import { fits, lengthOf, mostKeys } from "./parts.js"
 
 /** Whose eyes a row is read with, and who is counted for it. */
@@ -34,7 +37,7 @@ const keyOf = ({ as, caller, token }: Identity): string => {
 export type Read = (
   query: (client: SupabaseClient) => PromiseLike<Response>,
   as: Identity["as"]
-) => Effect.Effect<unknown, DbError>
+) => Effect.Effect<Placed, DbError>
 
 type Found = ReadonlyMap<string, Either.Either<unknown, DbError>>
 
@@ -67,10 +70,12 @@ export class Loader {
   /** By the identity's key, which has the user's token in it: out of reach of whoever prints this. */
   readonly #open: Map<string, Batch> = new Map()
   private readonly columns: Columns
+  private readonly seen: MostRows
   private readonly read: Read
 
-  constructor(columns: Columns, read: Read) {
+  constructor(columns: Columns, seen: MostRows, read: Read) {
     this.columns = columns
+    this.seen = seen
     this.read = read
   }
 
@@ -144,9 +149,9 @@ export class Loader {
     ids: ReadonlyMap<string, Scalar>,
     { as }: Identity,
     onSend: () => void
-  ): Effect.Effect<unknown, DbError> {
+  ): Effect.Effect<ReadonlyArray<unknown>, DbError> {
     const { key, selected, table } = this.columns
-    return this.read((client) => {
+    const asked = this.read((client) => {
       onSend()
       const query = client.from(table).select(selected)
       const [[, only] = []] = ids.size === 1 ? ids : []
@@ -154,6 +159,7 @@ export class Loader {
         ? query.filter(key.column, "in", listOf(ids.keys()))
         : query.filter(key.column, ...equality(only))
     }, as)
+    return Effect.flatMap(asked, (answer) => listIn(answer, answer.data))
   }
 
   private lookUp(
@@ -162,7 +168,7 @@ export class Loader {
     onSend: () => void
   ): Effect.Effect<Found, DbError> {
     return Effect.matchEffect(this.rows(ids, identity, onSend), {
-      onSuccess: (rows) => this.sorted(ids, identity, Array.isArray(rows) ? rows : []),
+      onSuccess: (rows) => this.sorted(ids, identity, rows),
       onFailure: (error) => {
         // One of the keys is no value of the column (SQLSTATE class 22): the others shall not fail with it.
         if (error._tag !== "QueryError" || !/^22\w{3}$/.test(error.code)) return Effect.fail(error)
@@ -185,8 +191,8 @@ export class Loader {
   }
 
   /**
-   * Each row to whom it belongs. What is missing of an answer that has any is asked for again: PostgREST cuts an answer at
-   * its `db-max-rows` without a word, and only an answer without rows says that there are none.
+   * Each row to whom it belongs. What is missing of an answer that may be cut is asked for again: PostgREST cuts one at its
+   * `db-max-rows` without a word. It is whole where a longer one was seen, or where it has no rows at all.
    */
   private sorted(
     ids: ReadonlyMap<string, Scalar>,
@@ -206,14 +212,32 @@ export class Loader {
       const found = new Map(entries)
       const missing = [...ids].filter(([id]) => !byKey.has(id))
       if (missing.length === 0 || byKey.size === 0) return Effect.succeed(found)
-      // Rows that nobody seems to have asked for: the database writes the key in another way (a UUID in capitals).
       const others = [...byKey.keys()].every((name) => ids.has(name))
-        ? this.lookUp(new Map(missing), identity, () => {})
-        : this.merged(
+        ? this.cutOff(new Map(missing), identity, rows.length)
+        : // Rows that nobody seems to have asked for: the database writes the key in another way (a UUID in capitals).
+          this.merged(
             missing.map((entry) => new Map([entry])),
             identity
           )
       return Effect.map(others, (more) => new Map([...found, ...more]))
+    })
+  }
+
+  /** Those that an answer of so many rows has not, and may have lacked the room for. */
+  private cutOff(
+    missing: ReadonlyMap<string, Scalar>,
+    identity: Identity,
+    rows: number
+  ): Effect.Effect<Found, DbError> {
+    const { seen } = this
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      if (!seen.mayCut(rows, now)) return Effect.succeed(new Map())
+      return Effect.tap(
+        this.lookUp(missing, identity, () => {}),
+        (found) => {
+          if ([...found.values()].some(Either.isRight)) seen.wasCut(rows)
+        }
+      )
     })
   }
 

@@ -6,27 +6,37 @@
 /** How long (ms) a limit is believed to be what it was: a project can lower it. */
 const believed = 60_000
 
-class MostRows {
+/** A project of Supabase's, unless its owner says otherwise. */
+const usual = 1_000
+
+export class MostRows {
+  /**
+   * So many rows in an answer are as many as the server gives: what Supabase's projects have, until more came or an answer was
+   * seen to be cut.
+   */
+  cut = usual
+  /** Whether the server heeds an offset although it says no `Content-Range`; undefined until that was tried. */
+  heedsOffset: boolean | undefined = undefined
   private most = 0
   private seenAt = Number.NEGATIVE_INFINITY
 
-  /** Learns from what it is asked. */
-  mayCut(rows: number, now: number): boolean {
-    if (rows === 0) return false
-    if (rows < this.most && now - this.seenAt < believed) return false
+  /** An answer that was no longer than was asked, or that cannot be cut for another reason. */
+  saw(rows: number, now: number): void {
+    if (rows > this.cut) this.cut = Number.POSITIVE_INFINITY
+    if (rows < this.most && now - this.seenAt < believed) return
     this.most = rows
     this.seenAt = now
+  }
+
+  /** Learns from what it is asked. */
+  mayCut(rows: number, now: number): boolean {
+    if (rows === 0 || (rows < this.most && now - this.seenAt < believed)) return false
+    this.saw(rows, now)
     return true
   }
-}
 
-const known: WeakMap<object, MostRows> = new WeakMap()
-
-/** One for each database. */
-export const mostRowsOf = (database: object): MostRows => {
-  const before = known.get(database)
-  if (before !== undefined) return before
-  const most = new MostRows()
-  known.set(database, most)
-  return most
+  /** There was more than an answer of so many rows had. */
+  wasCut(rows: number): void {
+    this.cut = rows
+  }
 }

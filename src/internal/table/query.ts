@@ -2,6 +2,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import type { DbError, DecodeError } from "../../Errors.js"
+import { boundsOn, unlimited } from "../builderFields.js"
 import { type Column, type Columns, isValues } from "./columns.js"
 import type { Condition } from "./comparison.js"
 import { anyOf, type Choice, choiceOf, conditionOf, either, type Parts, partsOf, type Tree } from "./condition.js"
@@ -62,8 +63,8 @@ export interface ListOptions<Row> extends CountOptions<Row> {
   /** The key comes last by itself, so that pages do not overlap. */
   readonly orderBy?: OrderBy<Row> | ReadonlyArray<OrderBy<Row>> | undefined
   /**
-   * As many as the server gives, unless said otherwise: a Supabase project's limit is 1000. A limit is kept also where the
-   * server gives no more at a time than less: then it takes several requests.
+   * All rows, unless said otherwise. Where the server gives no more at a time than its max rows (`db-max-rows`; a Supabase
+   * project's is 1000), what is missing is asked for: then it takes several requests.
    */
   readonly limit?: number | undefined
   readonly offset?: number | undefined
@@ -112,9 +113,6 @@ export interface AnyStreamOptions extends AnyOptions {
 
 /** A step of the query that is being built. */
 export type Refine = (query: TableQuery) => TableQuery
-
-/** Where no limit was given, but an offset: PostgREST knows ranges. */
-export const unlimited = 1_000_000_000
 
 const nothing = "where is undefined, which would mean every row: leave it out where that is meant"
 
@@ -197,9 +195,7 @@ const paged = (columns: Columns, { limit, offset }: AnyOptions): Effect.Effect<R
     const [name, n] = wrong
     return columns.refuse("filter", name, `expected a whole number from 0, actual ${String(n)}`)
   }
-  if (limit === undefined && offset === undefined) return Effect.succeed([])
-  const from = offset ?? 0
-  return Effect.succeed([(query) => query.range(from, from + (limit ?? unlimited) - 1)])
+  return Effect.succeed([(query) => boundsOn(query, { limit, offset })])
 }
 
 /** A builder that filters: of a `select` as of an update. */
@@ -223,6 +219,8 @@ export interface Chosen {
   readonly by: Column | undefined
   /** How many values of it are looked for. */
   readonly values: number
+  /** How many keys are looked for, where the rows are those of a list of keys. */
+  readonly keys: number | undefined
 }
 
 export const chosen = (columns: Columns, options: AnyOptions): Effect.Effect<Chosen, DbError> =>
@@ -232,13 +230,14 @@ export const chosen = (columns: Columns, options: AnyOptions): Effect.Effect<Cho
     const refined = (all: ReadonlyArray<Tree>): Narrow => narrowing(partsOf([...all, ...search]))
     const whole = refined(where.map(({ tree }) => tree))
     const long = longest(where)
-    if (long?.choice === undefined) return { whole, parts: [whole], by: undefined, values: 0 }
+    const keys = where.find(({ choice }) => choice?.column === columns.key)?.choice?.values.length
+    if (long?.choice === undefined) return { whole, parts: [whole], by: undefined, values: 0, keys }
     const { choice } = long
     const others = where.filter((one) => one !== long).map(({ tree }) => tree)
     const parts = partsOfList(choice.values).map((values, nth) =>
       refined([...others, anyOf({ ...choice, values, orNull: choice.orNull && nth === 0 })])
     )
-    return { whole, parts, by: choice.column, values: choice.values.length }
+    return { whole, parts, by: choice.column, values: choice.values.length, keys }
   })
 
 const narrowing =

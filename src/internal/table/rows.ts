@@ -1,17 +1,18 @@
 /** The reading half of a table, where the type of the rows is not known. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Chunk, Clock, Effect, FiberRef, Option, Stream } from "effect"
+import { Chunk, Effect, FiberRef, Option, Stream } from "effect"
 import type { DbError, RowNotFound } from "../../Errors.js"
 import { currentKey } from "../../RateLimit.js"
-import type { Response } from "../answer.js"
 import { keeping } from "../asyncContext.js"
+import { boundsOf, boundsOn } from "../builderFields.js"
 import type * as Database from "../database.js"
 import { asMaker, tokenFor } from "../identity.js"
+import { listIn, noCount } from "../list.js"
 import { streamOf } from "../stream.js"
+import { type Part, whole } from "../whole.js"
 import { type Columns, isValues } from "./columns.js"
 import type { Scalar } from "./literal.js"
 import { Get, type Identity, Loader, resolver } from "./loader.js"
-import { mostRowsOf } from "./mostRows.js"
 import {
   type AnyOptions,
   type AnyStreamOptions,
@@ -23,18 +24,22 @@ import {
   type Narrow,
   type Page,
   type Refine,
-  type TableQuery,
-  unlimited
+  type TableQuery
 } from "./query.js"
 
 /** One per database, since batches are. */
 type Loaders = WeakMap<Database.ReadCore, Loader>
 
-/** The database and the eyes that this fiber reads it with. */
-interface Reading {
+/** Where rows are asked for, and by which way. */
+export interface Reading {
+  readonly db: Database.ReadCore
+  readonly via: Database.CoreOptions
+}
+
+/** And the eyes that this fiber reads them with. */
+interface Seeing extends Reading {
   readonly loader: Loader
   readonly identity: Identity
-  readonly db: Database.ReadCore
 }
 
 /** What a table reads; `R` is what its database needs. */
@@ -53,24 +58,21 @@ export class Rows<R> {
   private loaderOf(db: Database.ReadCore): Loader {
     const known = this.loaders.get(db)
     if (known !== undefined) return known
-    const loader = new Loader(this.columns, (query, as) => readAs(db, query, as))
+    const loader = new Loader(this.columns, db.seen, (query, as) => db.placed(query, viaOf(as)))
     this.loaders.set(db, loader)
     return loader
   }
 
   /** A user's token stands above what the table says: who has one sees what that user sees. */
-  get reading(): Effect.Effect<Reading, never, R> {
+  get reading(): Effect.Effect<Seeing, never, R> {
     const { reading, writing } = this.source
     const source: Effect.Effect<Database.ReadCore, never, R> = this.as === "service" ? writing : reading
     return Effect.gen(this, function* () {
       const db = yield* source
       const token = yield* tokenFor(db)
       const caller = yield* FiberRef.get(currentKey)
-      return {
-        db,
-        loader: this.loaderOf(db),
-        identity: { caller, token, as: Option.isSome(token) ? undefined : this.as }
-      }
+      const as = Option.isSome(token) ? undefined : this.as
+      return { db, via: viaOf(as), loader: this.loaderOf(db), identity: { caller, token, as } }
     })
   }
 
@@ -119,7 +121,7 @@ export class Rows<R> {
       const rows = yield* chosen(columns, options)
       const found = isSumOfParts(columns, rows, options)
         ? yield* this.parts(reading, rows, options)
-        : yield* this.pages(reading, rows.whole, options)
+        : yield* this.pages(reading, rows.whole, options, rows.keys)
       return yield* columns.decodeRows(found, "read")
     })
   }
@@ -161,18 +163,28 @@ export class Rows<R> {
     return Effect.all({ rows: this.list(options), total: this.count(options) }, { concurrency: 2 })
   }
 
-  private pages(reading: Reading, rows: Narrow, options: AnyOptions): Effect.Effect<unknown, DbError> {
+  /** All of them, or as many as a limit says, however many the server gives at a time. */
+  private pages(
+    reading: Reading,
+    rows: Narrow,
+    options: AnyOptions,
+    keys?: number
+  ): Effect.Effect<ReadonlyArray<unknown>, DbError> {
     const { columns } = this
-    return Effect.map(
-      Effect.flatMap(this.requested(reading, rows, options), (first) => this.completed(reading, rows, options, first)),
-      (found) => (Array.isArray(found) ? found.map((row) => columns.renamed(row)) : found)
+    const asked = (refine: Refine, taken: number, most?: number) =>
+      Effect.map(this.part(reading, refine, taken, most), (part): Part => ({ ...part, keys }))
+    return Effect.flatMap(listed(columns, rows, options), (refine) =>
+      Effect.map(
+        whole((taken, most) => asked(refine, taken, most), reading.db.seen),
+        (found) => found.map((row) => columns.renamed(row))
+      )
     )
   }
 
   /** Each to its end; a row that changed sides meanwhile is there once. */
-  private parts(reading: Reading, { parts }: Chosen, options: AnyOptions): Effect.Effect<unknown, DbError> {
+  parts(reading: Reading, { parts }: Chosen, options: AnyOptions): Effect.Effect<ReadonlyArray<unknown>, DbError> {
     const { key } = this.columns
-    const wholly = { ...options, limit: unlimited }
+    const wholly = { ...options, limit: undefined }
     return Effect.map(
       Effect.forEach(parts, (part) => this.pages(reading, part, wholly), { concurrency: atOnce }),
       (found) => {
@@ -183,31 +195,23 @@ export class Rows<R> {
     )
   }
 
-  private requested({ db, identity }: Reading, rows: Narrow, options: AnyOptions): Effect.Effect<unknown, DbError> {
+  /** From where an earlier answer stopped. A caller's own filter may say a limit and an offset, too. */
+  private part({ db, via }: Reading, refine: Refine, taken: number, most?: number): Effect.Effect<Part, DbError> {
     const { columns } = this
-    return Effect.flatMap(listed(columns, rows, options), (refine) =>
-      readAs(db, (client) => refine(client.from(columns.table).select(columns.listed)), identity.as)
+    let wanted = Number.POSITIVE_INFINITY
+    let from = 0
+    const query = (client: SupabaseClient): TableQuery => {
+      const all = refine(client.from(columns.table).select(columns.listed))
+      const { limit, offset } = boundsOf(all)
+      wanted = limit
+      from = offset
+      return taken === 0
+        ? all
+        : boundsOn(all, { offset: offset + taken, limit: Math.min(limit - taken, most ?? Number.POSITIVE_INFINITY) })
+    }
+    return Effect.flatMap(db.placed(query, via), (answer) =>
+      Effect.map(listIn(answer, answer.data), (rows) => ({ rows, place: answer.place, wanted, offset: from }))
     )
-  }
-
-  /** What a limit asks for, also where the server gives no more at a time than its own `db-max-rows`. */
-  private completed(
-    reading: Reading,
-    chosen: Narrow,
-    options: AnyOptions,
-    rows: unknown,
-    last = Array.isArray(rows) ? rows.length : 0
-  ): Effect.Effect<unknown, DbError> {
-    const { limit, offset = 0 } = options
-    if (!Array.isArray(rows) || limit === undefined) return Effect.succeed(rows)
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      if (rows.length >= limit || !mostRowsOf(reading.db).mayCut(last, now)) return Effect.succeed(rows)
-      const rest = { ...options, limit: limit - rows.length, offset: offset + rows.length }
-      return Effect.flatMap(this.requested(reading, chosen, rest), (more) => {
-        if (!Array.isArray(more) || more.length === 0) return Effect.succeed(rows)
-        return this.completed(reading, chosen, options, [...rows, ...more], more.length)
-      })
-    })
   }
 
   count(options: AnyOptions): Effect.Effect<number, DbError, R> {
@@ -222,12 +226,13 @@ export class Rows<R> {
     })
   }
 
-  private counted({ db, identity }: Reading, rows: Refine): Effect.Effect<number, DbError> {
-    const { columns } = this
+  private counted({ db, via }: Reading, rows: Refine): Effect.Effect<number, DbError> {
+    const { key, table } = this.columns
     const query = (client: SupabaseClient): TableQuery =>
-      rows(client.from(columns.table).select(columns.key.column, { count: "exact", head: true }))
-    const asked = db.response(query, identity.as === "service" ? { as: "service" } : undefined)
-    return Effect.map(asked, ({ count }) => count ?? 0)
+      rows(client.from(table).select(key.column, { count: "exact", head: true }))
+    return Effect.flatMap(db.placed(query, via), ({ header, place, ...asked }) =>
+      place?.total === undefined ? Effect.fail(noCount(asked, header)) : Effect.succeed(place.total)
+    )
   }
 }
 
@@ -239,8 +244,4 @@ const unlessMissing = <R>(row: Effect.Effect<unknown, DbError, R>): Effect.Effec
 
 const isMissing = (error: DbError): error is RowNotFound => error._tag === "RowNotFound" && error.details === ""
 
-const readAs = (
-  db: Database.ReadCore,
-  query: (client: SupabaseClient) => PromiseLike<Response>,
-  as: Identity["as"]
-): Effect.Effect<unknown, DbError> => db.read(query, as === "service" ? { as } : undefined)
+const viaOf = (as: Identity["as"]): Database.CoreOptions => (as === undefined ? {} : { as })

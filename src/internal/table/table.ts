@@ -111,7 +111,7 @@ export interface ReadTable<Row, Id, Reading> {
   /** The rows with these keys in the order of the keys; keys without a row are left out. */
   readonly getMany: (ids: ReadonlyArray<Id>) => Effect.Effect<ReadonlyArray<Row>, RowsError, Reading>
   /**
-   * The rows of `where`, in order. A list of values in it that is too long for an address is asked for in parts, each to its
+   * The rows of `where`, in order: all of them, or as many as `limit` says, whatever the server's max rows are. A list of values in it that is too long for an address is asked for in parts, each to its
    * end, where that gives the same rows: without `orderBy`, `offset` and `filter`, and without a `limit` that could cut. The
    * rows then come part by part.
    */
@@ -129,6 +129,7 @@ export interface ReadTable<Row, Id, Reading> {
   ) => Effect.Effect<Page<Row>, RowsError, Reading>
   /** All rows of a `list`, page by page as somebody wants them, decoded; see `Db.stream`. */
   readonly stream: (options?: TableStreamOptions<Row>) => Stream.Stream<Row, RowsError, Reading>
+  /** How many there are, as the database counts them. */
   readonly count: (options?: CountOptions<Row>) => Effect.Effect<number, RowsError, Reading>
 }
 
@@ -144,7 +145,10 @@ export interface Table<Row, New, Changes, Id, Reading, Writing = Database.Db>
     TableSteps<Row, New, Changes, Id> {
   /** Gives the row as the database made it. */
   readonly create: (row: New) => Effect.Effect<Row, RowError, Writing>
-  /** All or none, in the order given. Rows that leave out different columns are sent as one transaction. */
+  /**
+   * All or none, in the order given. Rows that leave out different columns are sent as one transaction. A `DecodeError` of stage
+   * `write` where fewer come back than were sent.
+   */
   readonly createMany: (
     rows: ReadonlyArray<New>
   ) => Effect.Effect<ReadonlyArray<Row>, RowsError | TransactionFailed, Writing>

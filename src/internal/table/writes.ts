@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import { type DbError, RowNotFound } from "../../Errors.js"
 import type { Response } from "../answer.js"
 import type * as Database from "../database.js"
+import { listIn } from "../list.js"
 import { type Columns, isValues, type Values } from "./columns.js"
 import { type Chosen, chosen, type Narrow } from "./query.js"
 import * as Requests from "./requests.js"
@@ -57,8 +58,19 @@ export class Writes<R> {
     })
   }
 
+  /** Of each row that was sent there is one, or nobody could tell which is which. */
+  private oneEach(sent: number, given: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<unknown>, DbError> {
+    return given.length === sent
+      ? Effect.succeed(given)
+      : this.columns.refuse(
+          "write",
+          "",
+          `${sent} rows were sent and ${given.length} came back (a trigger may leave some out, a policy hide them)`
+        )
+  }
+
   /** PostgREST takes a column that some rows leave out for null in those, so each set of columns is an insert of its own. */
-  private insertAll(rows: ReadonlyArray<Values>): Written<unknown, R> {
+  private insertAll(rows: ReadonlyArray<Values>): Written<ReadonlyArray<unknown>, R> {
     const { selected, table } = this.columns
     const inserting = (some: ReadonlyArray<Values>) => (client: SupabaseClient) =>
       client
@@ -73,16 +85,38 @@ export class Writes<R> {
       sets.set(name, set)
     }
     if (sets.size === 1) {
-      return Effect.flatMap(this.rows.source.writing, (db) => db.write(inserting(rows)))
+      return Effect.flatMap(this.written(inserting(rows)), (given) => this.oneEach(rows.length, given))
     }
     const groups = [...sets.values()]
     const steps = groups.map((group) => inserting(group.map(({ row }) => row)))
-    const written = Effect.flatMap(this.rows.source.writing, (db) => db.transaction(steps))
-    return Effect.map(written, (results): ReadonlyArray<unknown> => {
-      const given = results.map((rows): ReadonlyArray<unknown> => (Array.isArray(rows) ? rows : []))
+    return Effect.gen(this, function* () {
+      const given = yield* this.transacted(steps)
+      for (const [n, group] of groups.entries()) yield* this.oneEach(group.length, given[n] ?? [])
       const inOrder = new Map(groups.flatMap((group, n) => group.map(({ at }, nth) => [at, given[n]?.[nth]] as const)))
       return rows.map((_, at) => inOrder.get(at))
     })
+  }
+
+  /** The rows that a write gives back. PostgREST cuts none of these (since 10), whatever its max rows are. */
+  private written(
+    query: (client: SupabaseClient) => PromiseLike<Response>,
+    options?: UpdateOptions
+  ): Written<ReadonlyArray<unknown>, R> {
+    return Effect.flatMap(
+      Effect.flatMap(this.rows.source.writing, (db) => db.placed(query, { ...options, pool: "write" })),
+      (answer) => listIn(answer, answer.data)
+    )
+  }
+
+  /** Of each step. */
+  private transacted(
+    steps: ReadonlyArray<(client: SupabaseClient) => PromiseLike<Response>>
+  ): Written<ReadonlyArray<ReadonlyArray<unknown>>, R> {
+    const asked = { from: this.columns.table, method: "POST", status: 200 }
+    return Effect.flatMap(
+      Effect.flatMap(this.rows.source.writing, (db) => db.transaction(steps)),
+      (results) => Effect.forEach(results, (rows) => listIn(asked, rows))
+    )
   }
 
   update(id: unknown, changes: unknown, options?: UpdateOptions): Written<unknown, R> {
@@ -113,7 +147,7 @@ export class Writes<R> {
       const rows = yield* this.aimed(where)
       const values = yield* this.columns.encodeChanges(changes, "")
       if (Object.keys(values).length === 0) {
-        return yield* this.each(rows.parts, (part) => (client) => part(client.from(table).select(selected)))
+        return yield* this.unchanged(rows)
       }
       // What changes the column that parts are told apart by could be found again by the next of them.
       const canBeParted = rows.by === this.columns.key && !(rows.by.column in values)
@@ -146,15 +180,11 @@ export class Writes<R> {
     )
   }
 
-  private each(
-    parts: ReadonlyArray<Narrow>,
-    query: (part: Narrow) => (client: SupabaseClient) => PromiseLike<Response>,
-    options?: UpdateOptions
-  ): Written<ReadonlyArray<unknown>, R> {
+  /** Nothing is written: they are read, as a list is, and with the rights of who writes. */
+  private unchanged(rows: Chosen): Written<ReadonlyArray<unknown>, R> {
     return Effect.flatMap(this.rows.source.writing, (db) =>
-      Effect.flatMap(
-        Effect.forEach(parts, (part): Effect.Effect<unknown, DbError> => db.write(query(part), options)),
-        (found) => this.columns.decodeRows(found.flat(), "write")
+      Effect.flatMap(this.rows.parts({ db, via: { pool: "write" } }, rows, {}), (found) =>
+        this.columns.decodeRows(found, "read")
       )
     )
   }
@@ -166,13 +196,13 @@ export class Writes<R> {
     query: (part: Narrow) => (client: SupabaseClient) => PromiseLike<Response>,
     options?: UpdateOptions
   ): Written<ReadonlyArray<unknown>, R> {
-    if (rows.parts.length < 2) return this.each([rows.whole], query, options)
     // A step gives back 1000 rows at most, and a part has fewer keys.
     const steps = (canBeParted ? rows.parts : [rows.whole]).map(query)
-    return Effect.flatMap(
-      Effect.flatMap(this.rows.source.writing, (db) => db.transaction(steps)),
-      (results): Effect.Effect<ReadonlyArray<unknown>, DbError> => this.columns.decodeRows(results.flat(), "write")
-    )
+    const given =
+      rows.parts.length < 2
+        ? this.written(query(rows.whole), options)
+        : Effect.map(this.transacted(steps), (results) => results.flat())
+    return Effect.flatMap(given, (found) => this.columns.decodeRows(found, "write"))
   }
 
   /** PostgREST counts rows; who asked by key is told which. */

@@ -1,0 +1,130 @@
+/**
+ * Functions of the database that give sets, of a server that gives no more rows at a time than its `db-max-rows`.
+ *
+ * By GET the function only reads, so what is missing is asked for from where the answer stops, as of a table. It is the
+ * function that orders its rows: one that gives them in another order each time gives some twice and others not at all.
+ *
+ * By POST it may have written, so it is called once. That nothing is missing is known by `Prefer: count=exact`: PostgREST counts
+ * what the function gave, and calls it once all the same. A set that was cut is an error and no warning, since it would be
+ * taken for all there is, by who reads the result and not the log. Who says `limit` or `offset` asks for a part, and
+ * nothing is counted.
+ */
+import type { SupabaseClient } from "@supabase/supabase-js"
+import { Effect } from "effect"
+import { type DbError, QueryError } from "../Errors.js"
+import type { Response } from "./answer.js"
+import { boundsOf, boundsOn } from "./builderFields.js"
+import type * as Database from "./database.js"
+import { invalidRequest } from "./invalidRequest.js"
+import { listIn } from "./list.js"
+import { type Part, wholeFrom } from "./whole.js"
+
+type Arguments = Record<string, unknown>
+
+/** Gives what came, and says so in the log where that is as long as an answer that was cut. */
+export type PerhapsCut = (answer: Database.Placed) => Effect.Effect<unknown>
+
+type Asking = (client: SupabaseClient) => PromiseLike<Response>
+
+const wrong = ({ limit, offset }: Database.RpcOptions): QueryError | undefined => {
+  const found = Object.entries({ limit, offset }).find(
+    ([, n]) => n !== undefined && !(Number.isSafeInteger(n) && n >= 0)
+  )
+  return found === undefined
+    ? undefined
+    : invalidRequest(`${found[0]} is ${String(found[1])}`, "Give a whole number from 0, or leave it out.")
+}
+
+const isPart = ({ limit, offset }: Database.RpcOptions): boolean => limit !== undefined || offset !== undefined
+
+/** JSON that happens to be a list is one value, and its place is that of one row. What says no place may be either. */
+const isSet = ({ data, place }: Database.Placed): boolean =>
+  Array.isArray(data) && place !== undefined && data.length === rowsAt(place)
+
+const rowsAt = ({ from, to }: NonNullable<Database.Placed["place"]>): number =>
+  from === undefined || to === undefined ? 0 : to - from + 1
+
+/** What PostgREST says where a single value is asked for from its second row on. */
+const noneBehind = (error: DbError): boolean => error._tag === "QueryError" && error.code === "PGRST116"
+
+const byGet = (
+  db: Database.ReadCore,
+  name: string,
+  args: Arguments,
+  options: Database.RpcOptions,
+  perhapsCut: PerhapsCut
+): Effect.Effect<unknown, DbError> => {
+  const { retry } = options
+  const answered = (taken: number, most?: number) => {
+    let bounds = { limit: Number.POSITIVE_INFINITY, offset: 0 }
+    const ask: Asking = (client) => {
+      const query = boundsOn(client.rpc(name, args, { get: true }), options)
+      bounds = boundsOf(query)
+      return taken === 0 ? query : boundsOn(query, rest(bounds, taken, most))
+    }
+    return Effect.map(db.placed(ask, { retry }), (answer) => ({ answer, bounds }))
+  }
+  return Effect.flatMap(answered(0), ({ answer: first, bounds: { limit: wanted, offset } }) => {
+    if (!isSet(first)) return first.place === undefined ? perhapsCut(first) : Effect.succeed(first.data)
+    const partOf = (answer: Database.Placed, rows: ReadonlyArray<unknown>): Part => {
+      return { rows, place: answer.place, wanted, offset }
+    }
+    const on = (taken: number, most?: number): Effect.Effect<Part, DbError> =>
+      Effect.flatMap(answered(taken, most), ({ answer }) =>
+        // Of one value there is no second.
+        taken === 1 && answer.data === null
+          ? Effect.succeed(partOf(answer, []))
+          : Effect.map(listIn(answer, answer.data), (rows) => partOf(answer, rows))
+      ).pipe(Effect.catchIf(noneBehind, () => Effect.succeed(partOf(first, []))))
+    return Effect.flatMap(listIn(first, first.data), (rows) => wholeFrom(partOf(first, rows), on, db.seen))
+  })
+}
+
+/** What is left, from where an answer stopped. */
+const rest = ({ limit, offset }: ReturnType<typeof boundsOf>, taken: number, most?: number) => ({
+  offset: offset + taken,
+  limit: Math.min(limit - taken, most ?? Number.POSITIVE_INFINITY)
+})
+
+/** Only what PostgREST counted says for certain that something is missing. */
+const cutOff = (name: string, { data, method, place, status }: Database.Placed): QueryError | undefined => {
+  const { to = -1, total } = place ?? {}
+  if (!Array.isArray(data) || total === undefined || total <= to + 1) return undefined
+  return new QueryError({
+    code: "RESULT_CUT",
+    reason: `the function ${name} gave ${total} rows, and the server sent ${to + 1} of them`,
+    details: "",
+    hint: "Say limit where a part is enough; call a function that only reads with { get: true }, which asks for the rest; or raise the server's max rows (db-max-rows).",
+    status,
+    method
+  })
+}
+
+const byPost = (
+  db: Database.ReadCore,
+  name: string,
+  args: Arguments,
+  options: Database.RpcOptions,
+  perhapsCut: PerhapsCut
+): Effect.Effect<unknown, DbError> => {
+  const { idempotent, maxAffected, retry } = options
+  const ask: Asking = (client) =>
+    isPart(options) ? boundsOn(client.rpc(name, args), options) : client.rpc(name, args, { count: "exact" })
+  return Effect.flatMap(db.placed(ask, { pool: "write", idempotent, maxAffected, retry }), (answer) => {
+    const cut = isPart(options) ? undefined : cutOff(name, answer)
+    if (cut !== undefined) return Effect.fail(cut)
+    return answer.place?.total === undefined ? perhapsCut(answer) : Effect.succeed(answer.data)
+  })
+}
+
+export const call = (
+  db: Database.ReadCore,
+  name: string,
+  args: Arguments,
+  options: Database.RpcOptions,
+  perhapsCut: PerhapsCut
+): Effect.Effect<unknown, DbError> => {
+  const refused = wrong(options)
+  if (refused !== undefined) return Effect.fail(refused)
+  return options.get === true ? byGet(db, name, args, options, perhapsCut) : byPost(db, name, args, options, perhapsCut)
+}

@@ -1,0 +1,56 @@
+/**
+ * What is said of an answer that looks cut: as long as the server's answers get, and nobody asked for a part. A caller's own
+ * builder is asked as it stands: nobody else can know in which order to ask on. So it is said in the log, once for each table
+ * and function of a database, with what to do.
+ */
+import { Effect } from "effect"
+import { MostRows } from "./table/mostRows.js"
+import { oneLine } from "./words.js"
+
+/** Names are the program's, but may come from outside. */
+const mostNames = 1_000
+
+/** A request that was answered. */
+export interface Sent {
+  readonly method: string
+  /** With the query. */
+  readonly path: string
+}
+
+/** The answers to what changes rows are never cut (PostgREST 10); a function's are, however it is called. */
+const canBeCut = ({ method, path }: Sent): boolean => method === "GET" || path.includes("/rpc/")
+
+const nameOf = (path: string): string => {
+  const [name = ""] = /[^/]*$/.exec(path.split("?", 1).join("")) ?? []
+  return oneLine(name).slice(0, 100)
+}
+
+/** As many as were asked for, or fewer than that by a limit that could not have been reached. */
+const isAsked = (path: string, rows: number): boolean => {
+  const limit = new URLSearchParams(path.slice(path.indexOf("?") + 1)).get("limit")
+  return limit !== null && Number(limit) <= rows
+}
+
+export class Cuts {
+  readonly seen: MostRows = new MostRows()
+  private readonly said: Set<string> = new Set()
+
+  /** Costs a comparison where nothing is to be said, which is nearly always. */
+  perhaps(rows: number, sent: Sent): Effect.Effect<void> | undefined {
+    return rows === this.seen.cut ? this.told(rows, sent) : undefined
+  }
+
+  private told(rows: number, sent: Sent): Effect.Effect<void> | undefined {
+    const { path } = sent
+    const name = nameOf(path)
+    if (!canBeCut(sent) || isAsked(path, rows) || this.said.has(name) || this.said.size >= mostNames) return undefined
+    this.said.add(name)
+    const remedy = path.includes("/rpc/")
+      ? "Db.rpc(name, args, { get: true }) gives all rows of a function that only reads"
+      : "Db.stream and Db.table give all rows"
+    return Effect.logWarning(
+      `${name} gave ${rows} rows, as many as the server gives at a time (db-max-rows, 1000 on Supabase): there may be more. ` +
+        `${remedy}; where these are enough, say so with limit(${rows}). Said once for ${name}.`
+    )
+  }
+}

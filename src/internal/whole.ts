@@ -1,0 +1,73 @@
+/**
+ * A list to its end, of a server that gives no more rows at a time than its `db-max-rows`: what an answer may lack is asked
+ * for from where it stops. Several requests are not one moment: a row that is written before the place where they meet can
+ * be there twice or not at all, as on any pages.
+ */
+import { Clock, Effect } from "effect"
+import type { DbError } from "../Errors.js"
+import type { ContentRange } from "./contentRange.js"
+import type { MostRows } from "./table/mostRows.js"
+
+export interface Part {
+  readonly rows: ReadonlyArray<unknown>
+  /** What the answer says of its place; undefined where it says nothing. */
+  readonly place: ContentRange | undefined
+  /** As many rows as all parts together are to have. */
+  readonly wanted: number
+  /** So many rows are all that there can be, since each is one of so many keys. */
+  readonly keys?: number | undefined
+  /** Of all rows that there are: those that the whole begins behind. */
+  readonly offset: number
+}
+
+/** Asks for rows, `taken` of which are already there; no more than `most` of them, where it is said. */
+export type AskOn = (taken: number, most?: number) => Effect.Effect<Part, DbError>
+
+/** No list is that long. */
+const beyond = 1_000_000_000
+
+const isCounted = ({ offset, place }: Part, taken: number): boolean =>
+  place?.total !== undefined && offset + taken >= place.total
+
+/** Where its place was asked for and another came, the server does not know offsets: it would give the same rows for ever. */
+const isElsewhere = ({ offset, place }: Part, taken: number): boolean =>
+  place?.from !== undefined && place.from !== offset + taken
+
+/**
+ * A server that says no place (none of PostgREST's: a gateway that drops the header, a handler of a spec) may heed no offset,
+ * either. Whether it does is asked once: of one that does not, the first answer is all there is.
+ */
+const heedsOffset = (ask: AskOn, seen: MostRows): Effect.Effect<boolean, DbError> =>
+  seen.heedsOffset !== undefined
+    ? Effect.succeed(seen.heedsOffset)
+    : Effect.map(ask(beyond, 1), ({ rows }) => {
+        seen.heedsOffset = rows.length === 0
+        return seen.heedsOffset
+      })
+
+const mayGoOn = (part: Part, ask: AskOn, seen: MostRows): Effect.Effect<boolean, DbError> =>
+  part.place === undefined ? heedsOffset(ask, seen) : Effect.succeed(true)
+
+/** All rows of which `first` has the first ones. */
+export const wholeFrom = (first: Part, ask: AskOn, seen: MostRows): Effect.Effect<ReadonlyArray<unknown>, DbError> =>
+  Effect.gen(function* () {
+    const rows: Array<unknown> = [...first.rows]
+    let last = first
+    while (true) {
+      const length = last.rows.length
+      const now = yield* Clock.currentTimeMillis
+      if (rows.length >= first.wanted || rows.length === first.keys || isCounted(last, rows.length)) {
+        seen.saw(length, now)
+        return rows
+      }
+      if (!seen.mayCut(length, now) || !(yield* mayGoOn(last, ask, seen))) return rows
+      const next = yield* ask(rows.length)
+      if (next.rows.length === 0 || isElsewhere(next, rows.length)) return rows
+      seen.wasCut(length)
+      for (const row of next.rows) rows.push(row)
+      last = next
+    }
+  })
+
+export const whole = (ask: AskOn, seen: MostRows): Effect.Effect<ReadonlyArray<unknown>, DbError> =>
+  Effect.flatMap(ask(0), (first) => wholeFrom(first, ask, seen))
