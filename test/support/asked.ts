@@ -45,6 +45,10 @@ export const asked = async (answer: Answer): Promise<Asked> => {
       server.emit("asked")
     }
     const body = answer(question, response)
+    // As PostgREST says how many there are, where it is asked to.
+    if (Array.isArray(body) && String(headers["prefer"]).includes("count=exact")) {
+      response.setHeader("content-range", body.length === 0 ? `*/0` : `0-${body.length - 1}/${body.length}`)
+    }
     if (body !== undefined) reply(response, body)
   })
   server.on("connection", (socket) => {
