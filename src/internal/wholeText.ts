@@ -29,7 +29,7 @@ const inJson = (text: string): string => {
   return found.issue === nul ? "\0" : mark
 }
 
-const marked = (text: unknown): unknown => {
+const marked = (text: string): string => {
   if (typeof text !== "string") return text
   if (half.test(text)) return text.replace(halves, mark)
   return text.includes("\\u") ? inJson(text) : text
@@ -37,17 +37,19 @@ const marked = (text: unknown): unknown => {
 
 const { append, set } = URLSearchParams.prototype
 
-function appendMarked(this: URLSearchParams, name: unknown, value: unknown): void {
-  Reflect.apply(append, this, [marked(name), marked(value)])
+function appendMarked(this: URLSearchParams, name: string, value: string): void {
+  append.call(this, marked(name), marked(value))
 }
 
-function setMarked(this: URLSearchParams, name: unknown, value: unknown): void {
-  Reflect.apply(set, this, [marked(name), marked(value)])
+function setMarked(this: URLSearchParams, name: string, value: string): void {
+  set.call(this, marked(name), marked(value))
 }
 
 const marking = (builder: object): void => {
   if ("url" in builder && builder.url instanceof URL) {
-    Object.assign(builder.url.searchParams, { append: appendMarked, set: setMarked })
+    const { searchParams } = builder.url
+    searchParams.append = appendMarked
+    searchParams.set = setMarked
   }
 }
 
@@ -61,19 +63,17 @@ function cloneMarking(this: object): unknown {
   return state
 }
 
-type Method = (this: unknown, name: unknown, ...more: ReadonlyArray<unknown>) => unknown
+type Method = (this: unknown, name: string, args?: unknown, options?: unknown) => unknown
 
 const isMethod = (u: unknown): u is Method => typeof u === "function"
-
-const isObject = (u: unknown): u is object => typeof u === "object" && u !== null
 
 /** Calls `after` with what a method gives for a name, from now on. */
 const marksNames = (rest: object, method: string, after: (given: object) => void): void => {
   const own: unknown = Reflect.get(rest, method)
   if (!isMethod(own)) return
-  Reflect.set(rest, method, (name: unknown, ...more: ReadonlyArray<unknown>): unknown => {
-    const given = Reflect.apply(own, rest, [marked(name), ...more])
-    if (isObject(given)) after(given)
+  Reflect.set(rest, method, (name: string, args?: unknown, options?: unknown): unknown => {
+    const given = own.call(rest, marked(name), args, options)
+    if (typeof given === "object" && given !== null) after(given)
     return given
   })
 }
