@@ -12,19 +12,33 @@ const deepest = 64
 export const nul = "PostgreSQL's texts have no NUL"
 
 /** Half of a character that UTF-16 writes in two, without the other half. */
-const half = /\p{Surrogate}/u
+export const half = /\p{Surrogate}/u
+
+export const halves = /\p{Surrogate}/gu
+
+export const halfCharacter = "half a character (a surrogate without the other) is no text"
+
+/** Why a text is none that PostgreSQL has. */
+export const notText = (text: string): string | undefined => {
+  if (text.includes("\0")) return nul
+  return half.test(text) ? halfCharacter : undefined
+}
+
+/** As it may stand in an error. */
+const readable = (name: string): string => name.replaceAll("\0", "").replace(halves, "")
+
+export const isNoDate = (value: unknown): boolean => value instanceof Date && Number.isNaN(value.getTime())
 
 const reason = (value: unknown): string | undefined => {
   if (typeof value === "number" && !Number.isFinite(value)) return `${value} would be sent as null`
+  if (isNoDate(value)) return "a Date that is none (Invalid Date) would be sent as null"
   if (ArrayBuffer.isView(value))
     return "bytes have no form in JSON; encode them as text (bytea: \\x and hexadecimal digits)"
-  if (typeof value === "string" && value.includes("\0")) return nul
-  if (typeof value === "string" && half.test(value))
-    return "half a character (a surrogate without the other) is no text"
+  if (typeof value === "string") return notText(value)
   return typeof value === "function" || typeof value === "symbol" ? `a ${typeof value} has no form in JSON` : undefined
 }
 
-/** The first value that JSON or PostgreSQL does not carry as it is: an infinite number, bytes, a NUL, a circle. */
+/** The first value or name that JSON or PostgreSQL does not carry as it is: an infinite number, bytes, a NUL, a circle. */
 export const unsendable = (value: unknown, path = "", above: ReadonlyArray<unknown> = []): Unsendable | undefined => {
   const issue = reason(value)
   if (issue !== undefined) return { path, issue }
@@ -32,7 +46,10 @@ export const unsendable = (value: unknown, path = "", above: ReadonlyArray<unkno
   if (above.includes(value)) return { path, issue: "it is in itself, and JSON has no circles" }
   const within = [...above, value]
   for (const [name, member] of Object.entries(value)) {
-    const found = unsendable(member, path === "" ? name : `${path}.${name}`, within)
+    const at = path === "" ? name : `${path}.${name}`
+    const wrong = notText(name)
+    if (wrong !== undefined) return { path: readable(at), issue: `in its name: ${wrong}` }
+    const found = unsendable(member, at, within)
     if (found !== undefined) return found
   }
   return undefined

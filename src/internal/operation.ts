@@ -76,8 +76,12 @@ export class Operation<A, E, R>
   extends Effectable.Class<A, E | DbError, R>
   implements Borrower<PooledConnection, A, E | DbError, R>, Spans.Traced
 {
-  /** When it began: waiting for connections, over all attempts, ends `connectionTimeout` later. */
+  /** When it began. */
   readonly since: number
+  /** Since when it waits for a connection, over attempts that got none; undefined from when it has one. */
+  private waitsSince: number | undefined
+  /** How long it waited before that, over all attempts. What its own requests took does not count. */
+  private waitedBefore = 0
   /** Attempts after the first. */
   retries = 0
   /** Those of them that stand for one which met a closed socket, and are not counted. */
@@ -99,6 +103,8 @@ export class Operation<A, E, R>
   private writes = 0
   /** The first error of a write after which it may have been executed: nothing that comes later can take it back. */
   private doubt: DbError | undefined = undefined
+  /** What the last attempt failed with that asked something. */
+  private told: DbError | undefined = undefined
   private within: Spans.Tracing["within"] = identity
   private traceparent = ""
   private readonly shared: Surroundings
@@ -126,6 +132,7 @@ export class Operation<A, E, R>
     this.caller = fiber ?? nobody
     this.restore = restore
     this.since = precise(shared.clock)
+    this.waitsSince = this.since
   }
 
   /** From now on in this span. */
@@ -163,6 +170,9 @@ export class Operation<A, E, R>
     const connection = lease.resource
     this.connectionId = connection.id
     this.waited += lease.waited
+    // A clock is looked at where somebody has to wait again only.
+    this.waitedBefore += this.retries > 0 ? this.waitsNow : lease.waited
+    this.waitsSince = undefined
     connection.transport.tenure.traceparent = this.traceparent
     return connection
   }
@@ -239,6 +249,7 @@ export class Operation<A, E, R>
     if (!isDbError(error)) return false
     const { mode } = this
     const idempotent = this.options.idempotent === true
+    if (isSent(error) && !isUnserved(error)) this.told = error
     if (mode === "write" && error.mayHaveExecuted) this.doubt ??= error
     // An operation of several requests: an earlier one may have been executed although the last was not.
     if (mode === "write" && this.writes > 0 && !idempotent) return false
@@ -251,8 +262,14 @@ export class Operation<A, E, R>
   private again(first: DbError): Effect.Effect<A, E | DbError, R> {
     // The server closed an idle socket while we were sending. Another one is likely to be well: no reason to wait.
     return Effect.catchAll(this.replay(first), (error) => this.withDelays(error)).pipe(
-      Effect.mapError((error) => (this.doubt !== undefined && saysNothing(error) ? this.doubt : error))
+      Effect.mapError((error) => this.outcome(error))
     )
+  }
+
+  /** A repetition that got no connection says nothing of the operation; what it is a repetition of does. */
+  private outcome(last: E | DbError): E | DbError {
+    if (this.doubt !== undefined && saysNothing(last)) return this.doubt
+    return isUnserved(last) ? (this.told ?? last) : last
   }
 
   /**
@@ -272,6 +289,7 @@ export class Operation<A, E, R>
   private get retry(): Effect.Effect<A, E | DbError, R> {
     return Effect.suspend(() => {
       this.retries += 1
+      this.waitsSince ??= precise(this.shared.clock)
       return Effect.uninterruptibleMask((restore) => {
         this.restore = restore
         return this.core.borrow(this, this.remaining)
@@ -279,9 +297,13 @@ export class Operation<A, E, R>
     })
   }
 
+  private get waitsNow(): number {
+    return this.waitsSince === undefined ? 0 : precise(this.shared.clock) - this.waitsSince
+  }
+
   /** Time left for waiting for a connection, at least 1 ms so that an idle one is still taken. */
   private get remaining(): number {
-    return Math.max(1, this.since + this.shared.patience - precise(this.shared.clock))
+    return Math.max(1, this.shared.patience - this.waitedBefore - this.waitsNow)
   }
 
   /** Fails where there is to be no other attempt. */
@@ -335,6 +357,10 @@ const isSent = (error: unknown): boolean => !isDbError(error) || error._tag !== 
 
 /** Those who go on when the server is back do so at moments of their own, within so long (ms). */
 const apart = 100
+
+/** Nothing was asked: the pool had no connection to give. */
+const isUnserved = (error: unknown): boolean =>
+  isDbError(error) && (error._tag === "AcquireTimeout" || error._tag === "PoolOverloaded")
 
 /** A body of HEAD's that came late is as little to do with what was sent behind it. */
 const staleSocket = (error: unknown): boolean =>

@@ -5,6 +5,7 @@ import { unsaid } from "./builderFields.js"
 import { invalidRequest } from "./invalidRequest.js"
 import { type PlainHeaders, plainHeaders, userAgent } from "./plainRequest.js"
 import { withArguments } from "./rpcArguments.js"
+import { markHalves } from "./wholeText.js"
 import { withoutThese } from "./words.js"
 
 export type Fetch = typeof globalThis.fetch
@@ -70,6 +71,7 @@ class PooledClient extends SupabaseClient {
       refuse(refused)
       return Promise.reject(refused)
     })
+    markHalves(this.rest)
     const secrets = [Redacted.value(key), Redacted.value(token)]
     carried.set(this, secrets)
     carried.set(this.rest.fetch, secrets)

@@ -7,6 +7,7 @@
  */
 import type { QueryError } from "../Errors.js"
 import { invalidRequest } from "./invalidRequest.js"
+import { isNoDate, notText, unsendable } from "./jsonable.js"
 import { quoted } from "./table/literal.js"
 
 type Arguments = Readonly<Record<string, unknown>>
@@ -44,14 +45,38 @@ const literal = (value: unknown): string => {
   return Array.isArray(plain) ? list(plain) : text(plain)
 }
 
+const noText = "it has no text (a circle, or a toJSON that throws)"
+
 const byPost = "call the function by POST (without get and head)"
 
 const refused = (name: string, issue: string, hint: string): QueryError =>
   invalidRequest(`the argument ${name} cannot be sent by GET: ${issue}`, hint)
 
+/** What would arrive as something else, or not at all: objects are sent as JSON, all else as text. */
+const problem = (value: unknown): string | undefined => {
+  if (isNoDate(value)) return "a Date that is none (Invalid Date) is no value"
+  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value} is no value`
+  const plain = asJson(value)
+  if (typeof plain === "string") return notText(plain)
+  if (Array.isArray(plain)) return firstOf(plain)
+  const found = unsendable(plain)
+  return typeof plain === "number" || found === undefined ? undefined : `${found.path}: ${found.issue}`
+}
+
+const firstOf = (list: ReadonlyArray<unknown>): string | undefined => {
+  for (const each of list) {
+    const found = problem(each)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
 const one = (name: string, value: unknown): string | QueryError => {
-  if (typeof value === "function" || typeof value === "symbol") {
-    return refused(name, `a ${typeof value} is no value`, "Give a value that JSON can hold, a date or bytes.")
+  try {
+    const found = problem(value)
+    if (found !== undefined) return refused(name, found, "Give a value that JSON can hold, a date or bytes.")
+  } catch {
+    return refused(name, noText, "Give a value that JSON can hold.")
   }
   if (asJson(value) === null) {
     return refused(name, "an address has no null", `Leave it out where null is its default, or ${byPost}.`)
@@ -59,7 +84,7 @@ const one = (name: string, value: unknown): string | QueryError => {
   try {
     return literal(value)
   } catch {
-    return refused(name, "it has no text (a circle, or a toJSON that throws)", "Give a value that JSON can hold.")
+    return refused(name, noText, "Give a value that JSON can hold.")
   }
 }
 

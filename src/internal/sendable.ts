@@ -6,8 +6,9 @@
  */
 import type { QueryError } from "../Errors.js"
 import { invalidRequest } from "./invalidRequest.js"
-import { nul, unsendable } from "./jsonable.js"
+import { halfCharacter, nul, unsendable } from "./jsonable.js"
 import type { PlainBody } from "./plainRequest.js"
+import { markInAddress } from "./wholeText.js"
 
 /** JSON writes both in code, and nothing else of these; an even number of backslashes before them is text. */
 const halfOrNul = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f][0-9a-f]{2})/i
@@ -18,20 +19,46 @@ const inBody = (body: string): QueryError | undefined => {
   return found === undefined ? undefined : refused(found.path === "" ? "the body" : found.path, found.issue)
 }
 
-const inQuery = (path: string): QueryError | undefined => {
-  if (!path.includes("%00")) return undefined
-  const [address = "", query = ""] = path.split("?", 2)
-  const parameter = query.split("&").find((each) => each.includes("%00"))
-  const name = parameter === undefined ? address.split("/").at(-1) : parameter.split("=", 1)[0]
-  return refused(`the filter ${decodeURIComponent(String(name).replaceAll("%00", ""))}`, nul)
+const decoded = (name: string): string => {
+  try {
+    return decodeURIComponent(name.replaceAll("+", " "))
+  } catch {
+    return name
+  }
 }
 
+const withoutMarks = (name: string): string => name.replaceAll(markInAddress, "").replaceAll("%00", "")
+
+/** Parameters of PostgREST's that are no filters. */
+const parameters: ReadonlySet<string> = new Set(["select", "order", "columns", "on_conflict"])
+
+const placeOf = (parameter: string): string => {
+  const name = decoded(withoutMarks(parameter.split("=", 1)[0] ?? ""))
+  return parameters.has(name) ? name : `the filter ${name}`
+}
+
+/** What of an address cannot be sent, and why. */
+export const unsendableAddress = (path: string): { readonly where: string; readonly issue: string } | undefined => {
+  if (!path.includes("%00")) return undefined
+  const [address = "", query = ""] = path.split("?", 2)
+  const inName = address.split("/").find((each) => each.includes("%00"))
+  const wrong = inName ?? query.split("&").find((each) => each.includes("%00")) ?? ""
+  return {
+    where: inName === undefined ? placeOf(wrong) : `the name ${decoded(withoutMarks(inName))}`,
+    issue: wrong.includes(markInAddress) ? halfCharacter : nul
+  }
+}
+
+const inAddress = (path: string): QueryError | undefined => {
+  const found = unsendableAddress(path)
+  return found === undefined ? undefined : refused(found.where, found.issue)
+}
+
+export const takeItOut = "Take it out, or send bytes as bytea: \\x and hexadecimal digits."
+
 const refused = (where: string, issue: string): QueryError =>
-  invalidRequest(
-    `${where} cannot be sent: ${issue}`,
-    "Take it out, or send bytes as bytea: \\x and hexadecimal digits."
-  )
+  invalidRequest(`${where} cannot be sent: ${issue}`, takeItOut)
 
 /** Undefined where it can be sent. What is not for the database's API is not looked at. */
 export const unsendableRequest = (path: string, body: PlainBody): QueryError | undefined =>
-  path.startsWith("/rest/v1/") ? (inQuery(path) ?? (typeof body === "string" ? inBody(body) : undefined)) : undefined
+  path.startsWith("/rest/v1/") ? (inAddress(path) ?? (typeof body === "string" ? inBody(body) : undefined)) : undefined

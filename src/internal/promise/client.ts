@@ -3,6 +3,7 @@ import { type createClient, SupabaseClient } from "@supabase/supabase-js"
 import { leaveRetriesToPool } from "../builderFields.js"
 import { userAgent } from "../plainRequest.js"
 import { type Fetch, NoRealtime, sendingAlso, within } from "../pooledClient.js"
+import { markHalves } from "../wholeText.js"
 import { send } from "./fetch.js"
 import type { Host } from "./host.js"
 import { addressOf, answererOf, onceHeader, questionOf } from "./question.js"
@@ -51,6 +52,7 @@ class LeanClient extends SupabaseClient {
       realtime: { ...("WebSocket" in globalThis ? {} : { transport: NoRealtime }), ...options?.realtime }
     })
     leaveRetriesToPool(this.rest, withOnce)
+    markHalves(this.rest)
     // Both are done by what supabase-js puts around each fetch.
     if (options?.tracePropagation !== undefined || options?.db?.timeout !== undefined) return
     this.watchSession(options)

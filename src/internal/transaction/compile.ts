@@ -1,7 +1,16 @@
 /** A request that a PostgREST builder would have sent, turned into a step. Pure: it throws `Unsupported`, by name. */
+import { unsendableAddress } from "../sendable.js"
 import { conditionOf, fieldOf, outsideQuotes, treeOf, unquoted } from "./filters.js"
 import * as Reference from "./reference.js"
-import { type Filter, type OrderTerm, type Reference as Ref, type Returned, type Step, Unsupported } from "./step.js"
+import {
+  type Filter,
+  type OrderTerm,
+  type Reference as Ref,
+  type Returned,
+  type Step,
+  Unsendable,
+  Unsupported
+} from "./step.js"
 
 export interface Recorded {
   readonly method: string
@@ -21,7 +30,8 @@ export const compile = (request: Recorded): Step => {
   const schema = request.headers.get("content-profile") ?? request.headers.get("accept-profile") ?? "public"
   const wishes = preferences(request.headers)
   if (request.abortable) throw new Unsupported("abortSignal(); interrupt the transaction instead")
-  if (request.url.href.includes("%00")) throw new Unsupported(nul)
+  const wrong = unsendableAddress(`${request.url.pathname}${request.url.search}`)
+  if (wrong !== undefined) throw new Unsendable(wrong.where, wrong.issue)
   refuseUnknown(request.headers, wishes)
   refuseFormats(request.headers, wishes)
   const common = { schema, ...singleOf(request), ...affected(wishes) }
@@ -38,8 +48,6 @@ const preferences = (headers: Headers): ReadonlyMap<string, string> =>
       .map((wish) => wish.trim().split("="))
       .map(([name = "", value = ""]) => [name, value] as const)
   )
-
-const nul = "text with NUL, which PostgreSQL cannot hold"
 
 /** Those that the builder sets itself. Of any other nobody would hear: the steps share one request. */
 const headers = new Set([
@@ -111,13 +119,11 @@ const payload = (rows: ReadonlyArray<unknown>): Pick<Step, "rows" | "refs"> => {
   const refs: Record<string, ReadonlyArray<Ref>> = {}
   const walk = (value: unknown, row: number, path: ReadonlyArray<string>): void => {
     if (typeof value === "string") {
-      if (value.includes("\u0000")) throw new Unsupported(nul)
       if (Reference.isWithin(value)) throw new Unsupported("a reference inside a longer text")
       const target = Reference.parse(value)
       if (target !== undefined) refs[row] = [...(refs[row] ?? []), [path, target.step, target.column]]
     } else if (typeof value === "object" && value !== null) {
       for (const [key, inner] of Object.entries(value)) {
-        if (key.includes("\u0000")) throw new Unsupported(nul)
         walk(inner, row, [...path, key])
       }
     }

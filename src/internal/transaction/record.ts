@@ -6,12 +6,14 @@ import { Effect, FiberRef, Redacted } from "effect"
 import { type DbError, DecodeError, TransactionFailed } from "../../Errors.js"
 import type { Outcome } from "../answer.js"
 import { caller } from "../asyncContext.js"
+import { unsendable } from "../jsonable.js"
 import { LeanResponse } from "../leanResponse.js"
 import * as PooledClient from "../pooledClient.js"
+import { takeItOut } from "../sendable.js"
 import { compile, type Recorded } from "./compile.js"
 import type { Expected } from "./guards.js"
 import { type Step as AnyStep, PlannedStep } from "./planned.js"
-import { type Step, Unsupported, versioned, withTargets } from "./step.js"
+import { type Step, Unsendable, Unsupported, versioned, withTargets } from "./step.js"
 
 export type StepFunction = (client: SupabaseClient) => PromiseLike<Outcome>
 
@@ -48,13 +50,14 @@ class Recorder {
     if (!isBuilder(query)) throw new Unsupported("a step that does not return the builder itself")
     // What the builder holds, before JSON makes null of what it cannot say.
     const { body, isMaybeSingle } = query
+    const rows = plain(body)
     await query
     const [request, ...others] = this.kept
     if (request === undefined || others.length > 0) throw new Unsupported("other than exactly one request in a step")
     return {
       ...request,
       url: new URL(request.url),
-      body: plain(body),
+      body: rows,
       ...(Array.isArray(body) ? { columns: columnsOf(body) } : {}),
       maybeSingle: isMaybeSingle === true
     }
@@ -74,35 +77,38 @@ const columnsOf = (rows: ReadonlyArray<unknown>): ReadonlyArray<string> => [
   ...new Set(rows.flatMap((row) => (typeof row === "object" && row !== null ? Object.keys(row) : [])))
 ]
 
-/** As JSON would have it, with bigints as the builder writes them; what JSON would silently make null is refused. */
+/** As JSON would have it, with bigints as the builder writes them; what JSON would silently change is refused. */
 const plain = (body: unknown): unknown => {
   if (body === undefined) return undefined
-  const text = JSON.stringify(body, function (this: unknown, key, value: unknown) {
-    if (typeof value === "number" && !Number.isFinite(value))
-      throw new Unsupported(`the number ${value}, which JSON cannot say`)
-    const given: unknown = typeof this === "object" && this !== null ? Reflect.get(this, key) : undefined
-    if (given instanceof Date && value === null) throw new Unsupported("a Date that is none")
-    return typeof value === "bigint" ? value.toString() : value
-  })
+  const found = unsendable(body)
+  if (found !== undefined) throw new Unsendable(found.path === "" ? "the value" : found.path, found.issue)
+  const text = JSON.stringify(body, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value))
+  // What a value of the caller's own makes of itself (`toJSON`) is seen here only.
   const parsed: unknown = JSON.parse(text)
+  const made = unsendable(parsed)
+  if (made !== undefined) throw new Unsendable(made.path === "" ? "the value" : made.path, made.issue)
   return parsed
 }
 
+const refused = (step: number, reason: string, hint: string): TransactionFailed =>
+  new TransactionFailed({ step, operation: "", code: "UNSUPPORTED", reason, hint })
+
 const failed = (step: number, what: string): TransactionFailed =>
-  new TransactionFailed({
-    step,
-    operation: "",
-    code: "UNSUPPORTED",
-    reason: `a transaction cannot express ${what}`,
-    hint: "Nothing was sent."
-  })
+  refused(step, `a transaction cannot express ${what}`, "Nothing was sent.")
+
+const thrownAt = (step: number, thrown: unknown): TransactionFailed => {
+  if (thrown instanceof Unsendable) {
+    return refused(step, `${thrown.where} cannot be sent: ${thrown.issue}`, takeItOut)
+  }
+  return failed(step, thrown instanceof Unsupported ? thrown.what : `this step: ${String(thrown)}`)
+}
 
 const one = (recorder: Recorder, step: StepFunction, index: number): Effect.Effect<Step, TransactionFailed> =>
   Effect.flatMap(FiberRef.get(caller), (context) =>
     Effect.tryPromise({
       try: async () =>
         compile(await (context === undefined ? recorder.record(step) : context.run(() => recorder.record(step)))),
-      catch: (thrown) => failed(index, thrown instanceof Unsupported ? thrown.what : `this step: ${String(thrown)}`)
+      catch: (thrown) => thrownAt(index, thrown)
     })
   )
 

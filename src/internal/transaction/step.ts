@@ -123,3 +123,14 @@ export class Unsupported {
     this.what = what
   }
 }
+
+/** What of a step cannot be sent as it is, and why. */
+export class Unsendable {
+  readonly _tag = "Unsendable"
+  readonly where: string
+  readonly issue: string
+  constructor(where: string, issue: string) {
+    this.where = where
+    this.issue = issue
+  }
+}
