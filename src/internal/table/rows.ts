@@ -7,6 +7,7 @@ import type { Response } from "../answer.js"
 import { keeping } from "../asyncContext.js"
 import type * as Database from "../database.js"
 import { asMaker, tokenFor } from "../identity.js"
+import { ofTable } from "../spans.js"
 import { streamOf } from "../stream.js"
 import { type Columns, isValues } from "./columns.js"
 import type { Scalar } from "./literal.js"
@@ -145,7 +146,9 @@ export class Rows<R> {
   ): Stream.Stream<unknown, DbError, R> {
     const { columns } = this
     const query = (client: SupabaseClient): TableQuery => refine(client.from(columns.table).select(columns.listed))
-    const rows = streamOf(this.source, query, as === undefined ? { pageSize } : { pageSize, as })
+    const rows = streamOf(this.source, query, as === undefined ? { pageSize } : { pageSize, as }, (page) =>
+      ofTable("SELECT", columns.table, page)
+    )
     return Stream.mapChunksEffect(rows, (page) =>
       Effect.map(
         Effect.forEach(page, (row) => columns.decodeRow(columns.renamed(row), "read")),
