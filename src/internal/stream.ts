@@ -1,7 +1,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Chunk, Effect, identity, Option, Stream } from "effect"
 import type { DbError, QueryError } from "../Errors.js"
-import type { OperationOptions } from "./access.js"
+import type { OperationOptions, Untyped } from "./access.js"
 import type { Response } from "./answer.js"
 import { boundsOf } from "./builderFields.js"
 import * as Database from "./database.js"
@@ -40,7 +40,7 @@ export interface ServiceStreamOptions extends Omit<StreamOptions, "as">, Databas
  * @since 0.1.0
  * @category models
  */
-export type Row<Q> = Database.Result<Q> extends ReadonlyArray<infer A> ? A : never
+export type Row<Q, D = Untyped> = Database.Result<Q, D> extends ReadonlyArray<infer A> ? A : never
 
 const defaultPageSize = 1_000
 
