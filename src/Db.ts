@@ -26,6 +26,8 @@ export type {
   Reader,
   ReaderWriter,
   Returned,
+  Sound,
+  SoundSteps,
   TableName,
   Untyped
 } from "./internal/access.js"
@@ -59,6 +61,7 @@ export {
   type WriteOptions
 } from "./internal/database.js"
 export type { Provided, ProvidedRead } from "./internal/databaseLayers.js"
+export type { Known } from "./internal/known.js"
 export * from "./internal/operationErrors.js"
 export { make, type Of, type OwnDatabase, type ReadOf } from "./internal/own.js"
 export type { RetryOptions } from "./internal/retryOptions.js"

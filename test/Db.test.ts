@@ -1,7 +1,7 @@
 /** Operations from the caller's side: repeated where that is safe, passed through where they are the caller's own. */
 import { describe, expect, it } from "@effect/vitest"
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Cause, Data, Duration, Effect, Exit, Fiber, Option, Schema, TestClock, type Tracer } from "effect"
+import { Cause, Data, Duration, Effect, Exit, Fiber, Option, Schema, Stream, TestClock, type Tracer } from "effect"
 import * as Db from "../src/Db.js"
 import * as Pool from "../src/Pool.js"
 import { type Answer, against, failureOf, json, layer, problem, type TestServer } from "./support/httpServer.js"
@@ -433,16 +433,20 @@ describe("spans", () => {
         const note = { id: 1, body: "a" }
         const operations: ReadonlyArray<readonly [string, Effect.Effect<unknown, Db.DbError, Db.Db | Db.ReadDb>]> = [
           ["SELECT", notes.get(1)],
+          ["SELECT", notes.find(1)],
           ["SELECT", notes.getMany([1, 2])],
           ["SELECT", notes.list({ where: { body: "a" } })],
           ["SELECT", notes.search({ query: "a" })],
           ["SELECT", notes.count()],
+          ["SELECT", Stream.runDrain(notes.stream({ where: { body: "a" } }))],
           ["INSERT", notes.create(note)],
           ["INSERT", notes.createMany([note])],
           ["INSERT", notes.createMany([note, { body: "b" }])],
           ["UPDATE", notes.update(1, { body: "b" })],
+          ["UPDATE", notes.updateMany({ body: "a" }, { body: "b" })],
           ["UPSERT", notes.upsert(note)],
-          ["DELETE", notes.remove(1)]
+          ["DELETE", notes.remove(1)],
+          ["DELETE", notes.removeMany({ body: "a" })]
         ]
         for (const [operation, effect] of operations) {
           const [, span, ...more] = yield* childrenOf(Effect.withSpan(effect, "request"))
@@ -455,6 +459,20 @@ describe("spans", () => {
           "db.collection.name": "notes",
           "db.query.summary": "SELECT notes"
         })
+      })
+    )
+  )
+
+  it.effect("each page of a table's stream has one, named by the table, and so has each half of a page", () =>
+    against((response, _, nth) => json(response, nth <= 2 ? [{ id: nth }] : [], 200, { "content-range": "*/2" }))(() =>
+      Effect.gen(function* () {
+        const notes = Db.table("notes", Schema.Struct({ id: Schema.Int }))
+        const streamed = yield* childrenOf(
+          Effect.withSpan(Stream.runCount(notes.stream({ pageSize: 1, orderBy: "id" })), "request")
+        )
+        expect(streamed.map(({ name }) => name)).toEqual(["request", "SELECT notes", "SELECT notes", "SELECT notes"])
+        const paged = yield* childrenOf(Effect.withSpan(notes.page({ limit: 1 }), "request"))
+        expect(paged.map(({ name }) => name)).toEqual(["request", "SELECT notes", "SELECT notes"])
       })
     )
   )

@@ -6,14 +6,12 @@
  *     npx tsx examples/worker/main.ts
  */
 import { NodeRuntime } from "@effect/platform-node"
-import { Chunk, Config, Console, Effect, Layer, Stream } from "effect"
+import { Chunk, Config, Console, Effect, Layer, Schema, Stream } from "effect"
 import { Db, Config as PoolConfig } from "effect-supabase-pool"
 import { Embedded } from "effect-supabase-pool/embedded"
 
-interface Product {
-  readonly id: string
-  readonly price: number
-}
+const Product = Schema.Struct({ id: Schema.UUID, price: Schema.Number })
+type Product = typeof Product.Type
 
 /** What the sale takes off, and the name under which it happens once. */
 const sale = Config.all({
@@ -23,10 +21,10 @@ const sale = Config.all({
 
 const reduced = (price: number, percent: number): number => Math.round(price * (100 - percent)) / 100
 
-const products: Stream.Stream<Product, Db.DbError, Db.ReadDb> = Db.stream(
-  (client) => client.from("products").select("id, price").order("id"),
-  { pageSize: 100 }
-)
+const products: Stream.Stream<Product, Db.RowsError, Db.ReadDb> = Db.table("products", Product).stream({
+  orderBy: "id",
+  pageSize: 100
+})
 
 const reduce = (batch: Chunk.Chunk<Product>, key: string, percent: number) =>
   Effect.as(

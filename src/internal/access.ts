@@ -172,6 +172,19 @@ export type Fitting<D, Name, S extends TableSchema> = [D] extends [Untyped]
 type StepsOf<D> = ReadonlyArray<((client: Client<D>) => PromiseLike<Outcome>) | Step<unknown>>
 
 /**
+ * The steps of a transaction, where each names only what the schema has; in place of one that does not stands what no step is,
+ * with the reason in it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type SoundSteps<D, Steps> = [D] extends [Untyped]
+  ? Steps
+  : { readonly [K in keyof Steps]: Steps[K] & SoundStep<Steps[K]> }
+
+type SoundStep<S> = S extends (client: never) => infer Q ? (client: never) => Sound<Q> : unknown
+
+/**
  * Reads, and can do nothing else: the service of `ReadDb`, so that nothing has to be provided for what it gives.
  *
  * @since 0.1.0
@@ -181,7 +194,7 @@ export interface Reader<D = Untyped> {
   read<Q extends Database.Query>(
     f: Asks<D, Q>,
     options?: OperationOptions
-  ): Effect.Effect<Database.Result<Q>, Database.Failure<Q, ReadError>, Database.Needs<Q>>
+  ): Effect.Effect<Database.Result<Q, D>, Database.Failure<Q, ReadError>, Database.Needs<Q>>
   /** As `read`, with the rows as the schema decodes them. */
   readAs<A, I>(
     schema: Schema.Schema<A, I>,
@@ -192,13 +205,13 @@ export interface Reader<D = Untyped> {
   response<Q extends PromiseLike<Response>>(
     f: Asks<D, Q>,
     options?: OperationOptions
-  ): Effect.Effect<Database.Success<Q>, ReadError>
+  ): Effect.Effect<Database.Success<Q, D>, ReadError>
   /** Calls a function that only reads. */
   rpc<const Name extends FunctionName<D>>(
     name: Name,
     ...rest: Arguments<D, Name, ReadingRpcOptions>
   ): Effect.Effect<Returned<D, Name>, RequestError>
-  stream<Q extends Ranged>(f: Asks<D, Q>, options?: StreamOptions): Stream.Stream<Row<Q>, StreamError>
+  stream<Q extends Ranged>(f: Asks<D, Q>, options?: StreamOptions): Stream.Stream<Row<Q, D>, StreamError>
   /** What `Db.table` gives, as far as it reads. */
   table<const Name extends TableName<D>, S extends TableSchema, const O extends ReadTableOptions<S>>(
     name: Name,
@@ -236,11 +249,11 @@ export interface Access<D, Reading, Writing> {
   read<Q extends Database.Query>(
     f: Asks<D, Q>,
     options?: OperationOptions
-  ): Effect.Effect<Database.Result<Q>, Database.Failure<Q, ReadError>, Database.Needs<Q> | Reading>
+  ): Effect.Effect<Database.Result<Q, D>, Database.Failure<Q, ReadError>, Database.Needs<Q> | Reading>
   read<Q extends Database.Query>(
     f: Asks<D, Q>,
     options: Database.ReadOptions
-  ): Effect.Effect<Database.Result<Q>, Database.Failure<Q, ReadError>, Database.Needs<Q> | Writing>
+  ): Effect.Effect<Database.Result<Q, D>, Database.Failure<Q, ReadError>, Database.Needs<Q> | Writing>
   /** As `read`, with the rows as the schema decodes them. */
   readAs<A, I>(
     schema: Schema.Schema<A, I>,
@@ -255,7 +268,7 @@ export interface Access<D, Reading, Writing> {
   write<Q extends Database.Query>(
     f: Asks<D, Q>,
     options?: Database.WriteOptions
-  ): Effect.Effect<Database.Result<Q>, Database.Failure<Q, WriteError>, Database.Needs<Q> | Writing>
+  ): Effect.Effect<Database.Result<Q, D>, Database.Failure<Q, WriteError>, Database.Needs<Q> | Writing>
   /** As `write`, with the rows as the schema decodes them. */
   writeAs<A, I>(
     schema: Schema.Schema<A, I>,
@@ -266,11 +279,11 @@ export interface Access<D, Reading, Writing> {
   response<Q extends PromiseLike<Response>>(
     f: Asks<D, Q>,
     options?: OperationOptions
-  ): Effect.Effect<Database.Success<Q>, ReadError, Reading>
+  ): Effect.Effect<Database.Success<Q, D>, ReadError, Reading>
   response<Q extends PromiseLike<Response>>(
     f: Asks<D, Q>,
     options: Database.ResponseOptions
-  ): Effect.Effect<Database.Success<Q>, ReadError, Writing>
+  ): Effect.Effect<Database.Success<Q, D>, ReadError, Writing>
   rpc<const Name extends FunctionName<D>>(
     name: Name,
     args: ArgsOf<D, Name> | undefined,
@@ -294,11 +307,11 @@ export interface Access<D, Reading, Writing> {
   ): Effect.Effect<A, RowsError, Writing>
   /** All steps or none, once; see `Transaction`. */
   transaction<const Steps extends StepsOf<D>>(
-    steps: Steps,
+    steps: SoundSteps<D, Steps>,
     options?: TransactionOptions
-  ): Effect.Effect<Database.TransactionResults<Steps>, TransactionError, Writing>
-  stream<Q extends Ranged>(f: Asks<D, Q>, options?: StreamOptions): Stream.Stream<Row<Q>, StreamError, Reading>
-  stream<Q extends Ranged>(f: Asks<D, Q>, options: ServiceStreamOptions): Stream.Stream<Row<Q>, StreamError, Writing>
+  ): Effect.Effect<Database.TransactionResults<Steps, D>, TransactionError, Writing>
+  stream<Q extends Ranged>(f: Asks<D, Q>, options?: StreamOptions): Stream.Stream<Row<Q, D>, StreamError, Reading>
+  stream<Q extends Ranged>(f: Asks<D, Q>, options: ServiceStreamOptions): Stream.Stream<Row<Q, D>, StreamError, Writing>
   /** As `Db.table`, of this database. */
   table<const Name extends TableName<D>, S extends TableSchema, const O extends TableOptions<S>>(
     name: Name,

@@ -1,10 +1,11 @@
 /** The tags of `Db` and the types of what is asked. `Db` shows all of it; what builds on it imports this. */
-import type { SupabaseClient } from "@supabase/supabase-js"
+import type { PostgrestSingleResponse, SupabaseClient } from "@supabase/supabase-js"
 import { Context, type Effect } from "effect"
 import type { DbError, Mode } from "../Errors.js"
-import type { Reader, ReaderWriter } from "./access.js"
+import type { Reader, ReaderWriter, Untyped } from "./access.js"
 import type { Outcome, Response } from "./answer.js"
 import type { ContentRange } from "./contentRange.js"
+import type { Known } from "./known.js"
 import type { Asked } from "./list.js"
 import type { RetryOptions } from "./retryOptions.js"
 import type { MostRows } from "./table/mostRows.js"
@@ -19,25 +20,34 @@ import type { Step } from "./transaction/planned.js"
  */
 export type Query = PromiseLike<Response> | Effect.Effect<unknown, unknown, unknown>
 
-/**
- * The response without its failure case: what a builder resolves to when there was no error.
- *
- * @since 0.1.0
- * @category models
- */
-export type Success<Q> = Q extends PromiseLike<infer A> ? Extract<A, { readonly error: null }> : never
+type Successful<Q> = Q extends PromiseLike<infer A> ? Extract<A, { readonly error: null }> : never
+
+type DataOf<Q> = Successful<Q> extends { readonly data: infer Data } ? Data : never
 
 /**
- * What an operation gives: the builder's `data`, or what the Effect gives.
+ * The response without its failure case: what a builder resolves to when there was no error. Without a schema `D` a column is
+ * `unknown`.
  *
  * @since 0.1.0
  * @category models
  */
-export type Result<Q> = [Q] extends [Effect.Effect<infer A, infer _E, infer _R>]
-  ? A
-  : Success<Q> extends { readonly data: infer D }
-    ? D
+export type Success<Q, D = Untyped> = [D] extends [Untyped]
+  ? Successful<Q> extends { readonly data: infer Data }
+    ? Extract<PostgrestSingleResponse<Known<Data>>, { readonly error: null }>
     : never
+  : Successful<Q>
+
+/**
+ * What an operation gives: the builder's `data`, or what the Effect gives. Without a schema `D` a column is `unknown`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Result<Q, D = Untyped> = [Q] extends [Effect.Effect<infer A, infer _E, infer _R>]
+  ? A
+  : [D] extends [Untyped]
+    ? Known<DataOf<Q>>
+    : DataOf<Q>
 
 /**
  * What an operation fails with: what its kind does, and what the Effect does.
@@ -125,8 +135,8 @@ export type AnyStep = ((client: SupabaseClient) => PromiseLike<Outcome>) | Step<
  * @since 0.1.0
  * @category models
  */
-export type TransactionResults<Steps extends ReadonlyArray<unknown>> = {
-  readonly [K in keyof Steps]: StepResult<Steps[K]>
+export type TransactionResults<Steps extends ReadonlyArray<unknown>, D = Untyped> = {
+  readonly [K in keyof Steps]: StepResult<Steps[K], D>
 }
 
 /**
@@ -135,7 +145,8 @@ export type TransactionResults<Steps extends ReadonlyArray<unknown>> = {
  * @since 0.1.0
  * @category models
  */
-export type StepResult<S> = S extends Step<infer A> ? A : S extends (client: never) => infer Q ? Result<Q> : never
+export type StepResult<S, D = Untyped> =
+  S extends Step<infer A> ? A : S extends (client: never) => infer Q ? Result<Q, D> : never
 
 /**
  * Who may only read.

@@ -13,7 +13,7 @@ import {
 import * as Config from "../Config.js"
 import type { Access, Reader, ReaderWriter } from "./access.js"
 import { type AsUser, asUserBy, redacted } from "./asUser.js"
-import { Db, sourceOf } from "./database.js"
+import { ReadDb as CommonReadDb, Db, sourceOf } from "./database.js"
 import * as Layers from "./databaseLayers.js"
 import { DatabaseName } from "./databaseName.js"
 import type { Handler } from "./handlerTransport.js"
@@ -50,6 +50,8 @@ type Made<Name extends string, D, E = Config.ConfigInvalid, R = never> = Layer.L
   R
 >
 
+type MadeRead<Name extends string, D> = Layer.Layer<ReadOf<Name, D>, Config.ConfigInvalid>
+
 /**
  * What `Db.make` gives: a tag, everything that can be done with its database, and the layers that provide it.
  *
@@ -77,6 +79,12 @@ export interface OwnDatabase<Name extends string, D>
   readonly layerConfig: (
     config: EffectConfig.Config.Wrap<Config.SupabaseOptionsInput & Config.PoolOptionsInput>
   ) => Made<Name, D, ConfigError.ConfigError>
+  /** As `Db.layerRead`: what writes, or reads as the service, does not compile over it. */
+  readonly layerRead: (
+    options: Omit<Config.SupabaseOptionsInput, "serviceRoleKey"> & Config.PoolOptionsInput
+  ) => MadeRead<Name, D>
+  /** As `Db.layerReadFromEnv`: give it a `ConfigProvider` of its own. */
+  readonly layerReadFromEnv: MadeRead<Name, D>
   /** As `Db.layerTest`. */
   readonly layerTest: <R = never>(
     handler: Handler<R>,
@@ -140,25 +148,28 @@ const makeOne = (name: string): unknown => {
   const owner = {}
   const tag = Context.Tag(`effect-supabase-pool/Db/${name}`)<Of<string, unknown>, ReaderWriter>()
   const ReadDb = Context.Tag(`effect-supabase-pool/ReadDb/${name}`)<ReadOf<string, unknown>, Reader>()
-  const own = <E, R, R2>(
-    database: Layer.Layer<Layers.Provided, E, R>,
+  const placed = <A, E, R, R2>(
+    database: Layer.Layer<A, E, R>,
     place: Effect.Effect<Place, never, R2>
-  ): Layer.Layer<Of<string, unknown> | ReadOf<string, unknown>, E | Config.ConfigInvalid, R | R2> =>
+  ): Layer.Layer<A, E | Config.ConfigInvalid, R | R2> =>
     Layer.unwrapScoped(
       Effect.as(
         Effect.flatMap(place, (found) => registered(name, owner, found)),
         Layer.provide(database, Layer.succeed(DatabaseName, { name }))
       )
-    ).pipe(
+    )
+  const own = <E, R, R2>(database: Layer.Layer<Layers.Provided, E, R>, place: Effect.Effect<Place, never, R2>) =>
+    placed(database, place).pipe(
       Layer.map((context) => {
         const service = Context.get(context, Db)
         provided.set(service, context)
         return Context.make(tag, service).pipe(Context.add(ReadDb, service))
       })
     )
-  const sockets = own(
-    Layers.sockets,
-    Effect.map(Config.SupabaseConfig, ({ url }) => url)
+  const address = Effect.map(Config.SupabaseConfig, ({ url }) => url)
+  const sockets = own(Layers.sockets, address)
+  const reading = Layer.map(placed(Layers.reading, address), (context) =>
+    Context.make(ReadDb, Context.get(context, CommonReadDb))
   )
   const layerOf = (options: Config.SupabaseOptionsInput & Config.PoolOptionsInput) =>
     Layers.ownParts(Layer.provide(sockets, Config.layerOf(options)))
@@ -176,6 +187,11 @@ const makeOne = (name: string): unknown => {
     layerOf,
     layerConfig: (config: EffectConfig.Config.Wrap<Config.SupabaseOptionsInput & Config.PoolOptionsInput>) =>
       Layers.configured(config, layerOf),
+    layerRead: (options: Omit<Config.SupabaseOptionsInput, "serviceRoleKey"> & Config.PoolOptionsInput) =>
+      Layers.ownParts(Layer.provide(reading, Config.layerReadOf(options))),
+    layerReadFromEnv: Layers.oncePer(Layers.byEnvironment, () =>
+      Layers.ownParts(Layer.provide(reading, Config.layerReadFromEnv))
+    ),
     layerTest: <R>(handler: Handler<R>, options: Config.PoolOptionsInput = {}) =>
       Layers.ownParts(own(Layers.handled(handler, options), Effect.succeed(handler))),
     layerAsDb: Layers.oncePer(

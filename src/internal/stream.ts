@@ -1,7 +1,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Chunk, Effect, Option, Stream } from "effect"
+import { Chunk, Effect, identity, Option, Stream } from "effect"
 import type { DbError, QueryError } from "../Errors.js"
-import type { OperationOptions } from "./access.js"
+import type { OperationOptions, Untyped } from "./access.js"
 import type { Response } from "./answer.js"
 import { boundsOf } from "./builderFields.js"
 import * as Database from "./database.js"
@@ -41,7 +41,7 @@ export interface ServiceStreamOptions extends Omit<StreamOptions, "as">, Databas
  * @since 0.1.0
  * @category models
  */
-export type Row<Q> = Database.Result<Q> extends ReadonlyArray<infer A> ? A : never
+export type Row<Q, D = Untyped> = Database.Result<Q, D> extends ReadonlyArray<infer A> ? A : never
 
 const defaultPageSize = 1_000
 
@@ -82,18 +82,22 @@ export function stream(
 
 export type AnyStreamOptions = StreamOptions | ServiceStreamOptions
 
+/** Says what the spans of pages are called. */
+type NamePage = <A, E, R>(page: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 /** Of whatever database. */
 export const streamOf = <R, W>(
   source: Database.Source<R, W>,
   f: (client: SupabaseClient) => Ranged,
-  options: AnyStreamOptions = {}
+  options: AnyStreamOptions = {},
+  named: NamePage = identity
 ): Stream.Stream<unknown, DbError, R | W> => {
   const { pageSize: size = defaultPageSize } = options
   if (!Number.isSafeInteger(size) || size < 1) return Stream.fail(noPage(size))
   const asUser = asMaker()
   const db: Effect.Effect<Database.ReadCore, never, R | W> = options.as === "service" ? source.writing : source.reading
   return Stream.paginateChunkEffect(0, (taken) =>
-    Effect.map(asUser(page(db, f, taken, size, options)), ({ limit, list }) => {
+    Effect.map(named(asUser(page(db, f, taken, size, options))), ({ limit, list }) => {
       const rows = Chunk.fromIterable(list)
       const next = taken + rows.length
       return [rows, Chunk.isEmpty(rows) || next >= limit ? Option.none() : Option.some(next)]

@@ -14,11 +14,11 @@ const whose = Effect.map(
   ([row]) => row?.["name"]
 )
 
-class Shop extends Context.Tag("test/Shop")<Shop, Effect.Effect<string>>() {}
-class Archive extends Context.Tag("test/Archive")<Archive, Effect.Effect<string>>() {}
+class Shop extends Context.Tag("test/Shop")<Shop, Effect.Effect<unknown>>() {}
+class Archive extends Context.Tag("test/Archive")<Archive, Effect.Effect<unknown>>() {}
 
 /** A service that asks its own database. */
-const asking = <I>(tag: Context.Tag<I, Effect.Effect<string>>) =>
+const asking = <I>(tag: Context.Tag<I, Effect.Effect<unknown>>) =>
   Layer.effect(
     tag,
     Effect.map(Effect.context<Db.ReadDb>(), (context) => Effect.orDie(Effect.provide(whose, context)))

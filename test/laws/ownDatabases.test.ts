@@ -1,6 +1,7 @@
 /** As many databases as there are layers, each asked by its own tag, whatever they are built in. */
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Effect, FastCheck as fc, Layer, ManagedRuntime, Schema, Stream } from "effect"
+import { ConfigProvider, Context, Effect, FastCheck as fc, Layer, ManagedRuntime, Schema, Stream } from "effect"
+import type { ConfigInvalid } from "../../src/Config.js"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
 import { createDatabase } from "../../src/promise.js"
@@ -32,6 +33,7 @@ const named = (name: string) => (request: Request) => {
 }
 
 class Archive extends Db.make<Described>()("Archive") {}
+type ArchiveReader = Db.ReadOf<"Archive", Described>
 class Shop extends Db.make<Described>()("Shop") {}
 class Ledger extends Db.make<Described>()("Ledger") {}
 
@@ -243,6 +245,41 @@ describe("databases of tags of their own", () => {
     })
   )
 
+  it.scopedLive("read with a layer of their own that has no service-role key and provides nothing that writes", () =>
+    Effect.gen(function* () {
+      const read = Effect.fn(function* (layer: (url: string) => Layer.Layer<ArchiveReader, ConfigInvalid>) {
+        const { seen, url } = yield* serve((response, { headers }) =>
+          json(response, [{ name: headers["authorization"] }])
+        )
+        const context = yield* Layer.build(layer(url))
+        expect(Context.getOption(Context.unsafeMake<Archive>(context.unsafeMap), Archive)._tag).toBe("None")
+        const refused = yield* Effect.flip(
+          Effect.provide(
+            Archive.read((client) => client.from("who").insert({ name: "" })),
+            context
+          )
+        )
+        expect(refused._tag).toBe("ReadOnlyConnection")
+        const name = yield* Effect.provide(Effect.flatMap(Archive.ReadDb, nameOf), context)
+        expect(seen).toHaveLength(1)
+        return name
+      }, Effect.scoped)
+      const environment = (url: string) =>
+        Layer.setConfigProvider(
+          ConfigProvider.fromMap(
+            new Map([
+              ["SUPABASE_URL", url],
+              ["SUPABASE_ANON_KEY", anonKey],
+              ["DB_POOL_MIN_CONNECTIONS", "1"]
+            ])
+          )
+        )
+      const anon = `Bearer ${anonKey}`
+      expect(yield* read((url) => Archive.layerRead({ url, anonKey, minConnections: 1 }))).toBe(anon)
+      expect(yield* read((url) => Layer.provide(Archive.layerReadFromEnv, environment(url)))).toBe(anon)
+    })
+  )
+
   it.effect("stand for the one of Db where they are provided as it, with their own pool", () =>
     Effect.gen(function* () {
       const asDb = Layer.provideMerge(Archive.layerAsDb, Archive.layerTest(named("archive")))
@@ -267,6 +304,11 @@ describe("two tags of one name", () => {
       expect(error._tag).toBe("ConfigInvalid")
       expect(error.message).toContain('Db.make("Archive")')
       expect(error.message).toContain("http://127.0.0.1:9 and http://127.0.0.1:10")
+      const reading = Layer.merge(
+        Archive.layerRead({ url: "http://127.0.0.1:9", anonKey, minConnections: 1 }),
+        Twin.layerOf({ ...config, url: "http://127.0.0.1:10" })
+      )
+      expect((yield* Effect.flip(Effect.scoped(Layer.build(reading)))).message).toContain('Db.make("Archive")')
       const tests = Layer.merge(Archive.layerTest(named("a")), Twin.layerTest(named("b")))
       expect((yield* Effect.flip(Effect.scoped(Layer.build(tests)))).message).toContain("a handler")
     })

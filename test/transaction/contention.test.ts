@@ -150,7 +150,7 @@ describePostgres("many who want the last pieces", () => {
           const found = yield* left("last")
           assert.strictEqual(found.ware.stock, 0)
           assert.deepStrictEqual(
-            found.sales.map(({ buyer }) => buyer).toSorted((a, b) => a - b),
+            found.sales.map(({ buyer }) => Number(buyer)).toSorted((a, b) => a - b),
             bought.map(([{ buyer }]) => buyer).toSorted((a, b) => a - b)
           )
         })

@@ -113,7 +113,7 @@ describe("values in a transaction", () => {
       Effect.gen(function* () {
         const body = "0123456789".repeat(1_000_000)
         const [written] = yield* Db.transaction([(c) => notes(c).insert({ body }).select("id, body").single()])
-        assert.strictEqual(written.body.length, body.length)
+        assert.isString(written.body)
         assert.isTrue(written.body === body)
         yield* Db.write((c) => notes(c).delete().eq("id", written.id))
       })

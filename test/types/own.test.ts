@@ -1,6 +1,7 @@
 /** A database of a tag of its own: what it needs, and what of another it refuses. */
 import { describe, expect, expectTypeOf, it } from "@effect/vitest"
 import { Effect, type Layer, Schema, type Stream } from "effect"
+import type { ConfigInvalid } from "../../src/Config.js"
 import * as Db from "../../src/Db.js"
 
 interface Tables<Row> {
@@ -79,6 +80,16 @@ describe("a database of its own", () => {
     expectTypeOf(layer).not.toExtend<Layer.Layer<Db.Of<"Shop", ShopSchema>, unknown>>()
     expectTypeOf(Shop.layerTest(() => Response.json([]))).not.toExtend<Layer.Layer<ArchiveTag, unknown>>()
     expectTypeOf(Other.layerTest(() => Response.json([]))).not.toExtend<Layer.Layer<ArchiveTag, unknown>>()
+  })
+
+  it("has a layer that only reads, over which nothing writes", () => {
+    const layer = Archive.layerRead({ url: "https://archive.supabase.co", anonKey: "<anon key>" })
+    expectTypeOf(layer).toEqualTypeOf<Layer.Layer<ArchiveReader, ConfigInvalid>>()
+    expectTypeOf(Archive.layerReadFromEnv).toEqualTypeOf<Layer.Layer<ArchiveReader, ConfigInvalid>>()
+    needing(Effect.provide(events, layer)).toEqualTypeOf<never>()
+    needing(Effect.provide(written, layer)).toEqualTypeOf<ArchiveTag>()
+    // @ts-expect-error: nothing would use a service-role key.
+    Archive.layerRead({ url: "https://archive.supabase.co", anonKey: "<anon key>", serviceRoleKey: "<key>" })
   })
 
   it("refuses tables and columns of another", () => {

@@ -91,6 +91,7 @@ interface Shops {
 }
 
 const shops = Db.typed<Shops>()
+const Own = Db.make<Shops>()("Own")
 
 describe("a column that the schema lacks", () => {
   it("is refused by the compiler, also in a row of another table, and JSON is no trouble", () => {
@@ -118,6 +119,47 @@ describe("a column that the schema lacks", () => {
       shops.response((client) => client.from("shops").select("nmae"))
     ]
     expect([...good, ...refused].every(Effect.isEffect)).toBe(true)
+  })
+
+  it("is refused in a step of a transaction, whichever it is, and a table's step is no trouble", () => {
+    const users = shops.table("users", Schema.Struct({ id: Schema.String, email: Schema.String }))
+    const good = shops.transaction([
+      (client) => client.from("shops").select("id, name").eq("id", "1"),
+      users.getStep("1"),
+      (client) => client.from("users").insert({ email: "a" }).select("id").single(),
+      (client) => client.from("shops").delete().eq("id", "1")
+    ])
+    expectTypeOf<Effect.Effect.Success<typeof good>>().toEqualTypeOf<
+      readonly [
+        Array<{ id: string; name: string }>,
+        { readonly id: string; readonly email: string },
+        { id: string },
+        null
+      ]
+    >()
+    const many = shops.transaction(["a", "b"].map((name) => (client) => client.from("shops").insert({ name })))
+    expectTypeOf<Effect.Effect.Success<typeof many>>().toEqualTypeOf<ReadonlyArray<null>>()
+    const name = shops.transaction([(client) => client.from("users").select("email")])
+    const refused = [
+      // @ts-expect-error: no such column.
+      shops.transaction([(client) => client.from("shops").select("nmae")]),
+      shops.transaction([
+        (client) => client.from("shops").select("name"),
+        // @ts-expect-error: no such column.
+        (client) => client.from("users").select("x")
+      ]),
+      // @ts-expect-error: no such column.
+      shops.transaction([users.getStep("1"), (client) => client.from("shops").insert({ name: "a" }).select("nmae")]),
+      // @ts-expect-error: no such column.
+      shops.transaction([(client) => client.from("shops").select("nmae").single()]),
+      // @ts-expect-error: no such table.
+      shops.transaction([(client) => client.from("customers").select("id")]),
+      // @ts-expect-error: no such column.
+      Effect.map(shops.Db, (db) => db.transaction([(client) => client.from("shops").select("nmae")])),
+      // @ts-expect-error: no such column.
+      Own.transaction([(client) => client.from("shops").select("nmae")])
+    ]
+    expect([good, many, name, ...refused].every(Effect.isEffect)).toBe(true)
   })
 
   it("is none where rows are decoded, and nothing is any", () => {

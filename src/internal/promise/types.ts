@@ -2,38 +2,9 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import type { Client, Untyped } from "../access.js"
 import type { StepResult } from "../database.js"
+import type { Known } from "../known.js"
 
-/** Whether there is an `any` in it; what has methods is not looked into. */
-type HasAny<T, Depth extends ReadonlyArray<0> = []> = 0 extends 1 & T
-  ? true
-  : Depth["length"] extends 8
-    ? never
-    : T extends (...args: never) => unknown
-      ? never
-      : T extends ReadonlyArray<infer A>
-        ? HasAny<A, [...Depth, 0]>
-        : T extends object
-          ? { [K in keyof T]-?: HasAny<T[K], [...Depth, 0]> }[keyof T]
-          : never
-
-/**
- * The type without `any`: what supabase-js knows nothing of is `unknown`, and of the rows of `select("*")` not even the columns
- * are known. What is said already stays as it is.
- *
- * @since 0.1.0
- * @category models
- */
-export type Known<T, Depth extends ReadonlyArray<0> = []> = 0 extends 1 & T
-  ? unknown
-  : [HasAny<T, Depth>] extends [never]
-    ? T
-    : T extends ReadonlyArray<infer A>
-      ? 0 extends 1 & A
-        ? Array<Record<string, unknown>>
-        : Array<Known<A, [...Depth, 0]>>
-      : T extends object
-        ? { [K in keyof T]: Known<T[K], [...Depth, 0]> }
-        : T
+export type { Known } from "../known.js"
 
 /**
  * What comes back, as far as it is known of a database with the schema `D`.

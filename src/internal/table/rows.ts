@@ -8,6 +8,7 @@ import { boundsOf, boundsOn } from "../builderFields.js"
 import type * as Database from "../database.js"
 import { asMaker, tokenFor } from "../identity.js"
 import { listIn, noCount } from "../list.js"
+import { ofTable } from "../spans.js"
 import { streamOf } from "../stream.js"
 import { type Part, whole } from "../whole.js"
 import { type Columns, isValues } from "./columns.js"
@@ -147,7 +148,9 @@ export class Rows<R> {
   ): Stream.Stream<unknown, DbError, R> {
     const { columns } = this
     const query = (client: SupabaseClient): TableQuery => refine(client.from(columns.table).select(columns.listed))
-    const rows = streamOf(this.source, query, as === undefined ? { pageSize } : { pageSize, as })
+    const rows = streamOf(this.source, query, as === undefined ? { pageSize } : { pageSize, as }, (page) =>
+      ofTable("SELECT", columns.table, page)
+    )
     return Stream.mapChunksEffect(rows, (page) =>
       Effect.map(
         columns.decodeAll(
