@@ -9,7 +9,7 @@ import { count, oneLine } from "./words.js"
 const mostKeys = 5
 
 /** By its kind and its names: values may be anybody's. */
-export const kindOf = (came: unknown): string => {
+const kindOf = (came: unknown): string => {
   if (came === undefined || came === null) return "null, or nothing at all"
   if (typeof came === "string") return `a text of ${count(came.length, "character")}`
   if (Array.isArray(came)) return `a list of ${came.length}`
@@ -31,7 +31,7 @@ export interface Asked {
 const named = (from: string): string => (from === "" ? "a table" : from)
 
 /** The status is a success: of a write it says that something was executed. */
-export const noList = ({ from, method, status }: Asked, came: unknown): QueryError =>
+const noList = ({ from, method, status }: Asked, came: unknown): QueryError =>
   new QueryError({
     code: "NO_LIST",
     reason: `rows of ${named(from)} were asked for, and what answered gave ${kindOf(came)} in place of a list`,

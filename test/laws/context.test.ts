@@ -39,6 +39,7 @@ const answer = (request: IncomingMessage, response: ServerResponse): void => {
   setTimeout(() => {
     response.statusCode = busy ? 503 : 200
     response.setHeader("content-type", "application/json")
+    if (String(request.headers["prefer"]).includes("count=exact")) response.setHeader("content-range", "*/0")
     response.end(
       JSON.stringify(busy ? { code: "PGRST001", message: "no connection", details: null, hint: null } : body)
     )
