@@ -104,21 +104,71 @@ describe("a question that is too long", () => {
     )
   }
 
-  it.scopedLive("and is cut off without an answer says so and is asked once; a short one is asked again", () =>
-    Effect.gen(function* () {
-      const { seen, url } = yield* serve((response) => response.socket?.destroy())
-      const layer = Db.layerOf({ ...options, url })
-      const error = yield* Effect.flip(Effect.provide(ask, layer))
-      expect(error).toMatchObject({ _tag: "QueryError", code: "QUESTION_CUT_OFF", mayHaveExecuted: false })
-      expect(error.message).toMatch(/1\d{4} characters/)
-      expect(seen.filter(({ url }) => url !== "/").length).toBe(1)
-      const short = yield* Effect.flip(
-        Effect.provide(
-          Db.read((client) => client.from("items").select("*")),
-          layer
+  it.scopedLive(
+    "and is cut off says so, when it is again on a socket that has just answered; a short one is asked again",
+    () =>
+      Effect.gen(function* () {
+        const { seen, url } = yield* serve((response, { url }) =>
+          url === "/" ? response.end() : response.socket?.destroy()
         )
+        const layer = Db.layerOf({ ...options, url })
+        const error = yield* Effect.flip(Effect.provide(ask, layer))
+        expect(error).toMatchObject({ _tag: "QueryError", code: "QUESTION_CUT_OFF", mayHaveExecuted: false })
+        expect(error.message).toMatch(/1\d{4} characters/)
+        expect(seen.filter(({ url }) => url !== "/").length).toBe(2)
+        const short = yield* Effect.flip(
+          Effect.provide(
+            Db.read((client) => client.from("items").select("*")),
+            layer
+          )
+        )
+        expect(short._tag).toBe("ConnectionFailed")
+      })
+  )
+
+  it.scopedLive("and met a socket that was closed meanwhile is asked again, and answered", () =>
+    Effect.gen(function* () {
+      let left = 1
+      const { seen, url } = yield* serve((response, { url }) => {
+        if (url !== "/" && left-- > 0) response.socket?.destroy()
+        else response.writeHead(200, json).end("[]")
+      })
+      expect(yield* Effect.provide(ask, Db.layerOf({ ...options, url }))).toEqual([])
+      expect(seen.filter(({ url }) => url !== "/").length).toBe(2)
+    })
+  )
+
+  it.scopedLive("and as long a one was answered before: what cuts it off is no matter of its length", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const { url } = yield* serve((response, { url }) => {
+        if (url !== "/" && ++asked > 1) response.socket?.destroy()
+        else response.writeHead(200, json).end("[]")
+      })
+      const twice = Effect.zipRight(ask, Effect.flip(ask))
+      expect(yield* Effect.provide(twice, Db.layerOf({ ...options, url }))).toMatchObject({
+        _tag: "ConnectionFailed",
+        failure: "closed"
+      })
+    })
+  )
+
+  it.scopedLive("and is cut off as a plain write is not sent again, and may have been executed", () =>
+    Effect.gen(function* () {
+      const { seen, url } = yield* serve((response, { url }) =>
+        url === "/" ? response.end() : response.socket?.destroy()
       )
-      expect(short._tag).toBe("ConnectionFailed")
+      const remove = Db.write((client) =>
+        client
+          .from("items")
+          .delete()
+          .in("id", [...ids])
+      )
+      expect(yield* Effect.flip(Effect.provide(remove, Db.layerOf({ ...options, url })))).toMatchObject({
+        code: "QUESTION_CUT_OFF",
+        mayHaveExecuted: true
+      })
+      expect(seen.filter(({ url }) => url !== "/").length).toBe(1)
     })
   )
 

@@ -24,6 +24,7 @@ const sockets = async (url: string): Promise<ReadonlyArray<SocketFetch>> => {
     maxAnswer: 2 ** 28,
     compression: true,
     deadlines,
+    answered: { longest: 0 },
     onClose: () => {}
   }
   const opened = Array.from({ length: connections }, () => new SocketFetch(options))

@@ -47,11 +47,12 @@ const sockets: Carrier = (mode, url, options) =>
   Effect.gen(function* () {
     const { compression, maxAnswer, requestTimeout } = options
     const deadlines = yield* Deadlines.make(requestTimeout)
+    const answered = { longest: 0 }
     const proxy = yield* proxyTo(url, options.proxy)
     const to = target(mode, url, { proxy, secureContext: yield* secureContext(options) })
     return {
       makeTransport: (onClose) =>
-        new SocketFetch({ target: to, requestTimeout, maxAnswer, compression, deadlines, onClose }),
+        new SocketFetch({ target: to, requestTimeout, maxAnswer, compression, deadlines, answered, onClose }),
       proxy: typeof proxy === "object" ? proxy.url.origin : undefined
     }
   })

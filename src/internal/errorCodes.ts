@@ -34,6 +34,9 @@ const notExecuted: Ending = { isTransient: true, mayHaveExecuted: false }
 const unknown: Ending = { isTransient: true, mayHaveExecuted: true }
 const perhapsAndFinal: Ending = { isTransient: false, mayHaveExecuted: true }
 
+/** A server hung up on a long question. */
+export const cutOffCode = "QUESTION_CUT_OFF"
+
 /** Our own words for what has no answer. */
 const ours: ReadonlyMap<string, Ending> = new Map(
   Object.entries({
@@ -41,7 +44,7 @@ const ours: ReadonlyMap<string, Ending> = new Map(
     ABORTED_UNSENT: final,
     INVALID_REQUEST: final,
     INVALID_TOKEN: final,
-    QUESTION_CUT_OFF: perhapsAndFinal,
+    [cutOffCode]: perhapsAndFinal,
     REDIRECTED: final
   })
 )

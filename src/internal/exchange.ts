@@ -194,6 +194,10 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
 
   private answer(headers: RawHeaders, body: Buffer, unread?: QueryError): void {
     const { method, status, statusText, url } = this
+    if (status < 300) {
+      const { answered } = this.owner.options
+      if (url.length > answered.longest) answered.longest = url.length
+    }
     const said = status < 300 ? undefined : this.heard(body, unread)
     // Whoever wants it as it came has our words, too: there is nothing else to have.
     const words = unread === undefined ? body : Buffer.from(said?.words ?? "")
@@ -212,9 +216,11 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
 
   onError(error: Error): void {
     if (this.settled) return
+    const { length } = this.url
     const said = this.owner.classify(error, this.sent, this.method, this.status !== 0)
-    const isCutOff = this.sent && this.status === 0 && this.url.length >= longQuestion && !metBodyOfHead(said)
-    const failure = isCutOff ? cutOff(this.url.length, this.method) : said
+    const mayBeTooLong = length >= longQuestion && length > this.owner.options.answered.longest
+    const isCutOff = this.sent && this.status === 0 && mayBeTooLong && !metBodyOfHead(said)
+    const failure = isCutOff ? cutOff(length, this.method) : said
     this.fail(failure, failure)
   }
 }

@@ -2,6 +2,7 @@
 import { QueryError } from "../Errors.js"
 import type { Undecoded } from "./contentCoding.js"
 import { inParts } from "./errorBody.js"
+import { cutOffCode } from "./errorCodes.js"
 import type { PlainHeaders } from "./plainRequest.js"
 import { printable } from "./printable.js"
 import { withoutSecretsIn } from "./words.js"
@@ -42,7 +43,7 @@ export const aborted = (sent: boolean, method: string): QueryError =>
 /** Some servers hang up on a question that is too long instead of answering. Asked again, it is as long. */
 export const cutOff = (length: number, method: string): QueryError =>
   new QueryError({
-    code: "QUESTION_CUT_OFF",
+    code: cutOffCode,
     reason: `the connection was closed on a question with an address of ${length} characters, which may be too long`,
     details: "",
     hint: inParts,

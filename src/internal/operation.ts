@@ -20,12 +20,13 @@ import {
   Schedule
 } from "effect"
 import type { PooledConnection } from "../Connection.js"
-import { type AcquireError, type DbError, isDbError, type Mode, type QueryError } from "../Errors.js"
+import { type AcquireError, ConnectionFailed, type DbError, isDbError, type Mode, type QueryError } from "../Errors.js"
 import type * as Metrics from "../Metrics.js"
 import * as Retry from "../Retry.js"
 import { type Absence, isAway } from "./absence.js"
 import { keeping } from "./asyncContext.js"
 import type { PoolCore, PoolLease } from "./cores.js"
+import { cutOffCode } from "./errorCodes.js"
 import { bodyAfterHead } from "./hangUps.js"
 import { type Caller, nobody } from "./lease.js"
 import type { Borrower, Restore } from "./request.js"
@@ -105,6 +106,8 @@ export class Operation<A, E, R>
   private doubt: DbError | undefined = undefined
   /** What the last attempt failed with that asked something. */
   private told: DbError | undefined = undefined
+  /** A long question was hung up on: the next attempt asks first whether the socket is alive. */
+  private proves = false
   private within: Spans.Tracing["within"] = identity
   private traceparent = ""
   private readonly shared: Surroundings
@@ -185,10 +188,20 @@ export class Operation<A, E, R>
         ? Effect.flatMap(client, (given) => this.body(given, connection))
         : this.body(client, connection)
     })
-    return Effect.matchCauseEffect(this.restore(this.within(work)), {
+    const asked: Effect.Effect<A, E | DbError, R> = this.proves ? Effect.zipRight(this.proof(connection), work) : work
+    return Effect.matchCauseEffect(this.restore(this.within(asked)), {
       onSuccess: (value) => this.giveBack(lease, Exit.succeed(value)),
       onFailure: (cause) => this.giveBack(lease, Exit.failCause(cause))
     })
+  }
+
+  /** Where the socket is dead, nothing of the operation was sent. */
+  private proof({ ping }: PooledConnection): Effect.Effect<void, DbError> {
+    const { mode } = this
+    const { origin } = this.core.options
+    return Effect.catchAll(Effect.asVoid(ping), () =>
+      Effect.fail(new ConnectionFailed({ pool: mode, origin, failure: "closed", code: "NO_ANSWER", sent: false }))
+    )
   }
 
   refused(cause: Cause.Cause<AcquireError>): Effect.Effect<A, E | DbError, R> {
@@ -254,9 +267,17 @@ export class Operation<A, E, R>
     // An operation of several requests: an earlier one may have been executed although the last was not.
     if (mode === "write" && this.writes > 0 && !idempotent) return false
     if (this.once) return false
-    if (!Retry.isRetryable(error, { mode, idempotent })) return false
+    if (!Retry.isRetryable(error, { mode, idempotent }) && !this.isUnproven(error)) return false
     const { maxRetries, while: goesOn } = this.shared.retryingOf(this.options)
     return this.retries - this.replays < maxRetries && (goesOn === undefined || goesOn(error))
+  }
+
+  /**
+   * A server that hangs up on a long question does so again, but a socket that was dead before says as much. So once more,
+   * on one that has just answered.
+   */
+  private isUnproven(error: DbError): boolean {
+    return !this.proves && isCutOff(error) && (this.mode === "read" || this.options.idempotent === true)
   }
 
   private again(first: DbError): Effect.Effect<A, E | DbError, R> {
@@ -279,16 +300,17 @@ export class Operation<A, E, R>
   private replay(error: E | DbError): Effect.Effect<A, E | DbError, R> {
     return Effect.suspend(() => {
       const once = this.replays === 0 || (this.replays < mostReplays && !isSent(error))
-      const mayRepeat = once && staleSocket(error) && this.mayRepeat(error)
+      const mayRepeat = once && (staleSocket(error) || isCutOff(error)) && this.mayRepeat(error)
       if (!mayRepeat || (isSent(error) && !this.shared.budget.withdraw())) return Effect.fail(error)
       this.replays += 1
-      return Effect.catchAll(this.retry, (next) => this.replay(next))
+      return Effect.catchAll(this.after(error), (next) => this.replay(next))
     })
   }
 
-  private get retry(): Effect.Effect<A, E | DbError, R> {
+  private after(error: DbError): Effect.Effect<A, E | DbError, R> {
     return Effect.suspend(() => {
       this.retries += 1
+      this.proves ||= isCutOff(error)
       this.waitsSince ??= precise(this.shared.clock)
       return Effect.uninterruptibleMask((restore) => {
         this.restore = restore
@@ -342,7 +364,7 @@ export class Operation<A, E, R>
         this.mayRepeat(error)
           ? Effect.matchEffect(this.delayed(error, driver.next(error)), {
               onFailure: () => Effect.fail(error),
-              onSuccess: () => Effect.catchAll(this.retry, loop)
+              onSuccess: () => Effect.catchAll(this.after(error), loop)
             })
           : Effect.fail(error)
       return loop(first)
@@ -357,6 +379,9 @@ const isSent = (error: unknown): boolean => !isDbError(error) || error._tag !== 
 
 /** Those who go on when the server is back do so at moments of their own, within so long (ms). */
 const apart = 100
+
+const isCutOff = (error: unknown): boolean =>
+  isDbError(error) && error._tag === "QueryError" && error.code === cutOffCode
 
 /** Nothing was asked: the pool had no connection to give. */
 const isUnserved = (error: unknown): boolean =>

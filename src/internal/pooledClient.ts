@@ -2,6 +2,7 @@ import { SupabaseClient, type WebSocketLike } from "@supabase/supabase-js"
 import { Redacted } from "effect"
 import { QueryError } from "../Errors.js"
 import { unsaid } from "./builderFields.js"
+import { refuseMissingValues } from "./filterValues.js"
 import { invalidRequest } from "./invalidRequest.js"
 import { type PlainHeaders, plainHeaders, userAgent } from "./plainRequest.js"
 import { withArguments } from "./rpcArguments.js"
@@ -67,10 +68,12 @@ class PooledClient extends SupabaseClient {
     // Newer versions make the client of another schema from these, and not from `fetch`.
     Reflect.set(this.rest, "baseFetch", this.rest.fetch)
     Reflect.set(this.rest, "wrapFetch", undefined)
-    withArguments(this.rest, (refused) => {
+    const refusing = (refused: QueryError): Promise<never> => {
       refuse(refused)
       return Promise.reject(refused)
-    })
+    }
+    withArguments(this.rest, refusing)
+    refuseMissingValues(this.rest, this.rest.fetch, refusing)
     markHalves(this.rest)
     const secrets = [Redacted.value(key), Redacted.value(token)]
     carried.set(this, secrets)

@@ -33,6 +33,12 @@ const longestHead = 131_072
 
 const dayMillis = 86_400_000
 
+/** Who has answered a question as long as this one does not hang up on it for its length. */
+export interface AnsweredQuestions {
+  /** The longest address, in characters. */
+  longest: number
+}
+
 export interface SocketOptions {
   readonly target: Target
   readonly requestTimeout: Duration.Duration
@@ -42,6 +48,8 @@ export interface SocketOptions {
   readonly compression: boolean
   /** Shared by all sockets of a pool. */
   readonly deadlines: Deadlines
+  /** Shared by all sockets of a pool. */
+  readonly answered: AnsweredQuestions
   /** Called once, when an open socket is closed by whomever. */
   readonly onClose: () => void
 }

@@ -249,6 +249,7 @@ describe("compression", () => {
         maxAnswer: limit,
         compression: true,
         deadlines,
+        answered: { longest: 0 },
         onClose: () => {}
       })
       yield* Effect.acquireRelease(socket.open, () => socket.close(() => aborted(false, "GET")))

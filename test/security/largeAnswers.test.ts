@@ -125,6 +125,7 @@ describe("an exchange", () => {
       maxAnswer: limit,
       compression: true,
       deadlines: { add: () => {}, remove: () => {} },
+      answered: { longest: 0 },
       onClose: () => {}
     })
 

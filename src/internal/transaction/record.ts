@@ -3,7 +3,7 @@
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, FiberRef, Redacted } from "effect"
-import { type DbError, DecodeError, TransactionFailed } from "../../Errors.js"
+import { type DbError, DecodeError, QueryError, TransactionFailed } from "../../Errors.js"
 import type { Outcome } from "../answer.js"
 import { caller } from "../asyncContext.js"
 import { unsendable } from "../jsonable.js"
@@ -33,7 +33,8 @@ const nowhere = "http://recorded.invalid"
 /** One client for all steps of a transaction, and what it was asked to send last. */
 class Recorder {
   private kept: Array<Kept> = []
-  private readonly client: SupabaseClient = PooledClient.make(nowhere, nobody, nobody, (input, init) => {
+  private refused: QueryError | undefined
+  private readonly keep: PooledClient.Fetch = (input, init) => {
     this.kept.push({
       url: String(input),
       method: init?.method ?? "GET",
@@ -42,16 +43,24 @@ class Recorder {
     })
     // Node's own Response reads by way of `queueMicrotask`, which Jest's fake timers replace.
     return Promise.resolve(new LeanResponse(nowhere, 200, "OK", [], nothing))
+  }
+  private readonly client: SupabaseClient = PooledClient.make(nowhere, nobody, nobody, this.keep, (error) => {
+    this.refused ??= error
   })
 
   async record(step: StepFunction): Promise<Recorded> {
     this.kept = []
+    this.refused = undefined
     const query = step(this.client)
     if (!isBuilder(query)) throw new Unsupported("a step that does not return the builder itself")
     // What the builder holds, before JSON makes null of what it cannot say.
     const { body, isMaybeSingle } = query
     const rows = plain(body)
-    await query
+    // With `throwOnError` what was refused rejects as an error of supabase-js.
+    await query.then(undefined, (thrown: unknown) => {
+      throw this.refused ?? thrown
+    })
+    if (this.refused !== undefined) throw this.refused
     const [request, ...others] = this.kept
     if (request === undefined || others.length > 0) throw new Unsupported("other than exactly one request in a step")
     return {
@@ -90,13 +99,14 @@ const plain = (body: unknown): unknown => {
   return parsed
 }
 
-const refused = (step: number, reason: string, hint: string): TransactionFailed =>
-  new TransactionFailed({ step, operation: "", code: "UNSUPPORTED", reason, hint })
+const refused = (step: number, reason: string, hint: string, code = "UNSUPPORTED"): TransactionFailed =>
+  new TransactionFailed({ step, operation: "", code, reason, hint })
 
 const failed = (step: number, what: string): TransactionFailed =>
   refused(step, `a transaction cannot express ${what}`, "Nothing was sent.")
 
 const thrownAt = (step: number, thrown: unknown): TransactionFailed => {
+  if (thrown instanceof QueryError) return refused(step, thrown.reason, `${thrown.hint} Nothing was sent.`, thrown.code)
   if (thrown instanceof Unsendable) {
     return refused(step, `${thrown.where} cannot be sent: ${thrown.issue}`, takeItOut)
   }

@@ -1,0 +1,166 @@
+/**
+ * A filter whose value is missing is refused before anything is sent.
+ *
+ * supabase-js makes the word "undefined" of it, or (`match`, JSON of `contains`, a pattern of `likeAllOf`) leaves it out: then an
+ * update or a delete is of other rows than the caller meant, up to all of them.
+ *
+ * Builders get a prototype between themselves and supabase-js's, made once for each of its classes, so that a request costs
+ * no more than its filters do and no other client of the process is touched.
+ */
+import type { QueryError } from "../Errors.js"
+import { invalidRequest } from "./invalidRequest.js"
+
+/** The filters by the place of what a column is compared with among their arguments. */
+const first = ["match", "or"]
+const second = [
+  "eq",
+  "neq",
+  "gt",
+  "gte",
+  "lt",
+  "lte",
+  "like",
+  "likeAllOf",
+  "likeAnyOf",
+  "ilike",
+  "ilikeAllOf",
+  "ilikeAnyOf",
+  "regexMatch",
+  "regexIMatch",
+  "is",
+  "isDistinct",
+  "in",
+  "notIn",
+  "contains",
+  "containedBy",
+  "rangeGt",
+  "rangeGte",
+  "rangeLt",
+  "rangeLte",
+  "rangeAdjacent",
+  "overlaps",
+  "textSearch"
+]
+const third = ["not", "filter"]
+
+type Method = (this: object, first: unknown, second: unknown, third: unknown) => unknown
+
+const isMethod = (value: unknown): value is Method => typeof value === "function"
+
+type Refuse = (error: QueryError) => Promise<never>
+
+/** By the `fetch` that a client's builders have. */
+const refusals: WeakMap<object, Refuse> = new WeakMap()
+
+/** Where a value is missing: `""` for the whole of it, undefined where it is whole. */
+const missingIn = (value: unknown): string | undefined => {
+  if (value === undefined) return ""
+  if (typeof value !== "object" || value === null) return undefined
+  if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return undefined
+  for (const [name, part] of Object.entries(value)) {
+    const missing = missingIn(part)
+    if (missing !== undefined) return missing === "" ? name : `${name}.${missing}`
+  }
+  return undefined
+}
+
+const refused = (method: string, column: unknown, missing: string): QueryError => {
+  const filter = typeof column === "string" ? `${method}("${column}")` : method
+  return invalidRequest(
+    `the filter ${filter} is compared with undefined${missing === "" ? "" : ` (${missing})`}`,
+    "Give it a value, is(column, null) for rows without one, or leave the filter out."
+  )
+}
+
+const rejected: Refuse = (error) => Promise.reject(error)
+
+/** What the builder would have sent is never sent. */
+const refuse = (builder: object, error: QueryError): void => {
+  const fetch: unknown = Reflect.get(builder, "fetch")
+  const told = typeof fetch === "function" ? refusals.get(fetch) : undefined
+  const instead = (): Promise<never> => (told ?? rejected)(error)
+  // The reason that came first stays.
+  refusals.set(instead, instead)
+  Reflect.set(builder, "fetch", instead)
+}
+
+const checked =
+  (at: 0 | 1 | 2) =>
+  (name: string, method: Method): Method =>
+    function (a, b, c) {
+      const value = at === 1 ? b : at === 0 ? a : c
+      // Texts and numbers, which nearly all are, cost one look.
+      if (typeof value === "undefined" || typeof value === "object") {
+        const missing = missingIn(value)
+        if (missing !== undefined) {
+          refuse(this, refused(name, a, missing))
+          return this
+        }
+      }
+      return method.call(this, a, b, c)
+    }
+
+const made: WeakMap<object, object> = new WeakMap()
+
+/** What stands between an object and its class, with some of its methods replaced; made once for each class. */
+const above = (it: object, replaced: (base: object) => Readonly<Record<string, Method>>): void => {
+  const base: unknown = Object.getPrototypeOf(it)
+  if (typeof base !== "object" || base === null) return
+  const known = made.get(base)
+  if (known !== undefined) return void Object.setPrototypeOf(it, known)
+  const methods = Object.entries(replaced(base)).map(([name, value]) => [name, { value }])
+  const prototype: object = Object.create(base, Object.fromEntries(methods))
+  made.set(base, prototype)
+  Object.setPrototypeOf(it, prototype)
+}
+
+/** Those of the methods that this version of supabase-js has, each replaced. */
+const replacing =
+  (names: ReadonlyArray<string>, replace: (name: string, method: Method) => Method) =>
+  (base: object): Readonly<Record<string, Method>> =>
+    Object.fromEntries(
+      names.flatMap((name) => {
+        const method: unknown = Reflect.get(base, name)
+        return isMethod(method) ? [[name, replace(name, method)]] : []
+      })
+    )
+
+const filters = (base: object): Readonly<Record<string, Method>> => ({
+  ...replacing(first, checked(0))(base),
+  ...replacing(second, checked(1))(base),
+  ...replacing(third, checked(2))(base)
+})
+
+const withFilters = (builder: unknown): unknown => {
+  if (typeof builder === "object" && builder !== null) above(builder, filters)
+  return builder
+}
+
+const asked = replacing(
+  ["select", "insert", "upsert", "update", "delete"],
+  (_, method) =>
+    function (first, second, third) {
+      return withFilters(method.call(this, first, second, third))
+    }
+)
+
+/** The builders of a client of PostgREST, and of those that its `schema` gives, refuse a filter without a value. */
+export const refuseMissingValues = (client: object, fetch: object, refuse: Refuse): void => {
+  refusals.set(fetch, refuse)
+  const through = (name: string, after: (given: unknown) => unknown): void => {
+    const method: unknown = Reflect.get(client, name)
+    if (!isMethod(method)) return
+    Reflect.set(client, name, (first: unknown, second: unknown, third: unknown) =>
+      after(method.call(client, first, second, third))
+    )
+  }
+  through("from", (query) => {
+    if (typeof query === "object" && query !== null) above(query, asked)
+    return query
+  })
+  through("rpc", withFilters)
+  through("schema", (other) => {
+    if (typeof other === "object" && other !== null) refuseMissingValues(other, fetch, refuse)
+    return other
+  })
+}
