@@ -170,8 +170,20 @@ describe("a filter that is compared with undefined", () => {
     })
   )
 
-  it("is no other client's concern", () => {
-    const own = another().from("rows").delete().match({ id: undefined })
-    expect(Object.getOwnPropertyNames(Object.getPrototypeOf(own))).toContain("match")
+  it("is no other client's concern: it sends what it sent", async () => {
+    const sent: Array<string> = []
+    const fetch: typeof globalThis.fetch = async (input) => {
+      sent.push(new URL(String(input)).search)
+      return Response.json([])
+    }
+    await Effect.runPromise(
+      Effect.provide(
+        Db.read((client) => client.from("rows").select("id")),
+        Db.layerTest(() => Response.json([]))
+      )
+    )
+    const own = createClient("http://db.test", "key", { realtime: { transport: NoRealtime }, global: { fetch } })
+    await own.from("rows").delete().eq("id", undefined).match({ id: undefined })
+    expect(sent).toEqual(["?id=eq.undefined"])
   })
 })
