@@ -17,6 +17,22 @@ const absent = new Set(["node:sqlite"])
 const isAbsent = (path: string): string =>
   `throw Object.assign(new Error("${path}"), { code: "ERR_UNKNOWN_BUILTIN_MODULE" })`
 
+/**
+ * Loaded when it is needed, which with HTTP/1.1 over sockets that are ours is never: HTTP/2, forms, WebSockets. Node loads
+ * each as it is first imported, and together they take as long as the rest of this file.
+ */
+const onDemand = new Set([
+  "node:crypto",
+  "node:http2",
+  "node:perf_hooks",
+  "node:tls",
+  "node:worker_threads",
+  "node:zlib"
+])
+
+/** All of it would be loaded for one figure, that we give ourselves, and one class, of streams that we never send. */
+const instead = new Map([["node:http", "module.exports = { maxHeaderSize: 16384 }"]])
+
 const nameOf = (specifier: string): string => specifier.replace(/\W+/g, "_")
 
 const builtins = new Set<string>()
@@ -27,6 +43,9 @@ const requireBuiltins: Plugin = {
     onResolve({ filter: /^node:/ }, ({ path }) => ({ path, namespace: "builtin" }))
     onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => {
       if (absent.has(path)) return { contents: isAbsent(path) }
+      const other = instead.get(path)
+      if (other !== undefined) return { contents: other }
+      if (onDemand.has(path)) return { contents: `module.exports = process.getBuiltinModule("${path}")` }
       builtins.add(path)
       return { contents: `module.exports = ${nameOf(path)}` }
     })
@@ -68,6 +87,21 @@ const passOver100: Plugin = {
   }
 }
 
+/** The client requires its HTTP/2 at once. */
+const requiresHttp2 = "const connectH2 = require('./client-h2.js')"
+
+const http2OnDemand: Plugin = {
+  name: "http2-on-demand",
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /undici\/lib\/dispatcher\/client\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8")
+      const patched = source.replace(requiresHttp2, "const connectH2 = (...of) => require('./client-h2.js')(...of)")
+      if (patched === source) throw new Error(`${path} loads HTTP/2 otherwise than it did: look at this patch again`)
+      return { contents: patched }
+    })
+  }
+}
+
 const { outputFiles } = await build({
   stdin: { contents: 'export { default as Client } from "undici/lib/dispatcher/client.js"', resolveDir: process.cwd() },
   bundle: true,
@@ -76,7 +110,7 @@ const { outputFiles } = await build({
   target: "node20.19",
   write: false,
   define: Object.fromEntries(timers.map((timer) => [timer, realName(timer)])),
-  plugins: [requireBuiltins, passOver100]
+  plugins: [requireBuiltins, passOver100, http2OnDemand]
 })
 const bundled = outputFiles[0]?.text ?? ""
 const left = /\b__require\(["'`].*/.exec(bundled)

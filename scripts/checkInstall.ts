@@ -1,6 +1,6 @@
 /**
- * The package as a user has it: packed, installed into an empty project beside its required peers and nothing else, and
- * used from there. Build it first (`npm run build`); what is already in npm's cache is not asked for again.
+ * The package as a user has it: packed, installed into an empty project beside supabase-js and Effect and nothing else, and
+ * used from there; then into others that have no Effect, or another one. Build it first (`npm run build`); what is already in npm's cache is not asked for again.
  *
  * A small server stands for the database, since what is tried here is the package and not the pool.
  */
@@ -53,6 +53,8 @@ const expected = [
   /^dist\/dashboard\//,
   // Made by scripts/bundleUndici.ts.
   /^vendor\/undici\/(client\.js|LICENSE)$/,
+  // Made by scripts/bundleRateLimiter.ts.
+  /^vendor\/effect\/(rateLimiter\.(js|d\.ts)|LICENSE)$/,
   // The source maps lead there.
   /^src\/.+\.(cts|tsx?)$/,
   /^supabase\/(migrations\/\d+_\w+\.sql|seed\.sql)$/,
@@ -83,6 +85,7 @@ try {
     "supabase/seed.sql",
     "vendor/undici/client.js",
     "vendor/undici/LICENSE",
+    "vendor/effect/rateLimiter.js",
     "CHANGELOG.md",
     "docs/README.md",
     "docs/transactions.md",
@@ -93,13 +96,14 @@ try {
   // --- installed -----------------------------------------------------------------------
 
   const optional = (name: string): boolean => manifest.peerDependenciesMeta[name]?.optional === true
-  const peers = Object.keys(manifest.peerDependencies).filter((name) => !optional(name))
+  const ofEffect = Object.keys(manifest.peerDependencies).filter((name) => /^(effect$|@effect\/)/.test(name))
+  const peers = [...Object.keys(manifest.peerDependencies).filter((name) => !optional(name)), ...ofEffect]
   const exact = (name: string): string => `${name}@${manifest.devDependencies[name] ?? "latest"}`
   await writeFile(join(folder, "package.json"), JSON.stringify({ name: "project", private: true, type: "module" }))
   const npm = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"]
   const installed = await run("npm", [...npm, join(folder, tarball.filename), ...peers.map(exact)], folder)
   expect(`npm installs it with its peers (${peers.join(", ")})`, installed.code === 0, installed.output)
-  const absent = Object.keys(manifest.peerDependencies).filter(optional)
+  const absent = Object.keys(manifest.peerDependencies).filter((name) => !peers.includes(name))
   const present = absent.filter((name) => existsSync(join(folder, "node_modules", name)))
   expect(`optional peers are left out (${absent.join(", ")})`, present.length === 0, present.join())
 
@@ -176,6 +180,60 @@ try {
     const named = absent.find((need) => outcome.output.includes(`'${need}'`))
     const what = named === undefined ? "works" : `says that ${named} is missing`
     expect(`import "${specifier}" ${what}`, outcome.code === 0 || named !== undefined, outcome.output)
+  }
+
+  // --- without Effect, and with another -------------------------------------------------------
+
+  const others = [
+    ["no Effect", []],
+    ["Effect 4", ["effect@4"]],
+    ["Effect 2", ["effect@2"]]
+  ] as const
+  for (const [what, packages] of others) {
+    const app = await mkdtemp(join(tmpdir(), "supabase-pool-other-"))
+    try {
+      await writeFile(join(app, "package.json"), JSON.stringify({ name: "app", private: true, type: "module" }))
+      const asked = [join(folder, tarball.filename), exact("@supabase/supabase-js"), exact("@types/node"), ...packages]
+      const added = await run("npm", [...npm, ...asked], app)
+      const warned = added.output.split("\n").filter((line) => /^npm (warn|error) (?!install-scripts)/i.test(line))
+      expect(
+        `npm installs it beside ${what}, and warns of nothing`,
+        added.code === 0 && warned.length === 0,
+        added.output
+      )
+      const ofOthers = ["effect", "@effect/platform", "@effect/experimental", "@effect/cli"].filter(
+        (name) => !(name === "effect" && packages.length > 0) && existsSync(join(app, "node_modules", name))
+      )
+      expect(`beside ${what} it brings nothing of Effect`, ofOthers.length === 0, ofOthers.join())
+      for (const file of ["promise.ts", "route.ts", "errors.ts"]) await cp(join(sources, file), join(app, file))
+      await writeFile(
+        join(app, "tsconfig.json"),
+        JSON.stringify({
+          compilerOptions: {
+            ...compilerOptions,
+            types: ["node"],
+            skipLibCheck: false,
+            exactOptionalPropertyTypes: true
+          },
+          include: ["*.ts"]
+        })
+      )
+      const compiler = resolve(root, "node_modules/typescript/bin/tsc")
+      const compiled = await run(process.execPath, [compiler, "-p", "."], app)
+      expect(`beside ${what} a Promise program compiles, its libraries too`, compiled.code === 0, compiled.output)
+      const inApp = async (does: string, args: ReadonlyArray<string>, texts: ReadonlyArray<string>, code = 0) => {
+        const outcome = await run(process.execPath, args, app, env)
+        const isSo = outcome.code === code && texts.every((text) => outcome.output.includes(text))
+        expect(`beside ${what} ${does}`, isSo, outcome.output)
+      }
+      await inApp("a Promise program reads and ends", ["promise.js"], ["promise: Laptop", "connections: true"])
+      await inApp("errors are instances of what the entry exports", ["errors.js"], ["errors: true, true, 404"])
+      await inApp("supabase-pool check works", [bin, "check"], [`version ${expectedVersion}`])
+      const inEval = ["--input-type=module", "-e", `await import("${manifest.name}")`]
+      await inApp("the Effect entry says in a sentence what it needs", inEval, ["this entry needs effect ^3"], 1)
+    } finally {
+      await rm(app, { recursive: true, force: true })
+    }
   }
   server.close()
 

@@ -50,6 +50,8 @@ export type {
   Variable
 } from "./internal/config/model.js"
 
+import { sameInEveryCopy } from "./internal/sameError.js"
+
 // -------------------------------------------------------------------------------------
 // errors
 // -------------------------------------------------------------------------------------
@@ -85,6 +87,8 @@ export class ConfigInvalid extends Schema.TaggedError<ConfigInvalid>()("ConfigIn
       : more.reduce((all, one) => ConfigError.And(all, one), first)
   }
 }
+
+sameInEveryCopy("ConfigInvalid", ConfigInvalid)
 
 const invalid = (mistakes: ReadonlyArray<Mistake>, secrets: ReadonlyArray<string>): ConfigInvalid =>
   new ConfigInvalid({ mistakes: mistake.withoutSecrets(mistakes, secrets) })

@@ -11,9 +11,10 @@
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Clock, Effect, Inspectable, type Redacted, type Scope } from "effect"
-import { ConnectionFailed, type DbError, type Mode, PoolClosed } from "./Errors.js"
+import { ConnectionFailed, type DbError, PoolClosed } from "./Errors.js"
 import { callerLeft } from "./internal/audit/eventType.js"
 import type { Resource } from "./internal/lease.js"
+import type { Mode } from "./internal/mode.js"
 import * as PooledClient from "./internal/pooledClient.js"
 import { realTime } from "./internal/timers.js"
 import type { MakeTransport, Reason, Transport } from "./internal/transport.js"

@@ -15,6 +15,7 @@ import { executed, mayHaveExecuted, remedyOf, sentOr } from "./internal/errorMea
 import { printable } from "./internal/printable.js"
 import { byProxy, where, whichProxy } from "./internal/proxyWords.js"
 import { printed, printsDetails, type Unprinted, unprinted, withoutValues } from "./internal/rowValues.js"
+import { sameInEveryCopy } from "./internal/sameError.js"
 import { tlsRemedy } from "./internal/tlsWords.js"
 import { GuardFailed, TransactionFailed } from "./internal/transactionErrors.js"
 import { clause, count, period, sentence } from "./internal/words.js"
@@ -468,6 +469,8 @@ export const DbError = Schema.Union(
   GuardFailed,
   PoolClosed
 )
+
+for (const member of DbError.members) sameInEveryCopy(member._tag, member)
 
 /**
  * @since 0.1.0

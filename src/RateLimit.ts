@@ -10,8 +10,9 @@
  *
  * @since 0.1.0
  */
-import * as RateLimiter from "@effect/experimental/RateLimiter"
+
 import { Clock, Context, Data, Duration, Effect, FiberRef, Layer, Option, type Redacted, type Scope } from "effect"
+import * as RateLimiter from "#rateLimiter"
 import { PoolConfig, type PoolOptions } from "./Config.js"
 import { RateLimited } from "./Errors.js"
 import * as MemoryStore from "./internal/rateLimit/memoryStore.js"

@@ -6,14 +6,14 @@
  * nobody uses do not keep Node alive; what somebody awaits does. After `gracefulShutdown()` the next use starts afresh. No
  * signal handler is installed.
  *
- * Promises reject with the errors of `Db` themselves: `error instanceof Db.AcquireTimeout`. What your own function throws
+ * Promises reject with the errors of `Db`, whose classes are exported here too: `error instanceof AcquireTimeout`. What your own function throws
  * comes back as it was thrown.
  *
  * @since 0.1.0
  */
 import type { createClient } from "@supabase/supabase-js"
 import { globalValue } from "effect/GlobalValue"
-import type { Load, PoolOptionsInput, SupabaseOptionsInput } from "./Config.js"
+import type { Load } from "./Config.js"
 import type { Untyped } from "./internal/access.js"
 import { clientOn } from "./internal/promise/client.js"
 import { optimizedConfig, type PoolConfigObject } from "./internal/promise/config.js"
@@ -21,9 +21,11 @@ import { type Members, membersOf } from "./internal/promise/facade.js"
 import { Host } from "./internal/promise/host.js"
 import { Hosts } from "./internal/promise/hosts.js"
 import { fromOptions } from "./internal/promise/layers.js"
+import type { PoolOptions, SupabaseOptions } from "./internal/promise/options.js"
 
 export type { Connection } from "./Connection.js"
 export type { PoolConfigObject } from "./internal/promise/config.js"
+export * from "./internal/promise/errors.js"
 export type { ExecuteOptions, Operation } from "./internal/promise/execute.js"
 export type {
   DatabaseConnectionService,
@@ -40,6 +42,7 @@ export type {
 } from "./internal/promise/facade.js"
 export type { PoolInput } from "./internal/promise/layers.js"
 export type { Get, MarketplaceMembers, Repository } from "./internal/promise/marketplace.js"
+export type { PoolOptions, SupabaseOptions, Time } from "./internal/promise/options.js"
 export { type ConnectionOf, type ConnectionPoolOf, SupabaseConnectionPool } from "./internal/promise/pool.js"
 export type { RowStream } from "./internal/promise/rows.js"
 export type { StandardSchema } from "./internal/promise/standard.js"
@@ -389,8 +392,8 @@ export interface PrivateDatabase<D = Untyped> extends Members<D> {
  * @since 0.1.0
  * @category constructors
  */
-export function createDatabase<D = Untyped>(options: SupabaseOptionsInput & PoolOptionsInput): PrivateDatabase<D>
-export function createDatabase(options: SupabaseOptionsInput & PoolOptionsInput): unknown {
+export function createDatabase<D = Untyped>(options: SupabaseOptions & PoolOptions): PrivateDatabase<D>
+export function createDatabase(options: SupabaseOptions & PoolOptions): unknown {
   const host = new Host(fromOptions(options))
   return { ...membersOf(host), close: () => host.close() }
 }

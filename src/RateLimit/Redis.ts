@@ -5,9 +5,10 @@
  * and keeps the end of a window to a fraction of a millisecond: a limit of 3 per second refills each 333.3 ms, and a
  * limit of a million each microsecond.
  */
-import { RateLimiterStore, RateLimitStoreError } from "@effect/experimental/RateLimiter"
+
 import { type Context, Duration, Effect, Redacted, type Scope } from "effect"
 import type * as Redis from "redis"
+import { RateLimiterStore, RateLimitStoreError } from "#rateLimiter"
 import { inNone } from "../internal/asyncContext.js"
 import { optionalPeer } from "../internal/optionalPeer.js"
 import type { RedisOptions } from "../RateLimit.js"

@@ -7,7 +7,7 @@
 import type * as Net from "node:net"
 import { Duration, Effect } from "effect"
 import type { buildConnector } from "undici"
-import { Client } from "#undici"
+import type { Client } from "#undici"
 import { ConnectionFailed, type DbError } from "../Errors.js"
 import { accepted } from "./contentCoding.js"
 import type { Deadlines } from "./deadlines.js"
@@ -15,6 +15,7 @@ import { Exchange } from "./exchange.js"
 import { invalidAnswer, invalidRequest, refusedRequest, requestErrorCode } from "./fetchErrors.js"
 import { type Asked, FetchTransport, type Settle } from "./fetchTransport.js"
 import { asSaid, bodyAfterHead } from "./hangUps.js"
+import { httpClient } from "./httpClient.js"
 import { headerOf, type RawHeaders } from "./leanResponse.js"
 import { codeOf, failed, openSocket, type Target } from "./openSocket.js"
 import { type PlainHeaders, userAgent } from "./plainRequest.js"
@@ -91,7 +92,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
   readonly options: SocketOptions
   private readonly turn = new Turn()
   /** Both lead to the requests under way, and their headers to the keys: out of reach of whoever prints this. */
-  readonly #client: Client
+  #client: Client | undefined = undefined
   #socket: Net.Socket | undefined = undefined
   private handedOver = false
   /** An answer began: TLS and all that it rests on works. */
@@ -103,7 +104,10 @@ export class SocketFetch extends FetchTransport<Exchange> {
   constructor(options: SocketOptions) {
     super(options.target.mode, options.target.url.origin)
     this.options = options
-    this.#client = new Client(this.origin, {
+  }
+
+  private clientBy(HttpClient: typeof Client): Client {
+    const client = new HttpClient(this.origin, {
       pipelining: 1,
       // Not synchronously: undici is inside its resume loop here, and would not write the request that waits.
       connect: (_, callback) => realTime.queueMicrotask(() => this.handOver(callback)),
@@ -115,9 +119,10 @@ export class SocketFetch extends FetchTransport<Exchange> {
       headersTimeout: 0,
       bodyTimeout: 0
     })
-    this.#client.on("disconnect", (_origin, _targets, error) => {
-      if (this.answeredHead && isNoAnswer(codeOf(error))) options.target.bodyAfterHead = true
+    client.on("disconnect", (_origin, _targets, error) => {
+      if (this.answeredHead && isNoAnswer(codeOf(error))) this.options.target.bodyAfterHead = true
     })
+    return client
   }
 
   private handOver(callback: buildConnector.Callback): void {
@@ -168,8 +173,9 @@ export class SocketFetch extends FetchTransport<Exchange> {
   }
 
   /** Opens the socket; once in a life. */
-  readonly open: Effect.Effect<void, ConnectionFailed> = Effect.suspend(() =>
+  readonly open: Effect.Effect<void, ConnectionFailed> = Effect.flatMap(httpClient, (HttpClient) =>
     openSocket(this.options.target, (socket) => {
+      this.#client = this.clientBy(HttpClient)
       this.#socket = socket
       socket.unref()
       socket.once("error", this.onError)
@@ -186,15 +192,16 @@ export class SocketFetch extends FetchTransport<Exchange> {
     Effect.async((resume) => {
       this.abortAll(reason)
       const socket = this.#socket
+      const destroyed = this.#client?.destroy() ?? Promise.resolve()
       if (socket === undefined || socket.closed) {
-        this.#client.destroy().then(
+        destroyed.then(
           () => resume(Effect.void),
           () => resume(Effect.void)
         )
         return
       }
       socket.once("close", () => resume(Effect.void))
-      this.#client.destroy().catch(() => {})
+      destroyed.catch(() => {})
       socket.destroy()
     })
 
@@ -274,7 +281,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
     // `reset: false`: after a HEAD undici would otherwise close the socket.
     const options = { path, method, headers, body: body ?? null, reset: false }
     this.turn.whenSettled(() => {
-      if (!exchange.settled) withOneTrace(options, headers, (given) => this.#client.dispatch(given, exchange))
+      if (!exchange.settled) withOneTrace(options, headers, (given) => this.#client?.dispatch(given, exchange))
     })
     return exchange
   }

@@ -1,8 +1,9 @@
 import { Duration, Option, Redacted } from "effect"
 import { ConfigInvalid, type Load, optimized, type PoolOptions } from "../../Config.js"
 import { loads } from "../config/presets.js"
+import type { PoolOptions as Options } from "./options.js"
 
-type Plain<A> = A extends Duration.Duration ? number : A extends Option.Option<infer B> ? B : A
+type Figure<A> = [A] extends [boolean] ? boolean : [A] extends ["sockets" | "fetch"] ? A : number
 
 /**
  * Pool options as the guide writes them: durations are numbers of milliseconds.
@@ -11,8 +12,8 @@ type Plain<A> = A extends Duration.Duration ? number : A extends Option.Option<i
  * @category models
  */
 export type PoolConfigObject = {
-  -readonly [K in Exclude<keyof PoolOptions, "rateLimit" | "proxy" | "ca" | "clientCert" | "clientKey">]: Plain<
-    PoolOptions[K]
+  -readonly [K in Exclude<keyof Options, "rateLimit" | "proxy" | "ca" | "clientCert" | "clientKey">]-?: Figure<
+    NonNullable<Options[K]>
   >
 } & { rateLimit?: number; proxy?: string; ca?: string; clientCert?: string; clientKey?: string }
 

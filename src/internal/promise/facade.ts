@@ -1,12 +1,12 @@
 /** Everything that the Promise API offers on one host; the shared one and those of `createDatabase` are the same. */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
-import type { Mode } from "../../Errors.js"
 import type { TransactionOptions } from "../../Transaction.js"
 import type { Arguments, Asks, Client, FunctionName, Returned, Untyped } from "../access.js"
 import type { Outcome } from "../answer.js"
 import { outside } from "../asyncContext.js"
-import type { Ranged, Row } from "../stream.js"
+import type { Mode } from "../mode.js"
+import type { Ranged } from "../stream.js"
 import { type ExecuteOptions, execute, type Operation } from "./execute.js"
 import { fetchOn } from "./fetch.js"
 import type { Host } from "./host.js"
@@ -25,7 +25,7 @@ import {
   statusOf
 } from "./status.js"
 import { type TableMaker, tableOn } from "./table.js"
-import type { Answer, AnyClient, ClientOf, StepResults } from "./types.js"
+import type { Answer, AnyClient, ClientOf, RowOfQuery, StepResults } from "./types.js"
 import { type AccessToken, User } from "./user.js"
 import { View } from "./view.js"
 
@@ -120,7 +120,7 @@ export interface RowsOptions {
 export type StreamRows<D = Untyped> = <Q extends Ranged>(
   f: Asks<D, Q>,
   options?: RowsOptions
-) => RowStream<Answer<D, Row<Q>>>
+) => RowStream<Answer<D, RowOfQuery<Q>>>
 
 /**
  * @since 0.1.0

@@ -3,12 +3,13 @@
  */
 import { Cause, Context, Effect, Exit, type Fiber, FiberRef, type Layer, ManagedRuntime, Option, Runtime } from "effect"
 import { type ConfigInvalid, SupabaseConfig } from "../../Config.js"
-import * as Db from "../../Db.js"
 import { PoolClosed } from "../../Errors.js"
 import * as Health from "../../Health.js"
 import * as Metrics from "../../Metrics.js"
 import * as Pool from "../../Pool.js"
+import type { ReaderWriter } from "../access.js"
 import { AsyncContext, caller, inNone, outside } from "../asyncContext.js"
+import { Db } from "../database.js"
 import { Operations } from "../operations.js"
 import { KeepAlive } from "./keepAlive.js"
 import type { Services } from "./layers.js"
@@ -17,7 +18,7 @@ import type { Services } from "./layers.js"
 export interface Running {
   readonly fork: <A, E>(effect: Effect.Effect<A, E, Services>) => Fiber.RuntimeFiber<A, E>
   readonly sync: <A, E>(effect: Effect.Effect<A, E, Services>) => A
-  readonly db: Db.ReaderWriter
+  readonly db: ReaderWriter
   readonly operations: Operations["Type"]
   readonly read: Pool.ConnectionPool
   readonly write: Pool.ConnectionPool
@@ -47,7 +48,7 @@ const start = (layer: Layer.Layer<Services, ConfigInvalid>): Running => {
   return {
     fork: Runtime.runFork(calls),
     sync: Runtime.runSync(calls),
-    db: Context.get(context, Db.Db),
+    db: Context.get(context, Db),
     operations: Context.get(context, Operations),
     read: Context.get(context, Pool.ReadPool),
     write: Context.get(context, Pool.WritePool),

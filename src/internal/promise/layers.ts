@@ -10,6 +10,7 @@ import * as Cores from "../cores.js"
 import { sockets } from "../databaseLayers.js"
 import { Operations } from "../operations.js"
 import { BackgroundClock } from "./clock.js"
+import type { PoolOptions, SupabaseOptions } from "./options.js"
 
 export type Services = Db.Provided | Operations | Health.Health | Config.SupabaseConfig
 
@@ -85,7 +86,7 @@ export const addressInEnvironment: Effect.Effect<string | undefined> = Effect.co
  * @since 0.1.0
  * @category models
  */
-export interface PoolInput extends Config.PoolOptionsInput, Partial<Config.SupabaseOptionsInput> {}
+export interface PoolInput extends PoolOptions, Partial<SupabaseOptions> {}
 
 /** The production preset with these options. */
 export const fromOptions = (input: PoolInput): Layer.Layer<Services, Config.ConfigInvalid> => {

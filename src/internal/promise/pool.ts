@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 import type { Connection } from "../../Connection.js"
-import type { Mode } from "../../Errors.js"
 import type { Client } from "../access.js"
 import { outside } from "../asyncContext.js"
+import type { Mode } from "../mode.js"
 import { type Held, take } from "./connection.js"
 import { Host } from "./host.js"
 import { fromOptions, type PoolInput } from "./layers.js"
@@ -48,6 +48,8 @@ const held: WeakMap<object, Held & { readonly host: Host }> = new WeakMap()
  * @category models
  */
 export class SupabaseConnectionPool {
+  /** Kept in a bundle, since it is printed. */
+  static readonly name = "SupabaseConnectionPool"
   readonly #view: View
 
   /** Options over the production preset; the database is the environment's unless it is among them. */

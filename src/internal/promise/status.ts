@@ -1,5 +1,5 @@
 /** What the Promise API says about the pools, in plain values: numbers are counts or milliseconds, times are ISO 8601. */
-import { DateTime, Duration, Option } from "effect"
+import { Duration, Option } from "effect"
 import { assess, type HealthReport, type Status } from "../../Health.js"
 import type { QueryMetrics as Measured, Recent, Totals } from "../../Metrics.js"
 import type { PoolMetrics } from "../../Pool.js"
@@ -138,7 +138,7 @@ export interface Figures {
   readonly now: number
 }
 
-const iso = (millis: number): string => DateTime.formatIso(DateTime.unsafeMake(millis))
+const iso = (millis: number): string => new Date(millis).toISOString()
 
 /** As much of the recent past as is shown here. */
 type Counts = Pick<Recent, "count" | "failed" | "mean">

@@ -1,7 +1,6 @@
 /** What the types of the Promise API are made of, with a schema of the database's and without. */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import type { Client, Untyped } from "../access.js"
-import type { StepResult } from "../database.js"
 import type { Known } from "../known.js"
 
 export type { Known } from "../known.js"
@@ -35,6 +34,22 @@ export type InsertOf<D, Name> = EntryOf<D, Name> extends { readonly Insert: infe
 
 export type UpdateOf<D, Name> = EntryOf<D, Name> extends { readonly Update: infer U } ? U : never
 
+/** The builder's `data` where there was no error. */
+type DataOf<Q> =
+  Q extends PromiseLike<infer A>
+    ? Extract<A, { readonly error: null }> extends { readonly data: infer Data }
+      ? Data
+      : never
+    : never
+
+/**
+ * One row of what the builder selects.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RowOfQuery<Q> = DataOf<Q> extends ReadonlyArray<infer A> ? A : never
+
 /**
  * What each step of a transaction gives.
  *
@@ -42,5 +57,5 @@ export type UpdateOf<D, Name> = EntryOf<D, Name> extends { readonly Update: infe
  * @category models
  */
 export type StepResults<D, Steps extends ReadonlyArray<unknown>> = {
-  readonly [K in keyof Steps]: Answer<D, StepResult<Steps[K]>>
+  readonly [K in keyof Steps]: Answer<D, Steps[K] extends (client: never) => infer Q ? DataOf<Q> : never>
 }

@@ -2,8 +2,9 @@
  * Counters in memory. @effect/experimental has a store like it, which keeps every key for ever; keys are users and
  * addresses here, so this one forgets those whose window is over.
  */
-import { RateLimiterStore } from "@effect/experimental/RateLimiter"
+
 import { Clock, type Context, Duration, Effect, Layer } from "effect"
+import { RateLimiterStore } from "#rateLimiter"
 import { monotonic } from "../time.js"
 
 /** So many keys are kept before the first look for those that are over. */

@@ -3,7 +3,6 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import { type DbError, RowNotFound } from "../../Errors.js"
 import type { Response } from "../answer.js"
-import type * as Database from "../database.js"
 import { listIn } from "../list.js"
 import { type Columns, isValues, type Values } from "./columns.js"
 import { type Chosen, chosen, type Narrow } from "./query.js"
@@ -14,7 +13,10 @@ import type { Rows } from "./rows.js"
  * @since 0.1.0
  * @category models
  */
-export type UpdateOptions = Pick<Database.WriteOptions, "idempotent">
+export interface UpdateOptions {
+  /** As in `Db.write`. */
+  readonly idempotent?: boolean | undefined
+}
 
 interface AnyUpsertOptions extends UpdateOptions {
   readonly onConflict?: string | ReadonlyArray<string> | undefined

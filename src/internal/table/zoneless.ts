@@ -8,8 +8,10 @@ import { SchemaAST as AST, Schema } from "effect"
 const withoutOffset = /^[+-]?\d{4,6}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?$/
 
 /** `Schema.Date` is built on it, and an annotation of either keeps it. */
-const { ast: schemaDate } = Schema.DateFromString
-const dateFromString = AST.isTransformation(schemaDate) ? schemaDate.transformation : undefined
+const dateFromString = (): AST.TransformationKind | undefined => {
+  const { ast } = Schema.DateFromString
+  return AST.isTransformation(ast) ? ast.transformation : undefined
+}
 
 export interface Zoneless {
   readonly path: string
@@ -59,7 +61,7 @@ const all = (look: Looked, from = 0): Looked =>
     return undefined
   })
 
-const isDate = (ast: AST.AST): boolean => AST.isTransformation(ast) && ast.transformation === dateFromString
+const isDate = (ast: AST.AST): boolean => AST.isTransformation(ast) && ast.transformation === dateFromString()
 
 const lookOf = (ast: AST.AST): Looked => {
   if (isDate(ast)) return date

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto"
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Effect, Schema } from "effect"
+import { Effect } from "effect"
 import { type DbError, DecodeError, GuardFailed, QueryError, RowNotFound, TransactionFailed } from "../../Errors.js"
 import type { Response as Answer } from "../answer.js"
+import { blameIn, isOutcome, isSettled } from "./outcome.js"
 import { type Compiled, compileAll, type TransactionStep } from "./record.js"
 import { isVersionedStep, operationOf, type Step } from "./step.js"
 
@@ -10,18 +11,6 @@ import { isVersionedStep, operationOf, type Step } from "./step.js"
 export const migrationFile = "20261128080000_supabase_pool.sql"
 
 const functionName = "supabase_pool_transaction"
-
-/** `gone`: executed when it came first, and its results were too large to be kept for this arrival. */
-const Outcome = Schema.Union(
-  Schema.Struct({ replayed: Schema.Boolean, results: Schema.Array(Schema.Unknown) }),
-  Schema.Struct({ replayed: Schema.Literal(true), gone: Schema.Literal(true) })
-)
-
-const Blame = Schema.parseJson(
-  Schema.Struct({ supabase_pool_step: Schema.Int, code: Schema.String, details: Schema.NullOr(Schema.String) })
-)
-
-const isOutcome = Schema.is(Outcome)
 
 const installIt = `Apply the migration supabase/migrations/${migrationFile} to the database.`
 
@@ -125,8 +114,8 @@ const explained = (error: QueryError, steps: ReadonlyArray<Compiled>): DbError =
     })
   }
   const { hint, reason } = error
-  const blame = Schema.decodeUnknownOption(Blame)(error.details)
-  if (blame._tag === "None") {
+  const blame = blameIn(error.details)
+  if (blame === undefined) {
     const { code, details } = error
     return new TransactionFailed({
       ...answered,
@@ -138,7 +127,7 @@ const explained = (error: QueryError, steps: ReadonlyArray<Compiled>): DbError =
       details
     })
   }
-  const { code, details, supabase_pool_step: step } = blame.value
+  const { code, details, supabase_pool_step: step } = blame
   return ofStep({ answered, step, code, reason, hint, details: details ?? "" }, steps)
 }
 
@@ -157,8 +146,6 @@ export type Send = (
   query: (client: SupabaseClient) => PromiseLike<Answer>,
   failed: (error: DbError) => void
 ) => Effect.Effect<Answer, DbError>
-
-const isSettled = Schema.is(Schema.Struct({ executed: Schema.Boolean }))
 
 /**
  * The database has refused an attempt after another one was `lost`, which may be on its way still: refused now, it could be
