@@ -733,7 +733,7 @@ describe("createPooledClient", () => {
       "X-Own": "1",
       apikey: "of-the-header"
     }
-    const asks: ReadonlyArray<(supabase: SupabaseClient) => PromiseLike<unknown>> = [
+    const asks: ReadonlyArray<(supabase: SupabaseClient) => unknown> = [
       (supabase) => supabase.from("t").select("*", { count: "exact" }),
       (supabase) => supabase.from("t").insert({ id: 1 }, { count: "planned" }).select(),
       (supabase) => supabase.from("t").upsert({ id: 1 }, { ignoreDuplicates: true, defaultToNull: false }),
