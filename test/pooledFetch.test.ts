@@ -2,7 +2,7 @@
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
-import { createClient } from "@supabase/supabase-js"
+import { createClient, type SupabaseClient } from "@supabase/supabase-js"
 import { FastCheck as fc } from "effect"
 import { afterEach, describe, expect, it, vi } from "vitest"
 import { ConfigInvalid } from "../src/Config.js"
@@ -723,6 +723,46 @@ describe("createPooledClient", () => {
     expect(came[3]?.headers["accept-profile"]).toBe("other")
     expect(came[4]?.headers["x-own"]).toBe("1")
     expect(came[4]?.headers["x-client-info"]).toMatch(/^supabase-js/)
+  })
+
+  it("sends the headers that its caller gives as createClient does, Prefer joined with the builder's own", async () => {
+    const { came, createPooledClient, url } = await client()
+    const headers = {
+      Prefer: "tx=rollback",
+      Accept: "application/vnd.pgrst.object+json",
+      "X-Own": "1",
+      apikey: "of-the-header"
+    }
+    const asks: ReadonlyArray<(supabase: SupabaseClient) => unknown> = [
+      (supabase) => supabase.from("t").select("*", { count: "exact" }),
+      (supabase) => supabase.from("t").insert({ id: 1 }, { count: "planned" }).select(),
+      (supabase) => supabase.from("t").upsert({ id: 1 }, { ignoreDuplicates: true, defaultToNull: false }),
+      (supabase) => supabase.from("t").update({ id: 1 }).eq("id", 1).maxAffected(1),
+      (supabase) => supabase.from("t").delete({ count: "exact" }).eq("id", 1).rollback(),
+      (supabase) => supabase.rpc("f", { a: 1 }, { count: "exact" }),
+      (supabase) => supabase.rpc("f", { a: 1 }, { get: true }).csv(),
+      (supabase) => supabase.schema("other").from("t").select("*").setHeader("x-own", "2")
+    ]
+    for (const ask of asks) {
+      came.splice(0)
+      for (const given of [{}, headers]) {
+        await ask(createClient(url, "key", { realtime, global: { headers: given } }))
+        await ask(createPooledClient("key", { global: { headers: given } }))
+      }
+      const sent = came.map(({ body, headers: all, method, path }) => ({
+        method,
+        path,
+        body: body.toString(),
+        accept: all.accept ?? "*/*",
+        prefer: all["prefer"],
+        keys: [all["apikey"], all.authorization],
+        own: all["x-own"],
+        profile: all["accept-profile"]
+      }))
+      expect(sent.length).toBe(4)
+      expect([sent[1], sent[3]]).toEqual([sent[0], sent[2]])
+    }
+    expect(came[3]?.headers["x-own"]).toBe("2")
   })
 
   it("repeats nothing by itself, whatever retry is called with", async () => {

@@ -200,7 +200,8 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
     }
     const said = status < 300 ? undefined : this.heard(body, unread)
     // Whoever wants it as it came has our words, too: there is nothing else to have.
-    const words = unread === undefined ? body : Buffer.from(said?.words ?? "")
+    const came = method === "HEAD" ? null : body
+    const words = unread === undefined ? came : Buffer.from(said?.words ?? "")
     const response = new LeanResponse(url, status, statusText, headers, words, said?.instead)
     if (status < 300) this.tenure.succeeds(method, status, response.headers)
     this.finish()

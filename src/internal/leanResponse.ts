@@ -109,12 +109,13 @@ export class LeanResponse implements Response {
   readonly redirected = false
   readonly type = "default"
   readonly #raw: RawHeaders
-  readonly #body: Buffer
+  readonly #body: Buffer | null
   readonly #instead: string | undefined
   #used = false
   #full: Response | undefined
 
-  constructor(url: string, status: number, statusText: string, raw: RawHeaders, body: Buffer, instead?: string) {
+  /** `body` is null where there can be none: the answer to HEAD. */
+  constructor(url: string, status: number, statusText: string, raw: RawHeaders, body: Buffer | null, instead?: string) {
     this.url = url
     this.status = status
     this.statusText = statusText
@@ -124,9 +125,15 @@ export class LeanResponse implements Response {
     this.#instead = instead
   }
 
+  /** What has no body can be read as often as one likes: there is nothing to use up. */
+  #bytes(): Buffer | null {
+    return bodiless.has(this.status) ? null : this.#body
+  }
+
   #inflate(): Response {
     if (this.#used) throw new TypeError(unusable)
-    this.#full ??= new Response(bodiless.has(this.status) ? null : new Uint8Array(this.#body), {
+    const bytes = this.#bytes()
+    this.#full ??= new Response(bytes === null ? null : new Uint8Array(bytes), {
       status: this.status,
       statusText: this.statusText,
       headers: [...this.headers.entries()]
@@ -148,9 +155,12 @@ export class LeanResponse implements Response {
   text(): Promise<string> {
     if (this.bodyUsed) return Promise.reject(new TypeError(unusable))
     if (this.#full !== undefined) return this.#full.text()
+    const body = this.#body
+    // Only one that is empty can be none.
+    if (body === null || (body.length === 0 && this.#bytes() === null)) return Promise.resolve(this.#instead ?? "")
     this.#used = true
     // A text that is too long for JavaScript rejects as any failure of a body does.
-    return new Promise((resolve) => resolve(this.#instead ?? textOf(this.#body)))
+    return new Promise((resolve) => resolve(this.#instead ?? textOf(body)))
   }
   json(): ReturnType<Response["json"]> {
     return this.text().then((body) => JSON.parse(body))

@@ -56,7 +56,7 @@ class LeanClient extends SupabaseClient {
     // Both are done by what supabase-js puts around each fetch.
     if (options?.tracePropagation !== undefined || options?.db?.timeout !== undefined) return
     this.watchSession(options)
-    this.lean(key, database)
+    this.lean(key, database, options?.global?.headers)
   }
 
   private watchSession(options: Options): void {
@@ -67,8 +67,11 @@ class LeanClient extends SupabaseClient {
     })
   }
 
-  /** Fixed headers instead of copies of copies, and no look for a session where there can be none. */
-  private lean(key: string, database: Fetch): void {
+  /**
+   * Fixed headers instead of copies of copies, and no look for a session where there can be none. What the caller gives
+   * stays with the builders, which add to it: `Prefer` is a list.
+   */
+  private lean(key: string, database: Fetch, given: HeadersInit | undefined): void {
     const own = Object.fromEntries(this.rest.headers.entries())
     const fixed = { ...userAgent, apikey: key, ...own }
     const asUser: Fetch = async (input, init) => {
@@ -76,7 +79,7 @@ class LeanClient extends SupabaseClient {
       return database(input, { ...init, headers: { authorization, ...init?.headers } })
     }
     const sending = own["authorization"] === undefined ? asUser : database
-    this.rest.headers = new Headers()
+    this.rest.headers = new Headers(given)
     this.rest.fetch = within(
       `${this.rest.url}/`,
       sendingAlso(fixed, sending, () => {}),
