@@ -313,6 +313,34 @@ describe("what was seen", () => {
 })
 
 describe("a function", () => {
+  for (const maxRows of [1, 7, 50]) {
+    it.live(`gives all its rows by GET behind a gateway that drops Content-Range, ${maxRows} at a time`, () =>
+      Effect.forEach([0, 1, maxRows, maxRows + 1, 2 * maxRows, 2 * maxRows + 1], (rows) =>
+        against(rows, maxRows, (server) =>
+          Effect.gen(function* () {
+            server.saysPlace = false
+            expect(yield* Db.rpc("items", {}, { get: true })).toEqual(numbered(rows))
+            expect(yield* Db.rpc("items", {}, { get: true, limit: 3 })).toEqual(numbered(Math.min(rows, 3)))
+          })
+        )
+      )
+    )
+  }
+
+  it.live("of one value is that value there, too, and what heeds no offset is as it came", () =>
+    against(3, 50, (server) =>
+      Effect.gen(function* () {
+        server.saysPlace = false
+        for (const value of [[], [1], [1, 2, 3], [[1], [2]], { a: 1 }, null, 7, "text"]) {
+          server.value = value
+          expect(yield* Db.rpc("value", {}, { get: true })).toEqual(value)
+        }
+        server.heedsOffset = false
+        expect(yield* Db.rpc("items", {}, { get: true })).toEqual(numbered(3))
+      })
+    )
+  )
+
   it.live("that gives one value gives it as it is, by GET and by POST, lists and null among them", () =>
     against(0, 1, (server) =>
       Effect.gen(function* () {

@@ -113,6 +113,42 @@ const invalid = (message: string) => ({
 })
 
 describe("what cannot be sent is refused by field, and nothing is sent", () => {
+  it.scopedLive("NUL in a name, wherever it stands: a URL would drop it at the end, and another table be asked", () =>
+    Effect.gen(function* () {
+      const { refused } = yield* asked
+      for (const name of ["\0notes", "no\0tes", "notes\0", "notes\0\0", "notes\0 "]) {
+        for (const asking of [
+          Db.read((client) => client.from(name).select()),
+          Db.read((client) => client.schema("other").from(name).select()),
+          Db.write((client) => client.from(name).delete().eq("id", 1)),
+          Db.rpc(name),
+          Db.rpc(name, {}, { get: true })
+        ] as const) {
+          expect(yield* refused(asking)).toMatchObject(invalid("cannot be sent: PostgreSQL's texts have no NUL"))
+        }
+      }
+    })
+  )
+
+  it.scopedLive("a name arrives with all of its characters, and is never another's", () =>
+    Effect.gen(function* () {
+      const server = yield* serve((response) => json(response, []))
+      for (const name of ["no\ntes", "no\tt\res", "notes\n", "notes ", " notes", "no tes", "notes\u007f", "nötes"]) {
+        const before = server.seen.length
+        yield* Effect.all([
+          Db.read((client) => client.from(name).select("*")),
+          Db.write((client) => client.from(name).insert({ id: 1 })),
+          Db.rpc(name)
+        ]).pipe(Effect.provide(layer(server.url)))
+        expect(server.seen.slice(before).map(({ url }) => decodeURIComponent(url.split("?", 1).join("")))).toEqual([
+          `/rest/v1/${name}`,
+          `/rest/v1/${name}`,
+          `/rest/v1/rpc/${name}`
+        ])
+      }
+    })
+  )
+
   for (const [what, bad, issue] of texts) {
     it.scopedLive(`${what} in every place of an address of a read`, () =>
       Effect.gen(function* () {
@@ -238,7 +274,7 @@ describe("what can be sent", () => {
       const texts = fc.array(fc.oneof(fc.constantFrom("\ufffd", "😀", "\\ud800", "\\u0000", "a+b", "%00"), fc.string()))
       const samples = fc.sample(texts, 60).map((parts) => parts.join("").replaceAll("\0", ""))
       yield* Effect.forEach(samples, (text) => {
-        if (/\p{Surrogate}/u.test(text)) return Effect.void
+        if (/\p{Surrogate}/u.test(text)) return Effect.succeed([])
         sent.push(text)
         return Db.read((client) => notes(client).select().eq("body", text).contains("tags", [text]))
       }).pipe(Effect.provide(layer(server.url)))

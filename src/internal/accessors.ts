@@ -272,7 +272,8 @@ export const transaction = <const Steps extends ReadonlyArray<AnyStep>>(
 
 /**
  * As `read` (or, with `{ pool: "write" }`, `write`), but gives supabase-js's whole response: count and status too. A read that was
- * to be counted and whose answer has no number fails with `QueryError`, code `NO_COUNT`; without `count` it is null.
+ * to be counted and whose answer has what is no number fails with `QueryError`, code `NO_COUNT`; without `count`, and where the answer
+ * says nothing, it is null.
  *
  * @example
  * import { Db } from "effect-supabase-pool"

@@ -37,9 +37,12 @@ const wrong = ({ limit, offset }: Database.RpcOptions): QueryError | undefined =
 
 const isPart = ({ limit, offset }: Database.RpcOptions): boolean => limit !== undefined || offset !== undefined
 
-/** JSON that happens to be a list is one value, and its place is that of one row. What says no place may be either. */
+/**
+ * JSON that happens to be a list is one value, and its place is that of one row. What says no place (a gateway drops the
+ * header) may be either: a value has nothing behind it, so that it is asked on as a set is.
+ */
 const isSet = ({ data, place }: Database.Placed): boolean =>
-  Array.isArray(data) && place !== undefined && data.length === rowsAt(place)
+  Array.isArray(data) && (place === undefined || data.length === rowsAt(place))
 
 const rowsAt = ({ from, to }: NonNullable<Database.Placed["place"]>): number =>
   from === undefined || to === undefined ? 0 : to - from + 1
@@ -65,18 +68,24 @@ const byGet = (
     return Effect.map(db.placed(ask, { retry }), (answer) => ({ answer, bounds }))
   }
   return Effect.flatMap(answered(0), ({ answer: first, bounds: { limit: wanted, offset } }) => {
-    if (!isSet(first)) return first.place === undefined ? perhapsCut(first) : Effect.succeed(first.data)
+    if (!isSet(first)) return Effect.succeed(first.data)
     const partOf = (answer: Database.Placed, rows: ReadonlyArray<unknown>): Part => {
       return { rows, place: answer.place, wanted, offset }
     }
     const on = (taken: number, most?: number): Effect.Effect<Part, DbError> =>
       Effect.flatMap(answered(taken, most), ({ answer }) =>
-        // Of one value there is no second.
-        taken === 1 && answer.data === null
+        // Of one value there is no second, and where no place is said nobody knows how many rows the first stands for.
+        (taken === 1 || first.place === undefined) && answer.data === null
           ? Effect.succeed(partOf(answer, []))
           : Effect.map(listIn(answer, answer.data), (rows) => partOf(answer, rows))
       ).pipe(Effect.catchIf(noneBehind, () => Effect.succeed(partOf(first, []))))
-    return Effect.flatMap(listIn(first, first.data), (rows) => wholeFrom(partOf(first, rows), on, db.seen))
+    // One function may be a value and heed no offset, and the next a set that does: nothing is kept of it.
+    const heeding = { heedsOffset: undefined }
+    return Effect.flatMap(listIn(first, first.data), (rows) =>
+      Effect.flatMap(wholeFrom(partOf(first, rows), on, db.seen, heeding), (all) =>
+        first.place === undefined && all.length === rows.length ? perhapsCut(first) : Effect.succeed(all)
+      )
+    )
   })
 }
 

@@ -6,7 +6,7 @@
 import { Clock, Effect } from "effect"
 import type { DbError } from "../Errors.js"
 import type { ContentRange } from "./contentRange.js"
-import type { MostRows } from "./table/mostRows.js"
+import type { Heeding, MostRows } from "./table/mostRows.js"
 
 export interface Part {
   readonly rows: ReadonlyArray<unknown>
@@ -37,19 +37,24 @@ const isElsewhere = ({ offset, place }: Part, taken: number): boolean =>
  * A server that says no place (none of PostgREST's: a gateway that drops the header, a handler of a spec) may heed no offset,
  * either. Whether it does is asked once: of one that does not, the first answer is all there is.
  */
-const heedsOffset = (ask: AskOn, seen: MostRows): Effect.Effect<boolean, DbError> =>
-  seen.heedsOffset !== undefined
-    ? Effect.succeed(seen.heedsOffset)
+const heedsOffset = (ask: AskOn, heeding: Heeding): Effect.Effect<boolean, DbError> =>
+  heeding.heedsOffset !== undefined
+    ? Effect.succeed(heeding.heedsOffset)
     : Effect.map(ask(beyond, 1), ({ rows }) => {
-        seen.heedsOffset = rows.length === 0
-        return seen.heedsOffset
+        heeding.heedsOffset = rows.length === 0
+        return heeding.heedsOffset
       })
 
-const mayGoOn = (part: Part, ask: AskOn, seen: MostRows): Effect.Effect<boolean, DbError> =>
-  part.place === undefined ? heedsOffset(ask, seen) : Effect.succeed(true)
+const mayGoOn = (part: Part, ask: AskOn, heeding: Heeding): Effect.Effect<boolean, DbError> =>
+  part.place === undefined ? heedsOffset(ask, heeding) : Effect.succeed(true)
 
 /** All rows of which `first` has the first ones. */
-export const wholeFrom = (first: Part, ask: AskOn, seen: MostRows): Effect.Effect<ReadonlyArray<unknown>, DbError> =>
+export const wholeFrom = (
+  first: Part,
+  ask: AskOn,
+  seen: MostRows,
+  heeding: Heeding = seen
+): Effect.Effect<ReadonlyArray<unknown>, DbError> =>
   Effect.gen(function* () {
     const rows: Array<unknown> = [...first.rows]
     let last = first
@@ -60,7 +65,7 @@ export const wholeFrom = (first: Part, ask: AskOn, seen: MostRows): Effect.Effec
         seen.saw(length, now)
         return rows
       }
-      if (!seen.mayCut(length, now) || !(yield* mayGoOn(last, ask, seen))) return rows
+      if (!seen.mayCut(length, now) || !(yield* mayGoOn(last, ask, heeding))) return rows
       const next = yield* ask(rows.length)
       if (next.rows.length === 0 || isElsewhere(next, rows.length)) return rows
       seen.wasCut(length)

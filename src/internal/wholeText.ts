@@ -35,6 +35,17 @@ const marked = (text: string): string => {
   return text.includes("\\u") ? inJson(text) : text
 }
 
+/** A URL drops these in silence, so that another name would be left: line breaks and tabs anywhere, what is blank at its end. */
+const dropped = /\p{Cc}| +$/u
+
+const everyDropped = /\p{Cc}| +$/gu
+
+/** Of a table or function, as it stands in the path. A name that is blank is supabase-js's to refuse. */
+const markedName = (name: string): string => {
+  const whole = marked(name)
+  return dropped.test(whole) && whole.trim() !== "" ? whole.replace(everyDropped, encodeURIComponent) : whole
+}
+
 const { append, set } = URLSearchParams.prototype
 
 function appendMarked(this: URLSearchParams, name: string, value: string): void {
@@ -67,12 +78,14 @@ type Method = (this: unknown, name: string, args?: unknown, options?: unknown) =
 
 const isMethod = (u: unknown): u is Method => typeof u === "function"
 
+type Mark = (name: string) => string
+
 /** Calls `after` with what a method gives for a name, from now on. */
-const marksNames = (rest: object, method: string, after: (given: object) => void): void => {
+const marksNames = (rest: object, method: string, mark: Mark, after: (given: object) => void): void => {
   const own: unknown = Reflect.get(rest, method)
   if (!isMethod(own)) return
   Reflect.set(rest, method, (name: string, args?: unknown, options?: unknown): unknown => {
-    const given = own.call(rest, marked(name), args, options)
+    const given = own.call(rest, mark(name), args, options)
     if (typeof given === "object" && given !== null) after(given)
     return given
   })
@@ -80,9 +93,9 @@ const marksNames = (rest: object, method: string, after: (given: object) => void
 
 /** The builders of a `PostgrestClient` mark half characters in names of tables and functions, and in all of the query. */
 export const markHalves = (rest: object): void => {
-  marksNames(rest, "from", (query) => {
+  marksNames(rest, "from", markedName, (query) => {
     if (clone in query) Reflect.set(query, clone, cloneMarking)
   })
-  marksNames(rest, "rpc", marking)
-  marksNames(rest, "schema", markHalves)
+  marksNames(rest, "rpc", markedName, marking)
+  marksNames(rest, "schema", marked, markHalves)
 }

@@ -9,13 +9,18 @@ const believed = 60_000
 /** A project of Supabase's, unless its owner says otherwise. */
 const usual = 1_000
 
-export class MostRows {
+/** Whether offsets are heeded by who says no `Content-Range`; undefined until that was tried. */
+export interface Heeding {
+  heedsOffset: boolean | undefined
+}
+
+export class MostRows implements Heeding {
   /**
    * So many rows in an answer are as many as the server gives: what Supabase's projects have, until more came or an answer was
    * seen to be cut.
    */
   cut = usual
-  /** Whether the server heeds an offset although it says no `Content-Range`; undefined until that was tried. */
+  /** Of all tables. */
   heedsOffset: boolean | undefined = undefined
   private most = 0
   private seenAt = Number.NEGATIVE_INFINITY
