@@ -228,7 +228,7 @@ export class Operation<A, E, R>
     if (exit._tag === "Success") return this.observed(exit)
     return Either.match(Cause.failureOrCause(exit.cause), {
       onLeft: (error) =>
-        this.mayRepeat(error)
+        this.mayRepeat(error) || this.mayReplay(error)
           ? Effect.flatMap(Effect.exit(this.restore(this.again(error))), (last) => this.observed(last))
           : this.observed(exit),
       onRight: () => this.observed(exit)
@@ -259,6 +259,17 @@ export class Operation<A, E, R>
   }
 
   private mayRepeat(error: unknown): error is DbError {
+    return this.isRepeatable(error) && this.retries - this.replays < this.shared.retryingOf(this.options).maxRetries
+  }
+
+  /** At once, on another socket. Where nothing was sent that is no retry, so that it is done without any, too. */
+  private mayReplay(error: unknown): error is DbError {
+    if (!staleSocket(error) && !isCutOff(error)) return false
+    if (isSent(error)) return this.replays === 0 && this.mayRepeat(error)
+    return this.replays < mostReplays && this.isRepeatable(error)
+  }
+
+  private isRepeatable(error: unknown): error is DbError {
     if (!isDbError(error)) return false
     const { mode } = this
     const idempotent = this.options.idempotent === true
@@ -268,8 +279,8 @@ export class Operation<A, E, R>
     if (mode === "write" && this.writes > 0 && !idempotent) return false
     if (this.once) return false
     if (!Retry.isRetryable(error, { mode, idempotent }) && !this.isUnproven(error)) return false
-    const { maxRetries, while: goesOn } = this.shared.retryingOf(this.options)
-    return this.retries - this.replays < maxRetries && (goesOn === undefined || goesOn(error))
+    const { while: goesOn } = this.shared.retryingOf(this.options)
+    return goesOn === undefined || goesOn(error)
   }
 
   /**
@@ -299,9 +310,7 @@ export class Operation<A, E, R>
    */
   private replay(error: E | DbError): Effect.Effect<A, E | DbError, R> {
     return Effect.suspend(() => {
-      const once = this.replays === 0 || (this.replays < mostReplays && !isSent(error))
-      const mayRepeat = once && (staleSocket(error) || isCutOff(error)) && this.mayRepeat(error)
-      if (!mayRepeat || (isSent(error) && !this.shared.budget.withdraw())) return Effect.fail(error)
+      if (!this.mayReplay(error) || (isSent(error) && !this.shared.budget.withdraw())) return Effect.fail(error)
       this.replays += 1
       return Effect.catchAll(this.after(error), (next) => this.replay(next))
     })

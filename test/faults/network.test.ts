@@ -298,7 +298,27 @@ describe("the race of closing and sending", () => {
     )
   )
 
-  it.effect("without retries there is no replay either", () =>
+  it.effect(
+    "what was never sent is sent on another socket, also without retries: a write fails only where it is in doubt",
+    () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const server = yield* serve((response) => json(response, []))
+          yield* Effect.gen(function* () {
+            for (let round = 0; round < 40; round++) {
+              yield* insert
+              // The next one meets the end of the socket before, while or after it is sent.
+              server.sockets.get(server.seen.at(-1)?.socket ?? 0)?.destroy()
+              for (let ticks = round % 3; ticks > 0; ticks--) yield* tick
+              const met = yield* Effect.either(insert)
+              if (met._tag === "Left") expect(met.left).toMatchObject({ mayHaveExecuted: true })
+            }
+          }).pipe(Effect.provide(layer(server.url, { maxRetries: 0 })))
+        })
+      )
+  )
+
+  it.effect("a read that was sent is not replayed without retries", () =>
     racing(
       (server) =>
         Effect.gen(function* () {
