@@ -515,3 +515,18 @@ describe("a caller's own builder", () => {
     )
   )
 })
+
+describe("a handler of a spec that says no Content-Range", () => {
+  it.effect("is asked once: what it gives is all that there is", () => {
+    const asked: Array<string> = []
+    const layer = Db.layerTest(({ url }) => {
+      asked.push(new URL(url).pathname)
+      return Response.json(numbered(2))
+    })
+    return Effect.gen(function* () {
+      expect(yield* items.list()).toHaveLength(2)
+      expect(yield* Db.rpc("f", {}, { get: true })).toHaveLength(2)
+      expect(asked).toEqual(["/rest/v1/items", "/rest/v1/rpc/f"])
+    }).pipe(Effect.provide(layer))
+  })
+})

@@ -80,7 +80,7 @@ const byGet = (
           : Effect.map(listIn(answer, answer.data), (rows) => partOf(answer, rows))
       ).pipe(Effect.catchIf(noneBehind, () => Effect.succeed(partOf(first, []))))
     // One function may be a value and heed no offset, and the next a set that does: nothing is kept of it.
-    const heeding = { heedsOffset: undefined }
+    const heeding = { heedsOffset: db.seen.tries ? undefined : false }
     return Effect.flatMap(listIn(first, first.data), (rows) =>
       Effect.flatMap(wholeFrom(partOf(first, rows), on, db.seen, heeding), (all) =>
         first.place === undefined && all.length === rows.length ? perhapsCut(first) : Effect.succeed(all)

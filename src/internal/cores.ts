@@ -31,6 +31,8 @@ export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<
     readonly identities: Identities
     /** What limits are measured by. */
     readonly clock: Clock.Clock
+    /** Whether a server answers, and no handler of a spec, nor what stands in the place of `fetch` there. */
+    readonly overSockets: boolean
   }
 >() {}
 
@@ -108,7 +110,7 @@ const listenersOf: Effect.Effect<ReadonlyArray<Listener>> = Effect.gen(function*
   })
 })
 
-const pools = (carrier: Carrier) =>
+const pools = (carrier: Carrier, isHandler = false) =>
   Effect.gen(function* () {
     const options = yield* PoolConfig
     const { anonKey, serviceRoleKey, url } = yield* SupabaseConfig
@@ -125,7 +127,8 @@ const pools = (carrier: Carrier) =>
         Effect.sequentialFinalizers(build("write", sizes.write, serviceRoleKey))
       ])
     )
-    return { read, write, identities: new Identities(anonKey, serviceRoleKey) }
+    const overSockets = !isHandler && options.transport === "sockets"
+    return { read, write, identities: new Identities(anonKey, serviceRoleKey), overSockets }
   })
 
 /** All connections read, and there is no other key. Nobody is given a way to the other pool. */
@@ -137,7 +140,8 @@ const readPool = Effect.gen(function* () {
   const size = { min: options.minConnections, max: options.maxConnections }
   const credentials = { key: anonKey, token: anonKey }
   const read = yield* coreOf(size, options, listeners, { mode: "read", url, credentials, makeTransport }, proxy)
-  return { read, write: read, identities: new Identities(anonKey, anonKey) }
+  const overSockets = options.transport === "sockets"
+  return { read, write: read, identities: new Identities(anonKey, anonKey), overSockets }
 })
 
 /** What waits in there, waits by that clock. */
@@ -165,4 +169,4 @@ export const layerRead: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> =
 
 /** The same pools, with every request carried by something else. */
 export const layerCarriedBy = (carrier: Carrier): Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> =>
-  Layer.scoped(Cores, awake(pools(carrier)))
+  Layer.scoped(Cores, awake(pools(carrier, true)))

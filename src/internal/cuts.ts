@@ -32,8 +32,13 @@ const isAsked = (path: string, rows: number): boolean => {
 }
 
 export class Cuts {
-  readonly seen: MostRows = new MostRows()
+  readonly seen: MostRows
   private readonly said: Set<string> = new Set()
+
+  /** A handler of a spec that says no place gives all that there is: it is not asked for more, which a spec would have to answer. */
+  constructor(overSockets: boolean) {
+    this.seen = new MostRows(overSockets)
+  }
 
   /** Costs a comparison where nothing is to be said, which is nearly always. */
   perhaps(rows: number, sent: Sent): Effect.Effect<void> | undefined {

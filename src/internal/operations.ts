@@ -54,7 +54,7 @@ class Runner implements Surroundings {
   readonly clock: Clock.Clock
   readonly budget: Retry.Budget = Retry.makeBudget()
   readonly absence: Absence = new Absence()
-  readonly cuts: Cuts = new Cuts()
+  readonly cuts: Cuts
   private readonly delays: Retry.Delays
   private readonly usual: Retrying
   private readonly cores: Context.Tag.Service<Cores>
@@ -70,6 +70,7 @@ class Runner implements Surroundings {
   ) {
     this.name = name
     this.cores = cores
+    this.cuts = new Cuts(cores.overSockets)
     this.patience = Duration.toMillis(options.connectionTimeout)
     this.tokenLimit = Duration.toMillis(options.requestTimeout)
     this.metrics = metrics

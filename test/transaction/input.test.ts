@@ -52,7 +52,7 @@ const refused: Readonly<Record<string, readonly [column: string, value: unknown,
   "a text that is too long": ["short", "four", "22001"],
   "a number that is too large": ["big", 1e30, "22003"],
   "bytes that are none": ["raw", "\\xZZ", "22023"],
-  "half a character": ["short", "\ud800", "INVALID_REQUEST"],
+  "half a character": ["short", "\ud800", "UNSUPPORTED"],
   "an object where a text is": ["day", { a: 1 }, "22007"],
   "a truth where a number is": ["big", true, "22P02"]
 }

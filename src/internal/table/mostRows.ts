@@ -21,9 +21,17 @@ export class MostRows implements Heeding {
    */
   cut = usual
   /** Of all tables. */
-  heedsOffset: boolean | undefined = undefined
+  heedsOffset: boolean | undefined
   private most = 0
   private seenAt = Number.NEGATIVE_INFINITY
+
+  /** Whether who says no place is tried at all. */
+  readonly tries: boolean
+
+  constructor(tries = true) {
+    this.tries = tries
+    this.heedsOffset = tries ? undefined : false
+  }
 
   /** An answer that was no longer than was asked, or that cannot be cut for another reason. */
   saw(rows: number, now: number): void {
