@@ -117,7 +117,8 @@ export default {
     {
       name: "no-dev-dependency-in-src",
       severity: "error",
-      comment: "What src imports has to be a dependency or a peer, or users do not have it. The command line has it inside.",
+      comment:
+        "What src imports has to be a dependency or a peer, or users do not have it. The command line has it inside.",
       from: { path: "^src/", pathNot: "^src/internal/cli/" },
       to: {
         dependencyTypes: ["npm-dev", "npm-no-pkg"],

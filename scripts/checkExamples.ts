@@ -52,12 +52,14 @@ host.getSourceFile = (path, languageVersion, ...rest) => {
 }
 
 /** As `exports` in package.json names them. */
-const modules: ReadonlyArray<string> = Object.values<string | { readonly default: string }>(
-  JSON.parse(readFile("package.json") ?? "").exports
-)
-  .map((target) => (typeof target === "string" ? target : target.default))
+const modules: ReadonlyArray<string> = Object.values<
+  string | { readonly default: string | { readonly types: string } }
+>(JSON.parse(readFile("package.json") ?? "").exports)
+  .map((target) =>
+    typeof target === "string" ? target : typeof target.default === "string" ? target.default : target.default.types
+  )
   .filter((path) => path.startsWith("./dist/"))
-  .map((path) => resolve(root, path.replace("./dist/", "src/").replace(/\.js$/, ".ts")))
+  .map((path) => resolve(root, path.replace("./dist/", "src/").replace(/(\.d\.ts|\.js)$/, ".ts")))
   .map((path) => (existsSync(path) ? path : `${path}x`))
 
 const program = ts.createProgram([...examples.keys(), ...modules], options, host)

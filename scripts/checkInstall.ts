@@ -16,7 +16,9 @@ import { expectedVersion } from "../src/internal/cli/findings.js"
 
 interface Manifest {
   readonly name: string
-  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>
+  readonly exports: Readonly<
+    Record<string, string | Readonly<Record<string, string | Readonly<Record<string, string>>>>>
+  >
   readonly peerDependencies: Readonly<Record<string, string>>
   readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional: boolean }>>
   readonly devDependencies: Readonly<Record<string, string>>
@@ -78,7 +80,11 @@ try {
   const strangers = paths.filter((path) => !expected.some((pattern) => pattern.test(path)))
   expect("the package holds only what users need", strangers.length === 0, strangers.join("\n"))
   const targets = Object.values(manifest.exports)
-    .flatMap((target) => (typeof target === "string" ? [target] : Object.values(target)))
+    .flatMap((target) =>
+      typeof target === "string"
+        ? [target]
+        : Object.values(target).flatMap((each) => (typeof each === "string" ? [each] : Object.values(each)))
+    )
     .map((path) => path.slice(2))
   const missing = [
     ...targets,

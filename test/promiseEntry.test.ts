@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { inspect } from "node:util"
 import { afterAll, assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Equal, Exit, Schema } from "effect"
+import { Duration, Effect, Equal, Schema } from "effect"
 import { bundle, loadedAtOnce } from "../scripts/promise/build.js"
 import { ConfigInvalid } from "../src/Config.js"
 import * as Errors from "../src/Errors.js"
@@ -143,15 +143,15 @@ describe("the published Promise entry", () => {
         serviceRoleKey: "b",
         maxRetries: 0
       })
-      const exit = yield* Effect.exit(
-        Effect.tryPromise({
-          try: () => database.executeWithPool((client) => client.from("products").select("id")),
-          catch: (error) => error
-        })
+      const failure: unknown = yield* Effect.promise(() =>
+        database
+          .executeWithPool((client) => client.from("products").select("id"))
+          .then(
+            () => undefined,
+            (error: unknown) => error
+          )
       )
       yield* Effect.promise(() => database.close())
-      const error = Exit.match(exit, { onSuccess: () => undefined, onFailure: (cause) => cause })
-      const failure: unknown = error?._tag === "Fail" ? error.error : undefined
       assert.instanceOf(failure, Errors.ConnectionFailed)
       assert.isTrue(failure instanceof Object(entry.ConnectionFailed))
     })
