@@ -13,6 +13,8 @@
 
 import { Clock, Context, Data, Duration, Effect, FiberRef, Layer, Option, type Redacted, type Scope } from "effect"
 import * as RateLimiter from "#rateLimiter"
+// By its place: `moduleResolution: node10` knows no `imports` of package.json, and this stands in the types that users get.
+import type { RateLimiterStore } from "../vendor/effect/rateLimiter.js"
 import { PoolConfig, type PoolOptions } from "./Config.js"
 import { RateLimited } from "./Errors.js"
 import * as MemoryStore from "./internal/rateLimit/memoryStore.js"
@@ -128,9 +130,7 @@ const make = (
  * @since 0.1.0
  * @category layers
  */
-export const layerStore = (
-  options: StoreOptions = {}
-): Layer.Layer<RateLimit, never, PoolConfig | RateLimiter.RateLimiterStore> =>
+export const layerStore = (options: StoreOptions = {}): Layer.Layer<RateLimit, never, PoolConfig | RateLimiterStore> =>
   Layer.effect(
     RateLimit,
     Effect.flatMap(PoolConfig, (pool) => make(pool, options))
