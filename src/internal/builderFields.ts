@@ -1,4 +1,5 @@
 /** What a PostgREST builder is about to send, looked up in its fields. They are protected, so nothing relies on them. */
+import { identity } from "effect/Function"
 
 /** The table, view or function that a PostgREST builder asks for, for errors that name it; empty when it does not say. */
 export const tableOf = (query: unknown): string => {
@@ -8,7 +9,8 @@ export const tableOf = (query: unknown): string => {
   return decoded(/\/rest\/v1\/(?:rpc\/)?([^/]*)$/.exec(url.pathname)?.[1] ?? "")
 }
 
-const decoded = (name: string): string => {
+/** As it stands where it is no code. */
+export const decoded = (name: string): string => {
   try {
     return decodeURIComponent(name)
   } catch {
@@ -69,18 +71,24 @@ export const withoutRetries = (query: object): void => {
 export const bodyOf = (query: unknown): unknown =>
   typeof query === "object" && query !== null && "body" in query ? query.body : undefined
 
-/** Calls `after` with what a method gives, from now on. */
-const following = (target: object, name: string, after: (given: object) => void): void => {
+/** Calls `after` with what a method gives, from now on; `before` changes the first of what it is called with. */
+export const following = (
+  target: object,
+  name: string,
+  after: (given: object) => void,
+  before: (first: unknown) => unknown = identity
+): void => {
   const method: unknown = Reflect.get(target, name)
   if (typeof method !== "function") return
-  Reflect.set(target, name, (...args: ReadonlyArray<unknown>): unknown => {
-    const given: unknown = Reflect.apply(method, target, args)
+  Reflect.set(target, name, (first: unknown, ...args: ReadonlyArray<unknown>): unknown => {
+    const given: unknown = Reflect.apply(method, target, [before(first), ...args])
     if (typeof given === "object" && given !== null) after(given)
     return given
   })
 }
 
-const verbs = ["select", "insert", "upsert", "update", "delete"] as const
+/** What a table's builder begins with. */
+export const verbs = ["select", "insert", "upsert", "update", "delete"] as const
 
 /**
  * The builders of a `PostgrestClient` repeat nothing by themselves, whatever `retry` is called with; `once` is told of those

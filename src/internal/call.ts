@@ -19,10 +19,14 @@ import { invalidRequest } from "./invalidRequest.js"
 import { listIn } from "./list.js"
 import { type Part, wholeFrom } from "./whole.js"
 
-type Arguments = Record<string, unknown>
-
-/** Gives what came, and says so in the log where that is as long as an answer that was cut. */
-export type PerhapsCut = (answer: Database.Placed) => Effect.Effect<unknown>
+interface Call {
+  readonly db: Database.ReadCore
+  readonly name: string
+  readonly args: Record<string, unknown>
+  readonly options: Database.RpcOptions
+  /** Gives what came, and says so in the log where that is as long as an answer that was cut. */
+  readonly perhapsCut: (answer: Database.Placed) => Effect.Effect<unknown>
+}
 
 type Asking = (client: SupabaseClient) => PromiseLike<Response>
 
@@ -50,13 +54,7 @@ const rowsAt = ({ from, to }: NonNullable<Database.Placed["place"]>): number =>
 /** What PostgREST says where a single value is asked for from its second row on. */
 const noneBehind = (error: DbError): boolean => error._tag === "QueryError" && error.code === "PGRST116"
 
-const byGet = (
-  db: Database.ReadCore,
-  name: string,
-  args: Arguments,
-  options: Database.RpcOptions,
-  perhapsCut: PerhapsCut
-): Effect.Effect<unknown, DbError> => {
+const byGet = ({ args, db, name, options, perhapsCut }: Call): Effect.Effect<unknown, DbError> => {
   const { retry } = options
   const answered = (taken: number, most?: number) => {
     let bounds = { limit: Number.POSITIVE_INFINITY, offset: 0 }
@@ -109,13 +107,7 @@ const cutOff = (name: string, { data, method, place, status }: Database.Placed):
   })
 }
 
-const byPost = (
-  db: Database.ReadCore,
-  name: string,
-  args: Arguments,
-  options: Database.RpcOptions,
-  perhapsCut: PerhapsCut
-): Effect.Effect<unknown, DbError> => {
+const byPost = ({ args, db, name, options, perhapsCut }: Call): Effect.Effect<unknown, DbError> => {
   const { idempotent, maxAffected, retry } = options
   const ask: Asking = (client) =>
     isPart(options) ? boundsOn(client.rpc(name, args), options) : client.rpc(name, args, { count: "exact" })
@@ -126,14 +118,8 @@ const byPost = (
   })
 }
 
-export const call = (
-  db: Database.ReadCore,
-  name: string,
-  args: Arguments,
-  options: Database.RpcOptions,
-  perhapsCut: PerhapsCut
-): Effect.Effect<unknown, DbError> => {
-  const refused = wrong(options)
+export const call = (called: Call): Effect.Effect<unknown, DbError> => {
+  const refused = wrong(called.options)
   if (refused !== undefined) return Effect.fail(refused)
-  return options.get === true ? byGet(db, name, args, options, perhapsCut) : byPost(db, name, args, options, perhapsCut)
+  return called.options.get === true ? byGet(called) : byPost(called)
 }

@@ -194,16 +194,16 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
 
   private answer(headers: RawHeaders, body: Buffer, unread?: QueryError): void {
     const { method, status, statusText, url } = this
-    if (status < 300) {
-      const { answered } = this.owner.options
-      if (url.length > answered.longest) answered.longest = url.length
-    }
     const said = status < 300 ? undefined : this.heard(body, unread)
     // Whoever wants it as it came has our words, too: there is nothing else to have.
     const came = method === "HEAD" ? null : body
     const words = unread === undefined ? came : Buffer.from(said?.words ?? "")
     const response = new LeanResponse(url, status, statusText, headers, words, said?.instead)
-    if (status < 300) this.tenure.succeeds(method, status, response.headers)
+    if (status < 300) {
+      const { answered } = this.owner.options
+      answered.longest = Math.max(answered.longest, url.length)
+      this.tenure.succeeds(method, status, response.headers)
+    }
     this.finish()
     this.owner.answered(method, status, headers, said?.code ?? "")
     this.resolve(response)

@@ -9,6 +9,7 @@
  * for each builder would leave the classes alone, and made a read 10 to 17 % dearer (`npm run bench:against`).
  */
 import type { QueryError } from "../Errors.js"
+import { following, verbs } from "./builderFields.js"
 import { invalidRequest } from "./invalidRequest.js"
 
 /** The filters by the place of what a column is compared with among their arguments. */
@@ -92,9 +93,7 @@ const checked =
       // Texts and numbers, which nearly all are, cost one look.
       if (typeof value === "undefined" || typeof value === "object") {
         const missing = missingIn(value)
-        if (missing !== undefined) {
-          if (refuse(this, refused(name, a, missing))) return this
-        }
+        if (missing !== undefined && refuse(this, refused(name, a, missing))) return this
       }
       return method.call(this, a, b, c)
     }
@@ -128,36 +127,22 @@ const filters = (base: object): Readonly<Record<string, Method>> => ({
   ...replacing(third, checked(2))(base)
 })
 
-const withFilters = (builder: unknown): unknown => {
-  if (typeof builder === "object" && builder !== null) replaceIn(builder, filters)
-  return builder
-}
+const withFilters = (builder: object): void => replaceIn(builder, filters)
 
 const asked = replacing(
-  ["select", "insert", "upsert", "update", "delete"],
+  verbs,
   (_, method) =>
     function (first, second, third) {
-      return withFilters(method.call(this, first, second, third))
+      const builder: unknown = method.call(this, first, second, third)
+      if (typeof builder === "object" && builder !== null) withFilters(builder)
+      return builder
     }
 )
 
 /** The builders of a client of PostgREST, and of those that its `schema` gives, refuse a filter without a value. */
 export const refuseMissingValues = (client: object, fetch: object, refuse: Refuse): void => {
   refusals.set(fetch, refuse)
-  const through = (name: string, after: (given: unknown) => unknown): void => {
-    const method: unknown = Reflect.get(client, name)
-    if (!isMethod(method)) return
-    Reflect.set(client, name, (first: unknown, second: unknown, third: unknown) =>
-      after(method.call(client, first, second, third))
-    )
-  }
-  through("from", (query) => {
-    if (typeof query === "object" && query !== null) replaceIn(query, asked)
-    return query
-  })
-  through("rpc", withFilters)
-  through("schema", (other) => {
-    if (typeof other === "object" && other !== null) refuseMissingValues(other, fetch, refuse)
-    return other
-  })
+  following(client, "from", (query) => replaceIn(query, asked))
+  following(client, "rpc", withFilters)
+  following(client, "schema", (other) => refuseMissingValues(other, fetch, refuse))
 }

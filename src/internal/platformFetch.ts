@@ -3,7 +3,7 @@
  * wants the platform's own sockets. The pool bounds what is under way; which sockets carry it, `fetch` decides.
  */
 import { Clock, Effect, Runtime } from "effect"
-import { ConnectionFailed } from "../Errors.js"
+import { ConnectionFailed, type Mode } from "../Errors.js"
 import type { Carrier } from "./cores.js"
 import { type Handler, HandlerTransport } from "./handlerTransport.js"
 import { codeOf, failureOf } from "./openSocket.js"
@@ -15,7 +15,7 @@ const reasonOf = (thrown: unknown): Error =>
   thrown instanceof Error ? (thrown.cause instanceof Error ? thrown.cause : thrown) : new Error("unknown")
 
 const failed =
-  (mode: "read" | "write", { origin, protocol }: URL, method: string) =>
+  (mode: Mode, { origin, protocol }: URL, method: string) =>
   (thrown: unknown): ConnectionFailed => {
     const reason = reasonOf(thrown)
     const code = codeOf(reason)
@@ -26,7 +26,7 @@ const failed =
 
 /** Looked up with each request, so that one which is replaced later is seen. */
 const handler =
-  (mode: "read" | "write", url: URL): Handler<never> =>
+  (mode: Mode, url: URL): Handler<never> =>
   (request) =>
     Effect.tryPromise({
       try: (signal) => globalThis.fetch(new Request(request, { redirect: "manual", signal })),

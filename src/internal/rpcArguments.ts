@@ -45,8 +45,6 @@ const literal = (value: unknown): string => {
   return Array.isArray(plain) ? list(plain) : text(plain)
 }
 
-const noText = "it has no text (a circle, or a toJSON that throws)"
-
 const byPost = "call the function by POST (without get and head)"
 
 const refused = (name: string, issue: string, hint: string): QueryError =>
@@ -75,16 +73,12 @@ const one = (name: string, value: unknown): string | QueryError => {
   try {
     const found = problem(value)
     if (found !== undefined) return refused(name, found, "Give a value that JSON can hold, a date or bytes.")
-  } catch {
-    return refused(name, noText, "Give a value that JSON can hold.")
-  }
-  if (asJson(value) === null) {
-    return refused(name, "an address has no null", `Leave it out where null is its default, or ${byPost}.`)
-  }
-  try {
+    if (asJson(value) === null) {
+      return refused(name, "an address has no null", `Leave it out where null is its default, or ${byPost}.`)
+    }
     return literal(value)
   } catch {
-    return refused(name, noText, "Give a value that JSON can hold.")
+    return refused(name, "it has no text (a circle, or a toJSON that throws)", "Give a value that JSON can hold.")
   }
 }
 

@@ -5,6 +5,7 @@
  * character makes of the whole body no JSON (PGRST102). Measured on PostgREST 16.2, see docs/postgrest.md.
  */
 import type { QueryError } from "../Errors.js"
+import { decoded } from "./builderFields.js"
 import { invalidRequest } from "./invalidRequest.js"
 import { halfCharacter, nul, unsendable } from "./jsonable.js"
 import type { PlainBody } from "./plainRequest.js"
@@ -19,21 +20,15 @@ const inBody = (body: string): QueryError | undefined => {
   return found === undefined ? undefined : refused(found.path === "" ? "the body" : found.path, found.issue)
 }
 
-const decoded = (name: string): string => {
-  try {
-    return decodeURIComponent(name.replaceAll("+", " "))
-  } catch {
-    return name
-  }
-}
-
-const withoutMarks = (name: string): string => name.replaceAll(markInAddress, "").replaceAll("%00", "")
+/** As the caller wrote it, without what cannot be sent. */
+const written = (name: string): string =>
+  decoded(name.replaceAll(markInAddress, "").replaceAll("%00", "").replaceAll("+", " "))
 
 /** Parameters of PostgREST's that are no filters. */
 const parameters: ReadonlySet<string> = new Set(["select", "order", "columns", "on_conflict"])
 
 const placeOf = (parameter: string): string => {
-  const name = decoded(withoutMarks(parameter.split("=", 1)[0] ?? ""))
+  const name = written(parameter.split("=", 1)[0] ?? "")
   return parameters.has(name) ? name : `the filter ${name}`
 }
 
@@ -44,7 +39,7 @@ export const unsendableAddress = (path: string): { readonly where: string; reado
   const inName = address.split("/").find((each) => each.includes("%00"))
   const wrong = inName ?? query.split("&").find((each) => each.includes("%00")) ?? ""
   return {
-    where: inName === undefined ? placeOf(wrong) : `the name ${decoded(withoutMarks(inName))}`,
+    where: inName === undefined ? placeOf(wrong) : `the name ${written(inName)}`,
     issue: wrong.includes(markInAddress) ? halfCharacter : nul
   }
 }

@@ -80,10 +80,15 @@ class Service extends Derived {
   }
 
   rpc(name: string, args: Record<string, unknown> = {}, options: Database.RpcOptions = {}): Anything {
+    const limit = options.limit === undefined ? "" : `?limit=${options.limit}`
+    const path = `/rpc/${name}${limit}`
     return asMade(
-      call(this.core, name, args, options, ({ data, method }) => {
-        const limit = options.limit === undefined ? "" : `?limit=${options.limit}`
-        return this.asItCame(data, data, { method, path: `/rpc/${name}${limit}` })
+      call({
+        db: this.core,
+        name,
+        args,
+        options,
+        perhapsCut: ({ data, method }) => this.asItCame(data, data, { method, path })
       })
     )
   }

@@ -5,6 +5,7 @@
  */
 import { Clock, Effect } from "effect"
 import type { DbError } from "../Errors.js"
+import { unlimited } from "./builderFields.js"
 import type { ContentRange } from "./contentRange.js"
 import type { Heeding, MostRows } from "./table/mostRows.js"
 
@@ -23,9 +24,6 @@ export interface Part {
 /** Asks for rows, `taken` of which are already there; no more than `most` of them, where it is said. */
 export type AskOn = (taken: number, most?: number) => Effect.Effect<Part, DbError>
 
-/** No list is that long. */
-const beyond = 1_000_000_000
-
 const isCounted = ({ offset, place }: Part, taken: number): boolean =>
   place?.total !== undefined && offset + taken >= place.total
 
@@ -40,7 +38,7 @@ const isElsewhere = ({ offset, place }: Part, taken: number): boolean =>
 const heedsOffset = (ask: AskOn, heeding: Heeding): Effect.Effect<boolean, DbError> =>
   heeding.heedsOffset !== undefined
     ? Effect.succeed(heeding.heedsOffset)
-    : Effect.map(ask(beyond, 1), ({ rows }) => {
+    : Effect.map(ask(unlimited, 1), ({ rows }) => {
         heeding.heedsOffset = rows.length === 0
         return heeding.heedsOffset
       })

@@ -2,6 +2,7 @@
  * Half characters in what a builder writes into its address. A URL makes U+FFFD of them in silence, so they are marked
  * where they can still be seen, and refused with whatever else cannot be sent when the request is about to leave.
  */
+import { following } from "./builderFields.js"
 import { half, halves, nul, unsendable } from "./jsonable.js"
 
 /** In place of half a character: a NUL, which nothing that is sent has, and what a URL makes of the half. */
@@ -74,28 +75,23 @@ function cloneMarking(this: object): unknown {
   return state
 }
 
-type Method = (this: unknown, name: string, args?: unknown, options?: unknown) => unknown
-
-const isMethod = (u: unknown): u is Method => typeof u === "function"
-
-type Mark = (name: string) => string
-
-/** Calls `after` with what a method gives for a name, from now on. */
-const marksNames = (rest: object, method: string, mark: Mark, after: (given: object) => void): void => {
-  const own: unknown = Reflect.get(rest, method)
-  if (!isMethod(own)) return
-  Reflect.set(rest, method, (name: string, args?: unknown, options?: unknown): unknown => {
-    const given = own.call(rest, mark(name), args, options)
-    if (typeof given === "object" && given !== null) after(given)
-    return given
-  })
-}
+/** What `of` makes of the name that a method is called with. */
+const ofName =
+  (of: (name: string) => string) =>
+  (name: unknown): unknown =>
+    typeof name === "string" ? of(name) : name
 
 /** The builders of a `PostgrestClient` mark half characters in names of tables and functions, and in all of the query. */
 export const markHalves = (rest: object): void => {
-  marksNames(rest, "from", markedName, (query) => {
-    if (clone in query) Reflect.set(query, clone, cloneMarking)
-  })
-  marksNames(rest, "rpc", markedName, marking)
-  marksNames(rest, "schema", marked, markHalves)
+  const inName = ofName(markedName)
+  following(
+    rest,
+    "from",
+    (query) => {
+      if (clone in query) Reflect.set(query, clone, cloneMarking)
+    },
+    inName
+  )
+  following(rest, "rpc", marking, inName)
+  following(rest, "schema", markHalves, ofName(marked))
 }

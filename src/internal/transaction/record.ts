@@ -86,16 +86,19 @@ const columnsOf = (rows: ReadonlyArray<unknown>): ReadonlyArray<string> => [
   ...new Set(rows.flatMap((row) => (typeof row === "object" && row !== null ? Object.keys(row) : [])))
 ]
 
+const refuseUnsendable = (value: unknown): void => {
+  const found = unsendable(value)
+  if (found !== undefined) throw new Unsendable(found.path === "" ? "the value" : found.path, found.issue)
+}
+
 /** As JSON would have it, with bigints as the builder writes them; what JSON would silently change is refused. */
 const plain = (body: unknown): unknown => {
   if (body === undefined) return undefined
-  const found = unsendable(body)
-  if (found !== undefined) throw new Unsendable(found.path === "" ? "the value" : found.path, found.issue)
+  refuseUnsendable(body)
   const text = JSON.stringify(body, (_, value: unknown) => (typeof value === "bigint" ? value.toString() : value))
   // What a value of the caller's own makes of itself (`toJSON`) is seen here only.
   const parsed: unknown = JSON.parse(text)
-  const made = unsendable(parsed)
-  if (made !== undefined) throw new Unsendable(made.path === "" ? "the value" : made.path, made.issue)
+  refuseUnsendable(parsed)
   return parsed
 }
 
