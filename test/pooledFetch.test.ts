@@ -11,7 +11,8 @@ import { NoRealtime } from "../src/internal/pooledClient.js"
 import { clientOn } from "../src/internal/promise/client.js"
 import { membersOf } from "../src/internal/promise/facade.js"
 import { Hosts } from "../src/internal/promise/hosts.js"
-import { createDatabase, type PrivateDatabase } from "../src/promise.js"
+import type { PrivateDatabase } from "../src/promise.js"
+import { type Options, smallDatabase } from "./support/smallDatabase.js"
 
 type Fetch = typeof globalThis.fetch
 
@@ -70,17 +71,8 @@ const serve = async (answer: Answer = rows) => {
 const anonKey = "anon-key-of-the-pool-never-printed"
 const serviceRoleKey = "service-key-of-the-pool-never-printed"
 
-const database = (url: string, options: Partial<Parameters<typeof createDatabase>[0]> = {}): PrivateDatabase => {
-  const made = createDatabase({
-    url,
-    anonKey,
-    serviceRoleKey,
-    minConnections: 1,
-    maxConnections: 4,
-    retryDelay: 1,
-    enableHealthChecks: false,
-    ...options
-  })
+const database = (url: string, options: Options = {}): PrivateDatabase => {
+  const made = smallDatabase({ url, anonKey, serviceRoleKey }, options)
   closers.push(() => made.close())
   return made
 }

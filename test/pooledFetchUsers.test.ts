@@ -8,6 +8,7 @@ import { Host } from "../src/internal/promise/host.js"
 import { fromOptions } from "../src/internal/promise/layers.js"
 import { createDatabase, type PrivateDatabase } from "../src/promise.js"
 import { as, embedded, ids, userToken } from "./support/embedded.js"
+import { sessionCookie } from "./support/signedIn.js"
 
 const { anonKey, serviceRoleKey, url } = embedded
 const realtime = { transport: NoRealtime }
@@ -34,27 +35,12 @@ afterAll(async () => {
   await Promise.all([database.close(), host.close()])
 })
 
-/** What a browser sends that has signed in. */
-const cookieOf = (id: string): string => {
-  const session = {
-    access_token: userToken(id),
-    refresh_token: `refresh-${id}`,
-    token_type: "bearer",
-    expires_in: 3_600,
-    expires_at: Math.floor(Date.now() / 1_000) + 3_600,
-    user: { id, aud: "authenticated", app_metadata: {}, user_metadata: {}, created_at: "2026-01-01T00:00:00Z" }
-  }
-  return `base64-${Buffer.from(JSON.stringify(session)).toString("base64url")}`
-}
-
-const name = `sb-${new URL(url).hostname.split(".")[0]}-auth-token`
-
 /** As a page of Next.js makes one for each request. */
 const serverClient = (id: string): SupabaseClient =>
   createServerClient(url, anonKey, {
     global: { fetch: database.pooledFetch },
     realtime,
-    cookies: { getAll: () => [{ name, value: cookieOf(id) }], setAll: () => {} }
+    cookies: { getAll: () => [sessionCookie(url, id, userToken(id))], setAll: () => {} }
     // Its types are those of CommonJS.
   }) as unknown as SupabaseClient
 

@@ -3,9 +3,10 @@ import { AsyncLocalStorage } from "node:async_hooks"
 import { createClient } from "@supabase/supabase-js"
 import { afterEach, describe, expect, it } from "vitest"
 import { NoRealtime } from "../src/internal/pooledClient.js"
-import { createDatabase, type Members, type PrivateDatabase } from "../src/promise.js"
+import type { Members, PrivateDatabase } from "../src/promise.js"
 import { type Answer, type Asked, asked, reply } from "./support/asked.js"
 import { as, embedded, ids, userToken } from "./support/embedded.js"
+import { type Options, smallDatabase } from "./support/smallDatabase.js"
 
 const closers: Array<() => Promise<unknown>> = []
 
@@ -16,17 +17,8 @@ afterEach(async () => {
 const anonKey = "anon-key-never-printed"
 const serviceRoleKey = "service-key-never-printed"
 
-const database = (url: string, options: Partial<Parameters<typeof createDatabase>[0]> = {}): PrivateDatabase => {
-  const made = createDatabase({
-    url,
-    anonKey,
-    serviceRoleKey,
-    minConnections: 1,
-    maxConnections: 4,
-    retryDelay: 1,
-    enableHealthChecks: false,
-    ...options
-  })
+const database = (url: string, options: Options = {}): PrivateDatabase => {
+  const made = smallDatabase({ url, anonKey, serviceRoleKey }, options)
   closers.push(() => made.close())
   return made
 }

@@ -2,6 +2,7 @@
 import { createClient } from "@supabase/supabase-js"
 import { type RunningEmbedded, startEmbedded } from "../../src/embedded.js"
 import { NoRealtime } from "../../src/internal/pooledClient.js"
+import { sessionCookie } from "../../test/support/signedIn.js"
 import type { Report } from "./report.js"
 
 const userOf = (n: number): string => `10000000-0000-4000-8000-${String(n).padStart(12, "0")}`
@@ -28,18 +29,9 @@ export const users = async (): Promise<Users> => {
   return { env, database, orders }
 }
 
-/** What a browser sends that has signed in. */
 const cookieOf = (id: string, { url, userToken }: RunningEmbedded): string => {
-  const session = {
-    access_token: userToken(id),
-    refresh_token: `refresh-${id}`,
-    token_type: "bearer",
-    expires_in: 3_600,
-    expires_at: Math.floor(Date.now() / 1_000) + 3_600,
-    user: { id, aud: "authenticated", app_metadata: {}, user_metadata: {}, created_at: "2026-01-01T00:00:00Z" }
-  }
-  const name = `sb-${new URL(url).hostname.split(".")[0]}-auth-token`
-  return `${name}=base64-${Buffer.from(JSON.stringify(session)).toString("base64url")}`
+  const { name, value } = sessionCookie(url, id, userToken(id))
+  return `${name}=${value}`
 }
 
 /** Orders in a page, in whatever form. */

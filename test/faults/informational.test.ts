@@ -4,7 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, FastCheck, Fiber, TestClock } from "effect"
 import type { PoolOptionsInput } from "../../src/Config.js"
 import * as Db from "../../src/Db.js"
-import { failureOf, Happenings, layer, listen } from "../support/httpServer.js"
+import { failureOf, Happenings, layer, listening } from "../support/httpServer.js"
 import { eachShows, withSuite } from "../support/reliability.js"
 
 const read = Db.read((client) => client.from("a").select("*"))
@@ -47,12 +47,7 @@ const saying = (text: (method: string) => string, sizes: ReadonlyArray<number> =
         events.happened()
       })
     })
-    const port = yield* Effect.acquireRelease(listen(server), () =>
-      Effect.async<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        for (const socket of sockets) socket.destroy()
-      })
-    )
+    const port = yield* listening(server, sockets)
     return { url: `http://127.0.0.1:${port}`, asked: () => asked, connected: () => sockets.size, until: events.until }
   })
 

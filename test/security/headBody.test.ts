@@ -3,7 +3,7 @@ import { createServer, type Socket } from "node:net"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, type Scope } from "effect"
 import * as Db from "../../src/Db.js"
-import { Happenings, listen } from "../support/httpServer.js"
+import { Happenings, listening } from "../support/httpServer.js"
 
 const raw = (body: string, headers = ""): string =>
   `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n${headers}\r\n${body}`
@@ -61,12 +61,7 @@ const late = (delay: Delay, body: string, type = "application/json"): Effect.Eff
         setTimeout(() => socket.writable && socket.write(raw(JSON.stringify([{ asked: path.split("?")[0] }]))), 5)
       })
     })
-    const port = yield* Effect.acquireRelease(listen(server), () =>
-      Effect.async<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        for (const socket of sockets) socket.destroy()
-      })
-    )
+    const port = yield* listening(server, sockets)
     return {
       url: `http://127.0.0.1:${port}`,
       opened: () => opened,

@@ -4,7 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, type Scope } from "effect"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
-import { Happenings, listen } from "../support/httpServer.js"
+import { Happenings, listening } from "../support/httpServer.js"
 
 const tokens = ["ann", "bob", "cleo", "dan", "eve", "finn", "gwen"]
 
@@ -62,12 +62,7 @@ const talker = (
       greet(socket, opened)
       events.happened()
     })
-    const port = yield* Effect.acquireRelease(listen(server), () =>
-      Effect.async<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        for (const socket of sockets) socket.destroy()
-      })
-    )
+    const port = yield* listening(server, sockets)
     return {
       url: `http://127.0.0.1:${port}`,
       opened: () => opened,

@@ -65,6 +65,18 @@ export const listen = (server: Net.Server): Effect.Effect<number> =>
     })
   })
 
+/** Its port, until the scope closes: then it ends, with whatever sockets it has. */
+export const listening = (
+  server: Net.Server,
+  sockets: Iterable<Net.Socket>
+): Effect.Effect<number, never, Scope.Scope> =>
+  Effect.acquireRelease(listen(server), () =>
+    Effect.async<void>((resume) => {
+      server.close(() => resume(Effect.void))
+      for (const socket of sockets) socket.destroy()
+    })
+  )
+
 export const serve = (
   answer: Answer,
   options: Http.ServerOptions = {}
