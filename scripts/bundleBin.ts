@@ -1,8 +1,8 @@
 /**
  * The command line with its packages inside, so that `npx supabase-pool` runs where no Effect is installed, or another
- * version of it. It lies as deep as `src/internal`, since it looks for the package's files from there.
+ * version of it. It lies as deep as a room of `src/internal`, since it looks for the package's files from there.
  */
-import { readFile, writeFile } from "node:fs/promises"
+import { readFile } from "node:fs/promises"
 import { build, type Plugin } from "esbuild"
 import { byModule } from "./promise/byModule.js"
 
@@ -32,7 +32,7 @@ const external = [
 export const bundleBin = async (): Promise<void> => {
   await build({
     entryPoints: { program: "src/internal/cli/program.ts", staticServer: "src/internal/load/staticServer.ts" },
-    outdir: "dist/bin",
+    outdir: "dist/internal/cli",
     bundle: true,
     splitting: true,
     format: "esm",
@@ -47,6 +47,4 @@ export const bundleBin = async (): Promise<void> => {
     },
     plugins: [effectByModule]
   })
-  const bin = await readFile("dist/bin.js", "utf8")
-  await writeFile("dist/bin.js", bin.replace("./internal/cli/program.js", "./bin/program.js"))
 }

@@ -12,7 +12,7 @@ export const writeCheckedIndex = async (): Promise<void> => {
   await writeFile(
     "dist/checked.js",
     [
-      'import { checkEffect } from "./internal/effectVersion.js"',
+      'import { checkEffect } from "./internal/shared/effectVersion.js"',
       "checkEffect(import.meta.url)",
       `export const { ${names.join(", ")} } = await import("./index.js")`,
       ""

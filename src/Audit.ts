@@ -10,11 +10,11 @@
 import type { FileSystem } from "@effect/platform"
 import { Effect, Layer, Schema, type Scope, Stream } from "effect"
 import type { Mode } from "./Errors.js"
-import { forkBackground } from "./internal/asyncContext.js"
 import { EventType } from "./internal/audit/eventType.js"
 import * as AuditFile from "./internal/audit/file.js"
 import { Listeners } from "./internal/audit/listeners.js"
-import { printable } from "./internal/printable.js"
+import { forkBackground } from "./internal/shared/asyncContext.js"
+import { printable } from "./internal/shared/printable.js"
 import * as Pool from "./Pool.js"
 
 export { Listeners } from "./internal/audit/listeners.js"

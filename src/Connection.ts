@@ -16,7 +16,7 @@ import { callerLeft } from "./internal/audit/eventType.js"
 import type { Resource } from "./internal/lease.js"
 import type { Mode } from "./internal/mode.js"
 import * as PooledClient from "./internal/pooledClient.js"
-import { realTime } from "./internal/timers.js"
+import { realTime } from "./internal/shared/timers.js"
 import type { MakeTransport, Reason, Transport } from "./internal/transport.js"
 
 /**

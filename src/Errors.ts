@@ -12,13 +12,13 @@
 import { Duration, Schema } from "effect"
 import { endingOf } from "./internal/errorCodes.js"
 import { executed, mayHaveExecuted, remedyOf, sentOr } from "./internal/errorMeaning.js"
-import { printable } from "./internal/printable.js"
 import { byProxy, where, whichProxy } from "./internal/proxyWords.js"
 import { printed, printsDetails, type Unprinted, unprinted, withoutValues } from "./internal/rowValues.js"
 import { sameInEveryCopy } from "./internal/sameError.js"
+import { printable } from "./internal/shared/printable.js"
+import { clause, count, period, sentence } from "./internal/shared/text.js"
 import { tlsRemedy } from "./internal/tlsWords.js"
 import { GuardFailed, TransactionFailed } from "./internal/transactionErrors.js"
-import { clause, count, period, sentence } from "./internal/words.js"
 
 export { GuardFailed, TransactionFailed }
 

@@ -9,11 +9,11 @@
  */
 import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Ref, Schedule, type Scope } from "effect"
 import { PoolConfig } from "./Config.js"
-import { forkBackground, keeping } from "./internal/asyncContext.js"
-import { AwakeClock } from "./internal/awakeClock.js"
 import { sampleOf } from "./internal/healthSample.js"
 import { probe } from "./internal/probe.js"
-import { percent } from "./internal/words.js"
+import { forkBackground, keeping } from "./internal/shared/asyncContext.js"
+import { AwakeClock } from "./internal/shared/awakeClock.js"
+import { percent } from "./internal/shared/text.js"
 import * as Metrics from "./Metrics.js"
 import * as Pool from "./Pool.js"
 

@@ -18,7 +18,7 @@ import type { RateLimiterStore } from "../vendor/effect/rateLimiter.js"
 import { PoolConfig, type PoolOptions } from "./Config.js"
 import { RateLimited } from "./Errors.js"
 import * as MemoryStore from "./internal/rateLimit/memoryStore.js"
-import { monotonic } from "./internal/time.js"
+import { monotonic } from "./internal/shared/time.js"
 
 /**
  * @since 0.1.0

@@ -34,7 +34,7 @@ import { listen, type ServerCounts } from "./internal/embedded/server.js"
 import { migrationsFrom, seedFrom } from "./internal/embedded/sources.js"
 import { EmbeddedStartFailed } from "./internal/embedded/startFailed.js"
 import { randomSecret, signed } from "./internal/embedded/token.js"
-import { packageUrl } from "./internal/packageUrl.js"
+import { packageUrl } from "./internal/shared/packageUrl.js"
 
 export { EmbeddedStartFailed }
 

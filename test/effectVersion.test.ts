@@ -1,6 +1,6 @@
 /** `import "effect-supabase-pool"` beside another Effect; `npm run check:install` tries it with one that is installed. */
 import { assert, describe, it } from "@effect/vitest"
-import { fits, flawOf } from "../src/internal/effectVersion.js"
+import { fits, flawOf } from "../src/internal/shared/effectVersion.js"
 
 describe("an installed version", () => {
   for (const [version, wanted, holds] of [

@@ -3,7 +3,7 @@ import { OpenApi } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { Api } from "../src/Http.js"
-import { version } from "../src/internal/version.js"
+import { version } from "../src/internal/shared/version.js"
 import { root } from "./support/program.js"
 
 const Manifest = Schema.parseJson(Schema.Struct({ version: Schema.String }))

@@ -7,7 +7,7 @@ import { load } from "../src/Config.js"
 import * as Db from "../src/Db.js"
 import { configuration, connection } from "../src/internal/cli/findings.js"
 import { keySources, plainHttp } from "../src/internal/config/supabase.js"
-import { version } from "../src/internal/version.js"
+import { version } from "../src/internal/shared/version.js"
 import { type Answer, against, json, layer, problem, serve } from "./support/httpServer.js"
 
 const rows: Answer = (response) => json(response, [])

@@ -9,8 +9,8 @@
 import { type Context, Duration, Effect, Redacted, type Scope } from "effect"
 import type * as Redis from "redis"
 import { RateLimiterStore, RateLimitStoreError } from "#rateLimiter"
-import { inNone } from "../internal/asyncContext.js"
-import { optionalPeer } from "../internal/optionalPeer.js"
+import { inNone } from "../internal/shared/asyncContext.js"
+import { optionalPeer } from "../internal/shared/optionalPeer.js"
 import type { RedisOptions } from "../RateLimit.js"
 
 const clock = `

@@ -7,11 +7,8 @@
  */
 import { Cause, Clock, Duration, Effect, Exit, FiberSet, Pool, Runtime, Scope } from "effect"
 import { type AcquireError, AcquireTimeout, PoolClosed, PoolOverloaded } from "../Errors.js"
-import { inBackground, inNone } from "./asyncContext.js"
 import { Bag } from "./bag.js"
-import { Condition } from "./condition.js"
 import type { CoreOptions, End, Services } from "./coreOptions.js"
-import * as Deadlines from "./deadlines.js"
 import { Habits } from "./habits.js"
 import * as HangUps from "./hangUps.js"
 import * as Housekeeper from "./housekeeper.js"
@@ -20,9 +17,12 @@ import { type Caller, Lease, type Resource } from "./lease.js"
 import { Ledger } from "./ledger.js"
 import { Opener } from "./opener.js"
 import { type Borrower, Request, type Restore } from "./request.js"
+import { inBackground, inNone } from "./shared/asyncContext.js"
+import { Condition } from "./shared/condition.js"
+import * as Deadlines from "./shared/deadlines.js"
+import { monotonic } from "./shared/time.js"
 import * as Slot from "./slot.js"
 import { Standstill } from "./standstill.js"
-import { monotonic } from "./time.js"
 
 /**
  * How long Effect's `Pool` remembers what it made, ended or not. Its usage strategy would remember all of it for ever.

@@ -10,7 +10,7 @@ import * as Pool from "../Pool.js"
 import { asAdmin } from "./http/admin.js"
 import { Guesses } from "./http/limits.js"
 import { json, problem } from "./http/responses.js"
-import { period } from "./words.js"
+import { period } from "./shared/text.js"
 
 const Search = Schema.Struct({ query: Schema.optionalWith(Schema.String, { default: () => "laptop" }) })
 

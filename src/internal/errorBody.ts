@@ -8,7 +8,7 @@
 import { type AnsweredBy, gaveUp, looksOfDatabase } from "./errorCodes.js"
 import { reasonIn } from "./gatewayWords.js"
 import { reads } from "./plainRequest.js"
-import { oneLine } from "./words.js"
+import { oneLine } from "./shared/text.js"
 
 export interface Said {
   readonly code: string

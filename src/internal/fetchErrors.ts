@@ -4,8 +4,8 @@ import type { Undecoded } from "./contentCoding.js"
 import { inParts } from "./errorBody.js"
 import { cutOffCode } from "./errorCodes.js"
 import type { PlainHeaders } from "./plainRequest.js"
-import { printable } from "./printable.js"
-import { withoutSecretsIn } from "./words.js"
+import { printable } from "./shared/printable.js"
+import { withoutSecretsIn } from "./shared/text.js"
 
 const unaskedUpgrade = "UNASKED_UPGRADE"
 

@@ -2,8 +2,8 @@ import { Duration, Effect } from "effect"
 import { ConnectionReclaimed, type Mode } from "../Errors.js"
 import type { Lease, Resource } from "./lease.js"
 import type { Ledger } from "./ledger.js"
-import { printable } from "./printable.js"
-import { period } from "./words.js"
+import { printable } from "./shared/printable.js"
+import { period } from "./shared/text.js"
 
 /** What the watch needs of the pool. */
 export interface Watched<R extends Resource> {

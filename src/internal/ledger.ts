@@ -4,8 +4,8 @@ import type { ConnectionFailed, Mode } from "../Errors.js"
 import type { Listener } from "./audit/listeners.js"
 import type { Lease, Resource } from "./lease.js"
 import type { Periods } from "./metrics/pool.js"
-import { monotonic } from "./time.js"
-import { period } from "./words.js"
+import { period } from "./shared/text.js"
+import { monotonic } from "./shared/time.js"
 
 const isRoutine = (type: ConnectionEventType): boolean => type === "acquired" || type === "released"
 

@@ -4,7 +4,7 @@
  */
 import { Effect } from "effect"
 import { QueryError } from "../Errors.js"
-import { count, oneLine } from "./words.js"
+import { count, oneLine } from "./shared/text.js"
 
 const mostKeys = 5
 

@@ -12,12 +12,12 @@
 import { Cause, Deferred, Duration, Effect, Exit, FiberSet, type Pool, Random, Scope } from "effect"
 import { ConnectionFailed, type Mode } from "../Errors.js"
 import { type Allowance, afterFailure, afterSilence, afterSuccess, untried } from "./allowance.js"
-import { keeping } from "./asyncContext.js"
-import { AwakeClock } from "./awakeClock.js"
 import { Circuit } from "./circuit.js"
 import type { Resource } from "./lease.js"
 import type { Ledger } from "./ledger.js"
-import { Signal } from "./signal.js"
+import { keeping } from "./shared/asyncContext.js"
+import { AwakeClock } from "./shared/awakeClock.js"
+import { Signal } from "./shared/signal.js"
 import type { Slot } from "./slot.js"
 
 /** Who has opened nothing for so long (ms) begins anew: what the server took then says nothing of now. */

@@ -24,16 +24,16 @@ import { type AcquireError, ConnectionFailed, type DbError, isDbError, type Mode
 import type * as Metrics from "../Metrics.js"
 import * as Retry from "../Retry.js"
 import { type Absence, isAway } from "./absence.js"
-import { keeping } from "./asyncContext.js"
 import type { PoolCore, PoolLease } from "./cores.js"
 import { cutOffCode } from "./errorCodes.js"
 import { bodyAfterHead } from "./hangUps.js"
 import { type Caller, nobody } from "./lease.js"
 import type { Borrower, Restore } from "./request.js"
 import type { Retrying, RetryOptions } from "./retryOptions.js"
-import type { Signal } from "./signal.js"
+import { keeping } from "./shared/asyncContext.js"
+import type { Signal } from "./shared/signal.js"
+import { precise } from "./shared/time.js"
 import type * as Spans from "./spans.js"
-import { precise } from "./time.js"
 
 export interface OperationOptions {
   readonly mode: Mode

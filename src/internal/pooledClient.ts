@@ -6,8 +6,8 @@ import { refuseMissingValues } from "./filterValues.js"
 import { invalidRequest } from "./invalidRequest.js"
 import { type PlainHeaders, plainHeaders, userAgent } from "./plainRequest.js"
 import { withArguments } from "./rpcArguments.js"
+import { withoutThese } from "./shared/text.js"
 import { markHalves } from "./wholeText.js"
-import { withoutThese } from "./words.js"
 
 export type Fetch = typeof globalThis.fetch
 

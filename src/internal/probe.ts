@@ -10,7 +10,7 @@ import type { RecentAnswers } from "../Metrics.js"
 import type { ConnectionPool, PoolMetrics } from "../Pool.js"
 import { asNobody } from "./identity.js"
 import { withoutSecretsOf } from "./pooledClient.js"
-import { oneLine, period } from "./words.js"
+import { oneLine, period } from "./shared/text.js"
 
 export interface Answer {
   readonly reachable: boolean

@@ -7,7 +7,7 @@
  */
 import type { QueryError } from "../Errors.js"
 import { invalidRequest } from "./invalidRequest.js"
-import { isNoDate, notText, unsendable } from "./jsonable.js"
+import { isNoDate, notText, unsendable } from "./shared/jsonable.js"
 import { quoted } from "./table/literal.js"
 
 type Arguments = Readonly<Record<string, unknown>>

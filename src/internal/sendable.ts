@@ -7,8 +7,8 @@
 import type { QueryError } from "../Errors.js"
 import { decoded } from "./builderFields.js"
 import { invalidRequest } from "./invalidRequest.js"
-import { halfCharacter, nul, unsendable } from "./jsonable.js"
 import type { PlainBody } from "./plainRequest.js"
+import { halfCharacter, nul, unsendable } from "./shared/jsonable.js"
 import { markInAddress } from "./wholeText.js"
 
 /** JSON writes both in code, and nothing else of these; an even number of backslashes before them is text. */

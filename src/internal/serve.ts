@@ -20,7 +20,7 @@ import { Guesses } from "./http/limits.js"
 import { Dashboard } from "./http/page.js"
 import * as HttpListener from "./httpListener.js"
 import * as LoadOperations from "./load/operations.js"
-import { period } from "./words.js"
+import { period } from "./shared/text.js"
 
 /** How long the start waits for the minimum of connections; a database that is away must not keep the server away. */
 const warmUpLimit = Duration.seconds(3)

@@ -6,7 +6,7 @@
  */
 import { Effect, type Fiber, Option, Redacted } from "effect"
 import { QueryError } from "../Errors.js"
-import { caller, outside } from "./asyncContext.js"
+import { caller, outside } from "./shared/asyncContext.js"
 
 /** What a caller's function gives; what it should be is a text. */
 export type AskForToken = () => unknown

@@ -2,9 +2,9 @@
 import { Schema } from "effect"
 import { endingOf } from "./errorCodes.js"
 import { remedyOf } from "./errorMeaning.js"
-import { printable } from "./printable.js"
 import { printed, type Unprinted, unprinted, withoutValues } from "./rowValues.js"
-import { clause } from "./words.js"
+import { printable } from "./shared/printable.js"
+import { clause } from "./shared/text.js"
 
 /**
  * A transaction was rolled back, or could not be built; `step` counts from 0, and is -1 when no single step failed.

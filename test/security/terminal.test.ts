@@ -18,7 +18,7 @@ import { frame, line } from "../../src/internal/cli/top/frame.js"
 import { Told } from "../../src/internal/feed/client.js"
 import { empty, next } from "../../src/internal/feed/view.js"
 import { json } from "../../src/internal/http/responses.js"
-import { printableColoured, printableJson } from "../../src/internal/printable.js"
+import { printableColoured, printableJson } from "../../src/internal/shared/printable.js"
 import { lastWords, logging } from "../../src/internal/terminal.js"
 import { sample } from "../support/samples.js"
 

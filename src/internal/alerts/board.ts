@@ -1,7 +1,7 @@
 /** All rules against one sample: which alerts are active afterwards, and what there is to tell. Pure. */
 import { Duration, Either, Option } from "effect"
 import type { Alert, AlertEvent, Rule, Sample } from "../../Alerts.js"
-import { clause, withoutSecrets } from "../words.js"
+import { clause, withoutSecrets } from "../shared/text.js"
 import * as Machine from "./machine.js"
 
 const defaults = {

@@ -4,8 +4,8 @@
  */
 import { Cause, Duration, Effect, Exit, Queue, type Scope } from "effect"
 import type { AlertEvent, Sink } from "../../Alerts.js"
-import { forkBackground } from "../asyncContext.js"
-import { clause, count, period, withoutSecrets } from "../words.js"
+import { forkBackground } from "../shared/asyncContext.js"
+import { clause, count, period, withoutSecrets } from "../shared/text.js"
 
 /** So many events wait for a sink that is slow; then the oldest are given up. */
 const backlog = 64

@@ -1,7 +1,7 @@
 /** The conditions of the built-in rules: nothing, or what is wrong in figures. */
 import { Duration, Option } from "effect"
 import type { Sample } from "../../Alerts.js"
-import { percent } from "../words.js"
+import { percent } from "../shared/text.js"
 
 type Condition = (sample: Sample) => Option.Option<string>
 

@@ -8,7 +8,7 @@ import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { Cause, Data, DateTime, Duration, Effect, Exit, Option, Redacted, Schedule } from "effect"
 import type { AlertEvent, Severity, SlackOptions } from "../../Alerts.js"
-import { count, oneLine, period } from "../words.js"
+import { count, oneLine, period } from "../shared/text.js"
 
 const defaults = {
   attempts: 5,

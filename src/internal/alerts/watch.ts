@@ -2,10 +2,10 @@
 import { Clock, type Duration, Effect, Ref, Schedule, type Scope } from "effect"
 import type { AlertEvent, Sample } from "../../Alerts.js"
 import type { HealthReport } from "../../Health.js"
-import { forkBackground } from "../asyncContext.js"
 import { leaksOf, utilizationOf } from "../healthSample.js"
-import { monotonic } from "../time.js"
-import { oneLine, withoutSecrets } from "../words.js"
+import { forkBackground } from "../shared/asyncContext.js"
+import { oneLine, withoutSecrets } from "../shared/text.js"
+import { monotonic } from "../shared/time.js"
 import * as Board from "./board.js"
 
 export const sampleOf = ({ details, status, timestamp }: HealthReport): Sample => {

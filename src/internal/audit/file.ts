@@ -2,9 +2,9 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import { Cause, DateTime, Effect, Fiber, Schedule, type Scope } from "effect"
 import type { ConnectionEvent } from "../../Audit.js"
-import { inBackground } from "../asyncContext.js"
-import { printableJson } from "../printable.js"
-import { sentence } from "../words.js"
+import { inBackground } from "../shared/asyncContext.js"
+import { printableJson } from "../shared/printable.js"
+import { sentence } from "../shared/text.js"
 
 export interface Options {
   readonly path: string

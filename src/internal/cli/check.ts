@@ -5,7 +5,7 @@ import * as Db from "../../Db.js"
 import { environment } from "../config/environment.js"
 import { problemOf } from "../config/mistake.js"
 import { keySources } from "../config/supabase.js"
-import { printableJson } from "../printable.js"
+import { printableJson } from "../shared/printable.js"
 import { SaidAlready } from "./failed.js"
 import { bad, configuration, connection, type Finding, line, notChecked } from "./findings.js"
 

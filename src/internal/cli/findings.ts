@@ -4,7 +4,7 @@ import { Effect, Either, Option, Schema } from "effect"
 import type * as Config from "../../Config.js"
 import * as Db from "../../Db.js"
 import { keySources, plainHttp, type Source } from "../config/supabase.js"
-import { printable } from "../printable.js"
+import { printable } from "../shared/printable.js"
 import { migrationFile } from "../transaction/run.js"
 
 export interface Finding {

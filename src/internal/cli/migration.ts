@@ -2,9 +2,9 @@ import { fileURLToPath } from "node:url"
 import { Command, Options } from "@effect/cli"
 import { FileSystem, Path } from "@effect/platform"
 import { Console, Effect } from "effect"
-import { packageUrl } from "../packageUrl.js"
+import { packageUrl } from "../shared/packageUrl.js"
+import { oneLine } from "../shared/text.js"
 import { migrationFile } from "../transaction/run.js"
-import { oneLine } from "../words.js"
 import { Failed } from "./failed.js"
 
 /** A name as the Supabase CLI wants it: the time comes first, and decides the order. */

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util"
 import { Console, Effect } from "effect"
-import { printableColoured, printableLines } from "../printable.js"
+import { printableColoured, printableLines } from "../shared/printable.js"
 import { noColor } from "../terminal.js"
 
 /** Without colours where nobody sees them, or wants them: the parser's help has them always. */

@@ -8,7 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { longestTimer } from "../time.js"
+import { longestTimer } from "../shared/time.js"
 import { parseProxy } from "./proxyAddress.js"
 
 /** Why a value was not taken. Neither text ever repeats the value: it may be a key pasted into the wrong variable. */

@@ -5,8 +5,8 @@
 import { Command, type CommandExecutor, FileSystem, Path } from "@effect/platform"
 import { Effect, Option, Ref, Stream } from "effect"
 import { read, type State } from "../http/page.js"
-import { packageUrl } from "../packageUrl.js"
-import { oneLine, period } from "../words.js"
+import { packageUrl } from "../shared/packageUrl.js"
+import { oneLine, period } from "../shared/text.js"
 
 const root = packageUrl("")
 

@@ -3,7 +3,7 @@ import type * as Lite from "@supabase/lite"
 import type * as Pglite from "@supabase/lite/pglite"
 import type * as Postgres from "@supabase/lite/postgres"
 import * as Effect from "effect/Effect"
-import { optionalPeer } from "../optionalPeer.js"
+import { optionalPeer } from "../shared/optionalPeer.js"
 import { EmbeddedStartFailed, wordsOf } from "./startFailed.js"
 
 /** What is used of the optional packages. They are loaded when a database starts, never by importing this project. */

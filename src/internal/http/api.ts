@@ -8,7 +8,7 @@ import { Schema } from "effect"
 import { prometheusContentType } from "../../Metrics.js"
 import { HealthJson } from "../feed/health.js"
 import { QueryReport, Window } from "../feed/wire.js"
-import { version } from "../version.js"
+import { version } from "../shared/version.js"
 
 const Liveness = Schema.Struct({ status: Schema.Literal("alive") })
 

@@ -6,11 +6,11 @@
 import { Chunk, Clock, Duration, Effect, Option, Queue, Ref, Schedule, Schema, type Scope, Stream } from "effect"
 import type { AlertEvent } from "../../Alerts.js"
 import type { ConnectionEvent } from "../../Audit.js"
-import { forkBackground } from "../asyncContext.js"
 import { History } from "../feed/history.js"
 import { encode } from "../feed/sse.js"
 import * as Wire from "../feed/wire.js"
-import { printableJson } from "../printable.js"
+import { forkBackground } from "../shared/asyncContext.js"
+import { printableJson } from "../shared/printable.js"
 import * as Sampling from "./sampling.js"
 
 const interval = "1 second"

@@ -9,7 +9,7 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Path from "@effect/platform/Path"
 import { Context, Effect, Option } from "effect"
-import { packageUrl } from "../packageUrl.js"
+import { packageUrl } from "../shared/packageUrl.js"
 import { noStore, problem } from "./responses.js"
 
 interface File {

@@ -1,6 +1,6 @@
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Duration } from "effect"
-import { printableJson } from "../printable.js"
+import { printableJson } from "../shared/printable.js"
 
 export const noStore = { "cache-control": "no-store" }
 

@@ -2,7 +2,7 @@
 import { Clock, Deferred, Effect } from "effect"
 import type * as Db from "../../Db.js"
 import * as Pool from "../../Pool.js"
-import { precise } from "../time.js"
+import { precise } from "../shared/time.js"
 import { arrivals, seeded } from "./arrivals.js"
 import type { PresetName, Run } from "./verdict.js"
 

@@ -1,7 +1,7 @@
 /** What the callers of a load test do. */
 import { Clock, Effect } from "effect"
 import * as Db from "../../Db.js"
-import { precise } from "../time.js"
+import { precise } from "../shared/time.js"
 import { exponential, seeded } from "./arrivals.js"
 
 /** What the n-th caller does. */

@@ -1,7 +1,7 @@
 import { Clock, Duration, Effect } from "effect"
-import { outside } from "../asyncContext.js"
-import { longestTimer } from "../time.js"
-import { realTime } from "../timers.js"
+import { outside } from "../shared/asyncContext.js"
+import { longestTimer } from "../shared/time.js"
+import { realTime } from "../shared/timers.js"
 
 const scheduler: Clock.ClockScheduler = {
   unsafeSchedule: (task, duration) => {

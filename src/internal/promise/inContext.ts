@@ -1,5 +1,5 @@
 import { Fiber, Option } from "effect"
-import { caller } from "../asyncContext.js"
+import { caller } from "../shared/asyncContext.js"
 
 /** A caller's function, which runs in the caller's async context, though the fiber that calls it is outside of it. */
 export const inContext =

@@ -1,6 +1,6 @@
-import { inNone } from "../asyncContext.js"
-import { longestTimer } from "../time.js"
-import { realTime } from "../timers.js"
+import { inNone } from "../shared/asyncContext.js"
+import { longestTimer } from "../shared/time.js"
+import { realTime } from "../shared/timers.js"
 
 /**
  * Keeps Node alive exactly while somebody waits for a promise of ours.

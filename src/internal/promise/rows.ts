@@ -1,6 +1,6 @@
 /** Rows one by one, for `for await`: a page is asked for when somebody wants a row of it. */
 import { type Chunk, Effect, Exit, type Fiber, Option, Scope, Stream } from "effect"
-import { AsyncContext, caller, outside } from "../asyncContext.js"
+import { AsyncContext, caller, outside } from "../shared/asyncContext.js"
 import type { Host, Running } from "./host.js"
 import type { Services } from "./layers.js"
 import type { User } from "./user.js"

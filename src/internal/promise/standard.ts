@@ -1,8 +1,8 @@
 /** Standard Schema (standardschema.dev), version 1: what Zod, Valibot, ArkType and Effect's `Schema.standardSchemaV1` give. */
 import { Effect, Fiber } from "effect"
-import { caller, outside } from "../asyncContext.js"
+import { caller, outside } from "../shared/asyncContext.js"
+import { withoutSecrets } from "../shared/text.js"
 import type { Wrong } from "../table/shape.js"
-import { withoutSecrets } from "../words.js"
 
 /** What a schema says of a value. */
 type Verdict<Output> =

@@ -5,7 +5,7 @@
 
 import { Clock, type Context, Duration, Effect, Layer } from "effect"
 import { RateLimiterStore } from "#rateLimiter"
-import { monotonic } from "../time.js"
+import { monotonic } from "../shared/time.js"
 
 /** So many keys are kept before the first look for those that are over. */
 const fewest = 1_024

@@ -1,6 +1,6 @@
 /** What there is to know of a table before anything is asked of it: its columns, and how a row of it is decoded. */
 import { Effect, ParseResult, Schema } from "effect"
-import { withoutSecrets } from "../words.js"
+import { withoutSecrets } from "../shared/text.js"
 import { type All, columnsOf, type TableSchema, variantOf } from "./column.js"
 import { zonelessIn } from "./zoneless.js"
 

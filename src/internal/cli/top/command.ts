@@ -4,7 +4,7 @@ import { Clock, Config, Console, Effect, Ref, Schedule, Schema, Stream } from "e
 import { follow, type Server } from "../../feed/client.js"
 import { empty, next } from "../../feed/view.js"
 import { Sample } from "../../feed/wire.js"
-import { printableJson } from "../../printable.js"
+import { printableJson } from "../../shared/printable.js"
 import { noColor } from "../../terminal.js"
 import { frame, line } from "./frame.js"
 import { failing, serverOf } from "./server.js"

@@ -3,7 +3,7 @@ import { broke } from "../../audit/eventType.js"
 import * as format from "../../feed/format.js"
 import { latest, type View } from "../../feed/view.js"
 import type * as Wire from "../../feed/wire.js"
-import { colour as colours, printable, printableColoured } from "../../printable.js"
+import { colour as colours, printable, printableColoured } from "../../shared/printable.js"
 
 export interface Screen {
   readonly columns: number

@@ -6,6 +6,6 @@
  */
 export const packageUrl = (path: string): URL =>
   new URL(
-    /* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ `../../${path}`,
+    /* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ `../../../${path}`,
     import.meta.url ?? "file:///"
   )
