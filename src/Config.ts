@@ -50,7 +50,7 @@ export type {
   Variable
 } from "./internal/config/model.js"
 
-import { sameInEveryCopy } from "./internal/sameError.js"
+import { sameInEveryCopy } from "./internal/errors/sameError.js"
 
 // -------------------------------------------------------------------------------------
 // errors

@@ -10,15 +10,15 @@
  * @since 0.1.0
  */
 import { Duration, Schema } from "effect"
-import { endingOf } from "./internal/errorCodes.js"
-import { executed, mayHaveExecuted, remedyOf, sentOr } from "./internal/errorMeaning.js"
-import { byProxy, where, whichProxy } from "./internal/proxyWords.js"
-import { printed, printsDetails, type Unprinted, unprinted, withoutValues } from "./internal/rowValues.js"
-import { sameInEveryCopy } from "./internal/sameError.js"
+import { endingOf } from "./internal/errors/errorCodes.js"
+import { executed, mayHaveExecuted, remedyOf, sentOr } from "./internal/errors/errorMeaning.js"
+import { byProxy, where, whichProxy } from "./internal/errors/proxyText.js"
+import { printed, printsDetails, type Unprinted, unprinted, withoutValues } from "./internal/errors/rowValues.js"
+import { sameInEveryCopy } from "./internal/errors/sameError.js"
+import { tlsRemedy } from "./internal/errors/tlsText.js"
+import { GuardFailed, TransactionFailed } from "./internal/errors/transactionErrors.js"
 import { printable } from "./internal/shared/printable.js"
 import { clause, count, period, sentence } from "./internal/shared/text.js"
-import { tlsRemedy } from "./internal/tlsWords.js"
-import { GuardFailed, TransactionFailed } from "./internal/transactionErrors.js"
 
 export { GuardFailed, TransactionFailed }
 

@@ -14,7 +14,7 @@
 import { Cause, Clock, Context, Duration, Effect, type Exit, Layer, Metric, Option } from "effect"
 import { PoolConfig, SupabaseConfig } from "./Config.js"
 import { type DbError, isDbError, type Mode } from "./Errors.js"
-import { isAnswer } from "./internal/errorCodes.js"
+import { isAnswer } from "./internal/errors/errorCodes.js"
 import * as Exposition from "./internal/metrics/exposition.js"
 import type { Sent } from "./internal/metrics/queries.js"
 import { Recorder } from "./internal/metrics/recorder.js"

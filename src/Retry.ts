@@ -12,7 +12,7 @@
  */
 import { Duration, Schedule } from "effect"
 import { type DbError, type Mode, retryAfterOf } from "./Errors.js"
-import { isBeforeItsTime } from "./internal/errorCodes.js"
+import { isBeforeItsTime } from "./internal/errors/errorCodes.js"
 
 /**
  * What the decision needs to know about the operation.

@@ -16,7 +16,7 @@ const ofScripts = (name: string): string => resolve(root, "scripts/promise", nam
 
 /** Classes of errors and types of events, which are made when their modules are loaded. */
 const lean =
-  /^(src\/(Errors|Config|Audit|internal\/(transactionErrors|operationErrors|audit\/eventType))\.ts|vendor\/effect\/rateLimiter\.js)$/
+  /^(src\/(Errors|Config|Audit|internal\/(errors\/transactionErrors|operationErrors|audit\/eventType))\.ts|vendor\/effect\/rateLimiter\.js)$/
 
 /** Modules that are given schemas. */
 const late = /^src\/internal\/(decoded|derived|table\/\w+)\.ts$/

@@ -7,7 +7,7 @@
  */
 import { Duration } from "effect"
 import type { DbError, QueryError } from "../Errors.js"
-import { gaveUp } from "./errorCodes.js"
+import { gaveUp } from "./errors/errorCodes.js"
 import { Signal } from "./shared/signal.js"
 
 /** So many such answers and no other between them: a server of which a part is bad has some that are good. */

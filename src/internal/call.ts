@@ -15,7 +15,7 @@ import { type DbError, QueryError } from "../Errors.js"
 import type { Response } from "./answer.js"
 import { boundsOf, boundsOn } from "./builderFields.js"
 import type * as Database from "./database.js"
-import { invalidRequest } from "./invalidRequest.js"
+import { invalidRequest } from "./errors/invalidRequest.js"
 import { listIn } from "./list.js"
 import { type Part, wholeFrom } from "./whole.js"
 

@@ -2,7 +2,7 @@
 import { QueryError } from "../Errors.js"
 import type { Undecoded } from "./contentCoding.js"
 import { inParts } from "./errorBody.js"
-import { cutOffCode } from "./errorCodes.js"
+import { cutOffCode } from "./errors/errorCodes.js"
 import type { PlainHeaders } from "./plainRequest.js"
 import { printable } from "./shared/printable.js"
 import { withoutSecretsIn } from "./shared/text.js"

@@ -10,7 +10,7 @@
  */
 import type { QueryError } from "../Errors.js"
 import { following, verbs } from "./builderFields.js"
-import { invalidRequest } from "./invalidRequest.js"
+import { invalidRequest } from "./errors/invalidRequest.js"
 
 /** The filters by the place of what a column is compared with among their arguments. */
 const first = ["match", "or"]

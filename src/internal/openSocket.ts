@@ -3,8 +3,8 @@ import * as Tls from "node:tls"
 import { Duration, Effect, Exit } from "effect"
 import { ConnectionFailed, type Mode } from "../Errors.js"
 import type { HttpProxy } from "./config/proxyAddress.js"
+import { isAlert } from "./errors/tlsText.js"
 import { addressesOf, firstOf } from "./happyEyeballs.js"
-import { isAlert } from "./tlsWords.js"
 import { NoWay, tunnel } from "./tunnel.js"
 
 /** Where the sockets of a pool go. TLS sessions are shared, so that only the first handshake is a full one. */

@@ -2,7 +2,7 @@
 import type { Duration, Schedule } from "effect"
 import type { DbError, QueryError } from "../Errors.js"
 import * as Retry from "../Retry.js"
-import { invalidRequest } from "./invalidRequest.js"
+import { invalidRequest } from "./errors/invalidRequest.js"
 
 /**
  * As `Effect.retry` takes them. They never make a retry of what could be executed twice.

@@ -6,7 +6,7 @@
  * word, and an object as `[object Object]`.
  */
 import type { QueryError } from "../Errors.js"
-import { invalidRequest } from "./invalidRequest.js"
+import { invalidRequest } from "./errors/invalidRequest.js"
 import { isNoDate, notText, unsendable } from "./shared/jsonable.js"
 import { quoted } from "./table/literal.js"
 

@@ -6,7 +6,7 @@
  */
 import type { QueryError } from "../Errors.js"
 import { decoded } from "./builderFields.js"
-import { invalidRequest } from "./invalidRequest.js"
+import { invalidRequest } from "./errors/invalidRequest.js"
 import type { PlainBody } from "./plainRequest.js"
 import { halfCharacter, nul, unsendable } from "./shared/jsonable.js"
 import { markInAddress } from "./wholeText.js"

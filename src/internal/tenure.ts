@@ -4,7 +4,7 @@
  */
 import type { DbError, QueryError } from "../Errors.js"
 import { type Said, saidOf } from "./errorBody.js"
-import { endingOf } from "./errorCodes.js"
+import { endingOf } from "./errors/errorCodes.js"
 import { reads } from "./plainRequest.js"
 
 export interface Answer {

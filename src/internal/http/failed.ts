@@ -2,7 +2,7 @@
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Duration } from "effect"
 import type { DbError, QueryError, TransactionFailed } from "../../Errors.js"
-import { looksOfDatabase } from "../errorCodes.js"
+import { looksOfDatabase } from "../errors/errorCodes.js"
 import { problem, retryAfter } from "./responses.js"
 
 export interface Verdict {

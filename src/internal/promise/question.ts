@@ -1,7 +1,7 @@
 /** What `fetch` is called with, read once: what its caller changes afterwards changes nothing of what is sent. */
 import type { QueryError } from "../../Errors.js"
+import { invalidRequest } from "../errors/invalidRequest.js"
 import { requestOf } from "../fetchErrors.js"
-import { invalidRequest } from "../invalidRequest.js"
 import { isPlainBody, methodOf, needsParsing, type PlainBody, type PlainHeaders, reads } from "../plainRequest.js"
 import { leadsOut, misleading } from "../pooledClient.js"
 

@@ -1,7 +1,7 @@
 /** A table as its schema describes it: names of columns, values on their way out, rows on their way in. */
 import { Effect, ParseResult } from "effect"
 import { DecodeError, QueryError } from "../../Errors.js"
-import { invalidRequest } from "../invalidRequest.js"
+import { invalidRequest } from "../errors/invalidRequest.js"
 import { unsendable } from "../shared/jsonable.js"
 import { withoutSecrets } from "../shared/text.js"
 import * as Reference from "../transaction/reference.js"

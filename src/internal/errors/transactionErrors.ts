@@ -1,10 +1,10 @@
 /** The errors that only transactions have; `Errors` shows them. */
 import { Schema } from "effect"
+import { printable } from "../shared/printable.js"
+import { clause } from "../shared/text.js"
 import { endingOf } from "./errorCodes.js"
 import { remedyOf } from "./errorMeaning.js"
 import { printed, type Unprinted, unprinted, withoutValues } from "./rowValues.js"
-import { printable } from "./shared/printable.js"
-import { clause } from "./shared/text.js"
 
 /**
  * A transaction was rolled back, or could not be built; `step` counts from 0, and is -1 when no single step failed.

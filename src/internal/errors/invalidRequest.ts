@@ -1,4 +1,4 @@
-import { QueryError } from "../Errors.js"
+import { QueryError } from "../../Errors.js"
 
 /** What a program asks for and must not be sent; nothing was. */
 export const invalidRequest = (reason: string, hint: string): QueryError =>

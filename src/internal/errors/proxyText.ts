@@ -1,6 +1,6 @@
 /** What an error says of a way that leads through a proxy. */
 import { sentOr } from "./errorMeaning.js"
-import { tlsRemedy } from "./tlsWords.js"
+import { tlsRemedy } from "./tlsText.js"
 
 const proxyFailures: Readonly<Record<string, string>> = {
   PROXY_407: "a login is asked for on the way to",
