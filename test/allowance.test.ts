@@ -1,7 +1,13 @@
 /** How many may connect at a time, by what became of those before. */
 import { describe, expect, it } from "@effect/vitest"
 import { FastCheck as fc } from "effect"
-import { type Allowance, afterFailure, afterSilence, afterSuccess, untried } from "../src/internal/allowance.js"
+import {
+  type Allowance,
+  afterFailure,
+  afterSilence,
+  afterSuccess,
+  untried
+} from "../src/internal/pool/connectAllowance.js"
 
 const all = Number.POSITIVE_INFINITY
 

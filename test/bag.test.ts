@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, FastCheck as fc } from "effect"
-import { Bag, Waiter } from "../src/internal/bag.js"
+import { Bag, Waiter } from "../src/internal/pool/bag.js"
 
 class Visitor extends Waiter<number> {
   readonly received: Array<number> = []

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ConnectionFailed } from "../src/Errors.js"
-import { Circuit } from "../src/internal/circuit.js"
+import { Circuit } from "../src/internal/pool/circuit.js"
 
 const error = new ConnectionFailed({ pool: "read", origin: "http://a", failure: "refused", code: "", sent: false })
 

@@ -15,10 +15,10 @@ import * as Config from "../Config.js"
 import * as Metrics from "../Metrics.js"
 import * as Pool from "../Pool.js"
 import * as RateLimit from "../RateLimit.js"
-import * as Cores from "./cores.js"
 import { Db, ReadDb } from "./database.js"
 import * as HandlerTransport from "./handlerTransport.js"
 import { Operations } from "./operations.js"
+import * as Cores from "./pool/readWritePools.js"
 import * as Service from "./service.js"
 
 /**

@@ -15,9 +15,9 @@ import type { Access, Reader, ReaderWriter } from "./access.js"
 import { type AsUser, asUserBy, redacted } from "./asUser.js"
 import { ReadDb as CommonReadDb, Db, sourceOf } from "./database.js"
 import * as Layers from "./databaseLayers.js"
-import { DatabaseName } from "./databaseName.js"
 import type { Handler } from "./handlerTransport.js"
 import { ownTokens } from "./identity.js"
+import { DatabaseName } from "./pool/databaseName.js"
 import { Accessors } from "./typed.js"
 
 /**

@@ -4,9 +4,9 @@
  */
 import { Clock, Effect, Runtime } from "effect"
 import { ConnectionFailed, type Mode } from "../Errors.js"
-import type { Carrier } from "./cores.js"
 import { type Handler, HandlerTransport } from "./handlerTransport.js"
 import { codeOf, failureOf } from "./openSocket.js"
+import type { Carrier } from "./pool/readWritePools.js"
 
 /** Where these come from, nobody was reached. */
 const unsent: ReadonlySet<ConnectionFailed["failure"]> = new Set(["refused", "dns", "local", "tls"])

@@ -17,7 +17,7 @@ import {
   Scope
 } from "effect"
 import * as Db from "../../src/Db.js"
-import type { Core } from "../../src/internal/core.js"
+import type { Core } from "../../src/internal/pool/resourcePool.js"
 import * as Pool from "../../src/Pool.js"
 import { checkout, type FakePool, type FakeResource, FakeWorld, make, settle } from "../support/fakeResource.js"
 import { eachShows } from "../support/reliability.js"

@@ -6,9 +6,9 @@
 import { Cause, Deferred, Duration, Effect, Exit, Option, type Scope } from "effect"
 import type { ConnectionEvent } from "../../src/Audit.js"
 import { ConnectionFailed, type DbError } from "../../src/Errors.js"
-import { Core } from "../../src/internal/core.js"
-import type { CoreOptions } from "../../src/internal/coreOptions.js"
-import type { Lease, Resource } from "../../src/internal/lease.js"
+import type { Lease, Resource } from "../../src/internal/pool/lease.js"
+import { Core } from "../../src/internal/pool/resourcePool.js"
+import type { CoreOptions } from "../../src/internal/pool/resourcePoolOptions.js"
 import type { Reason } from "../../src/internal/transport.js"
 
 const refused = new ConnectionFailed({

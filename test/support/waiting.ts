@@ -1,6 +1,6 @@
 import { Effect, Fiber } from "effect"
-import type { Core } from "../../src/internal/core.js"
-import type { Lease } from "../../src/internal/lease.js"
+import type { Lease } from "../../src/internal/pool/lease.js"
+import type { Core } from "../../src/internal/pool/resourcePool.js"
 import { checkout, type FakeResource, outcome, settle } from "./fakeResource.js"
 
 /** Somebody who asked for a connection; `state` is `waiting`, or how the asking ended. */

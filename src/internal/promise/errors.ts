@@ -4,7 +4,7 @@
  */
 import * as Config from "../../Config.js"
 import * as Errors from "../../Errors.js"
-import type { Mode } from "../mode.js"
+import type { Mode } from "../pool/mode.js"
 
 /** A class that is asked by `instanceof`, and makes nothing. */
 interface Kind<A> {

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { Connection } from "../../Connection.js"
 import type { Client } from "../access.js"
-import type { Mode } from "../mode.js"
+import type { Mode } from "../pool/mode.js"
 import { outside } from "../shared/asyncContext.js"
 import { type Held, take } from "./connection.js"
 import { Host } from "./host.js"

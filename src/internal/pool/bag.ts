@@ -9,7 +9,7 @@
  * The stack with hand-off is HikariCP's ConcurrentBag as one thread needs it; the waiter with a life of its own is
  * tarn's PendingOperation.
  */
-import { Deadline } from "./shared/deadlines.js"
+import { Deadline } from "../shared/deadlines.js"
 
 export abstract class Waiter<L> extends Deadline {
   waiting = false

@@ -1,9 +1,9 @@
 /** What a pool does when its process wakes up. */
 import type { Clock } from "effect"
-import type { Core } from "./core.js"
+import { AwakeClock } from "../shared/awakeClock.js"
 import { silence } from "./housekeeper.js"
 import type { Lease, Resource } from "./lease.js"
-import { AwakeClock } from "./shared/awakeClock.js"
+import type { Core } from "./resourcePool.js"
 
 /** How long a connection may have been silent to be lent unseen: without pings, as long as the server keeps it. */
 const trusted = <R extends Resource>(core: Core<R>, { resource }: Lease<R>): number =>

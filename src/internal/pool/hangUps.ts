@@ -1,9 +1,9 @@
 /** What follows from a server's closing a connection: for the memory of its habits, and for whether connecting works. */
 import { Effect } from "effect"
-import type { Habits } from "./habits.js"
+import type { Opener } from "./connector.js"
 import type { Lease, Resource } from "./lease.js"
-import type { Ledger } from "./ledger.js"
-import type { Opener } from "./opener.js"
+import type { Ledger } from "./poolStatistics.js"
+import type { Habits } from "./serverHabits.js"
 
 /**
  * A socket that the other side closes sooner than this (ms) after it was opened, unused, was never a connection: so do

@@ -1,7 +1,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Inspectable } from "effect"
-import type { Connection, Credentials } from "../Connection.js"
-import type { Mode } from "../Errors.js"
+import type { Connection, Credentials } from "../../Connection.js"
+import type { Mode } from "../../Errors.js"
 
 interface Shared extends Connection {
   clientAs(credentials: Credentials): SupabaseClient

@@ -5,9 +5,9 @@
  * It runs once a second, or more often where a limit is shorter, since a server's keep-alive hint can be a few seconds.
  */
 import { Duration, Effect, Exit, type Scope } from "effect"
-import type { Core } from "./core.js"
+import { forkBackground } from "../shared/asyncContext.js"
 import type { Lease, Resource } from "./lease.js"
-import { forkBackground } from "./shared/asyncContext.js"
+import type { Core } from "./resourcePool.js"
 
 /** A ping that takes longer than this has failed. */
 const pingLimit = Duration.seconds(5)

@@ -1,9 +1,9 @@
 import { type Cause, type Clock, Duration, Effect, Fiber } from "effect"
-import type { AcquireError, AcquireTimeout } from "../Errors.js"
+import type { AcquireError, AcquireTimeout } from "../../Errors.js"
+import { AsyncContext } from "../shared/asyncContext.js"
+import type { Deadlines } from "../shared/deadlines.js"
 import { type Bag, Waiter } from "./bag.js"
 import type { Caller, Lease, Resource } from "./lease.js"
-import { AsyncContext } from "./shared/asyncContext.js"
-import type { Deadlines } from "./shared/deadlines.js"
 
 /** What a request needs of the pool. */
 export interface Lender<R extends Resource> {

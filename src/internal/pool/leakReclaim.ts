@@ -1,9 +1,9 @@
 import { Duration, Effect } from "effect"
-import { ConnectionReclaimed, type Mode } from "../Errors.js"
+import { ConnectionReclaimed, type Mode } from "../../Errors.js"
+import { printable } from "../shared/printable.js"
+import { period } from "../shared/text.js"
 import type { Lease, Resource } from "./lease.js"
-import type { Ledger } from "./ledger.js"
-import { printable } from "./shared/printable.js"
-import { period } from "./shared/text.js"
+import type { Ledger } from "./poolStatistics.js"
 
 /** What the watch needs of the pool. */
 export interface Watched<R extends Resource> {

@@ -1,6 +1,6 @@
 import { type Effect, type Fiber, FiberId, type Scope } from "effect"
-import type { ConnectionFailed, DbError } from "../Errors.js"
-import { Deadline } from "./shared/deadlines.js"
+import type { ConnectionFailed, DbError } from "../../Errors.js"
+import { Deadline } from "../shared/deadlines.js"
 
 /** What is pooled, as far as the pool needs to know it. `Connection` is one; tests of the pool's rules have their own. */
 export interface Resource {

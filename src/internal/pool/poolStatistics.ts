@@ -1,11 +1,11 @@
 import { type Clock, Duration, Effect } from "effect"
-import type { ConnectionEvent, ConnectionEventType } from "../Audit.js"
-import type { ConnectionFailed, Mode } from "../Errors.js"
-import type { Listener } from "./audit/listeners.js"
+import type { ConnectionEvent, ConnectionEventType } from "../../Audit.js"
+import type { ConnectionFailed, Mode } from "../../Errors.js"
+import type { Listener } from "../audit/listeners.js"
+import type { Periods } from "../metrics/pool.js"
+import { period } from "../shared/text.js"
+import { monotonic } from "../shared/time.js"
 import type { Lease, Resource } from "./lease.js"
-import type { Periods } from "./metrics/pool.js"
-import { period } from "./shared/text.js"
-import { monotonic } from "./shared/time.js"
 
 const isRoutine = (type: ConnectionEventType): boolean => type === "acquired" || type === "released"
 

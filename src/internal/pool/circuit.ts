@@ -6,7 +6,7 @@
  * three seconds, since a restart takes one or two and is over at once; then it doubles to 1.5 s, so that a database which
  * is back after longer is in use again within two seconds.
  */
-import type { ConnectionFailed } from "../Errors.js"
+import type { ConnectionFailed } from "../../Errors.js"
 
 const firstDelay = 50
 /** For as many probes as `restart` (some three seconds) no longer than this (ms). */

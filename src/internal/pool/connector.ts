@@ -10,15 +10,15 @@
  * begun anew; and should nothing come of that either, the next has all its time.
  */
 import { Cause, Deferred, Duration, Effect, Exit, FiberSet, type Pool, Random, Scope } from "effect"
-import { ConnectionFailed, type Mode } from "../Errors.js"
-import { type Allowance, afterFailure, afterSilence, afterSuccess, untried } from "./allowance.js"
+import { ConnectionFailed, type Mode } from "../../Errors.js"
+import { keeping } from "../shared/asyncContext.js"
+import { AwakeClock } from "../shared/awakeClock.js"
+import { Signal } from "../shared/signal.js"
 import { Circuit } from "./circuit.js"
+import { type Allowance, afterFailure, afterSilence, afterSuccess, untried } from "./connectAllowance.js"
 import type { Resource } from "./lease.js"
-import type { Ledger } from "./ledger.js"
-import { keeping } from "./shared/asyncContext.js"
-import { AwakeClock } from "./shared/awakeClock.js"
-import { Signal } from "./shared/signal.js"
-import type { Slot } from "./slot.js"
+import type { Slot } from "./poolItem.js"
+import type { Ledger } from "./poolStatistics.js"
 
 /** Who has opened nothing for so long (ms) begins anew: what the server took then says nothing of now. */
 const memory = 10_000

@@ -1,10 +1,10 @@
 import type { Clock, Duration, Effect, Scope } from "effect"
-import type { Mode } from "../Errors.js"
-import type { Listener } from "./audit/listeners.js"
+import type { Mode } from "../../Errors.js"
+import type { Listener } from "../audit/listeners.js"
+import type { Periods } from "../metrics/pool.js"
+import type { Deadlines } from "../shared/deadlines.js"
+import type { Opener } from "./connector.js"
 import type { Resource } from "./lease.js"
-import type { Periods } from "./metrics/pool.js"
-import type { Opener } from "./opener.js"
-import type { Deadlines } from "./shared/deadlines.js"
 
 /** Why a lease ends. */
 export type End = "idle-closed" | "retired" | "failed" | "reset" | "closed" | "reclaimed"
