@@ -1,7 +1,7 @@
 /**
  * `npm install` and `npm run build` run this: it makes `vendor/undici/client.js`, one ES module that holds the part of
  * undici that is used, with Node's own modules as static imports and one patch, and puts undici's licence beside it.
- * `src/internal/undici.d.ts` says why.
+ * `src/internal/connection/undici.d.ts` says why.
  */
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises"
 import process from "node:process"

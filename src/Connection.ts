@@ -13,11 +13,11 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import { Clock, Effect, Inspectable, type Redacted, type Scope } from "effect"
 import { ConnectionFailed, type DbError, PoolClosed } from "./Errors.js"
 import { callerLeft } from "./internal/audit/eventType.js"
+import * as PooledClient from "./internal/connection/supabaseClient.js"
+import type { MakeTransport, Reason, Transport } from "./internal/connection/transport.js"
 import type { Resource } from "./internal/pool/lease.js"
 import type { Mode } from "./internal/pool/mode.js"
-import * as PooledClient from "./internal/pooledClient.js"
 import { realTime } from "./internal/shared/timers.js"
-import type { MakeTransport, Reason, Transport } from "./internal/transport.js"
 
 /**
  * What a caller gets from a pool.

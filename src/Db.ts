@@ -13,9 +13,9 @@
 import { type ConfigError, type Config as EffectConfig, Layer } from "effect"
 import type { ConfigInvalid, PoolConfig, SupabaseConfig } from "./Config.js"
 import * as Config from "./Config.js"
+import type * as HandlerTransport from "./internal/connection/testTransport.js"
 import type { Provided, ProvidedRead } from "./internal/databaseLayers.js"
 import * as Layers from "./internal/databaseLayers.js"
-import type * as HandlerTransport from "./internal/handlerTransport.js"
 
 export * from "./Errors.js"
 export type {

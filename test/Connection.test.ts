@@ -4,7 +4,7 @@ import { Clock, Duration, Effect, Exit, Fiber, Redacted, Runtime, TestClock } fr
 import type { Connection } from "../src/Connection.js"
 import * as Connections from "../src/Connection.js"
 import * as Db from "../src/Db.js"
-import { HandlerTransport } from "../src/internal/handlerTransport.js"
+import { HandlerTransport } from "../src/internal/connection/testTransport.js"
 import * as Pool from "../src/Pool.js"
 import { settle } from "./support/fakeResource.js"
 import { type Answer, against, anonKey, failureOf, json, serviceRoleKey } from "./support/httpServer.js"

@@ -5,7 +5,7 @@ import { Chunk, Duration, Effect, Exit, FastCheck as fc, Layer, Schedule, type S
 import * as Db from "../src/Db.js"
 import type { DbError } from "../src/Errors.js"
 import * as Http from "../src/Http.js"
-import { saidOf } from "../src/internal/errorBody.js"
+import { saidOf } from "../src/internal/connection/errorBody.js"
 import { endingOf } from "../src/internal/errors/errorCodes.js"
 import * as Metrics from "../src/Metrics.js"
 import * as Retry from "../src/Retry.js"

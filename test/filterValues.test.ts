@@ -7,7 +7,7 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import { createClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import * as Db from "../src/Db.js"
-import { NoRealtime } from "../src/internal/pooledClient.js"
+import { NoRealtime } from "../src/internal/connection/supabaseClient.js"
 
 /** Any method of a builder, by name: what it is given here no type allows. */
 type Answer = PromiseLike<{ readonly error: null; readonly status: number; readonly data: unknown }>

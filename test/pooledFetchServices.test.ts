@@ -4,7 +4,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from "nod
 import type { AddressInfo } from "node:net"
 import { createClient, type SupabaseClient } from "@supabase/supabase-js"
 import { afterEach, describe, expect, it } from "vitest"
-import { NoRealtime } from "../src/internal/pooledClient.js"
+import { NoRealtime } from "../src/internal/connection/supabaseClient.js"
 import { clientOn } from "../src/internal/promise/client.js"
 import { Hosts } from "../src/internal/promise/hosts.js"
 import { createDatabase, type PrivateDatabase } from "../src/promise.js"

@@ -2,7 +2,7 @@
 import { createServerClient } from "@supabase/ssr"
 import { createClient, type SupabaseClient } from "@supabase/supabase-js"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { NoRealtime } from "../src/internal/pooledClient.js"
+import { NoRealtime } from "../src/internal/connection/supabaseClient.js"
 import { clientOn } from "../src/internal/promise/client.js"
 import { Host } from "../src/internal/promise/host.js"
 import { fromOptions } from "../src/internal/promise/layers.js"

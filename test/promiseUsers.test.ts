@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks"
 import { createClient } from "@supabase/supabase-js"
 import { afterEach, describe, expect, it } from "vitest"
-import { NoRealtime } from "../src/internal/pooledClient.js"
+import { NoRealtime } from "../src/internal/connection/supabaseClient.js"
 import type { Members, PrivateDatabase } from "../src/promise.js"
 import { type Answer, type Asked, asked, reply } from "./support/asked.js"
 import { as, embedded, ids, userToken } from "./support/embedded.js"

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, FastCheck as fc, Schema } from "effect"
 import * as Db from "../src/Db.js"
+import { unsendableRequest } from "../src/internal/connection/sendable.js"
 import { keyOf, shapeOf } from "../src/internal/metrics/shape.js"
-import { unsendableRequest } from "../src/internal/sendable.js"
 import { serve } from "./support/httpServer.js"
 
 const options = {

@@ -1,7 +1,7 @@
 /** `if (error) throw error`: what a gateway's JSON says, whatever it looks like, is an error of ours. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, FastCheck as fc } from "effect"
-import { saidOf } from "../src/internal/errorBody.js"
+import { saidOf } from "../src/internal/connection/errorBody.js"
 import { isOfAnswer } from "../src/internal/heardError.js"
 import { createDatabase } from "../src/promise.js"
 import { rows, type Scripted, scripted } from "./support/postgrest.js"

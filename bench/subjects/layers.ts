@@ -1,9 +1,9 @@
 /** What one read is made of, each layer with those below it, on the same sockets and with the same callers. */
 import { Duration, Effect, Redacted, Scope } from "effect"
-import { target } from "../../src/internal/openSocket.js"
-import * as PooledClient from "../../src/internal/pooledClient.js"
+import { target } from "../../src/internal/connection/connect.js"
+import { SocketFetch } from "../../src/internal/connection/socketFetch.js"
+import * as PooledClient from "../../src/internal/connection/supabaseClient.js"
 import * as Deadlines from "../../src/internal/shared/deadlines.js"
-import { SocketFetch } from "../../src/internal/socketFetch.js"
 import { connections, query, request } from "../support/read.js"
 import { inTurn, looping, type Make } from "../support/subject.js"
 import { client, send } from "../support/undici.js"

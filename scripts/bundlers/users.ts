@@ -1,7 +1,7 @@
 /** Whether each of many users at once, signed in by `@supabase/ssr`, sees their own rows of a database with row level security. */
 import { createClient } from "@supabase/supabase-js"
 import { type RunningEmbedded, startEmbedded } from "../../src/embedded.js"
-import { NoRealtime } from "../../src/internal/pooledClient.js"
+import { NoRealtime } from "../../src/internal/connection/supabaseClient.js"
 import { sessionCookie } from "../../test/support/signedIn.js"
 import type { Report } from "./report.js"
 

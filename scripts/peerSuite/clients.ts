@@ -1,6 +1,6 @@
 /** What takes the place of `PostgrestClient` in the suite where a way of running it asks for a client of supabase-js. */
 import { createClient } from "@supabase/supabase-js"
-import { NoRealtime } from "../../src/internal/pooledClient.js"
+import { NoRealtime } from "../../src/internal/connection/supabaseClient.js"
 import { clientOn } from "../../src/internal/promise/client.js"
 import { Hosts } from "../../src/internal/promise/hosts.js"
 

@@ -1,4 +1,4 @@
-/** What stands for `src/internal/httpClient.ts` in the Promise entry: an import opens no socket. */
+/** What stands for `src/internal/connection/httpClient.ts` in the Promise entry: an import opens no socket. */
 import { Effect } from "effect"
 import type { Client } from "#undici"
 

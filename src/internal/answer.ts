@@ -2,17 +2,17 @@
 import { Effect } from "effect"
 import { type DbError, isDbError, QueryError, RowNotFound } from "../Errors.js"
 import { parseRetryAfter } from "../Retry.js"
-import { asksForOne, bodyOf, retryOf, tableOf, withoutRetries } from "./builderFields.js"
+import { asksForOne, bodyOf, retryOf, tableOf, withoutRetries } from "./connection/builderFields.js"
+import { limitTo } from "./connection/maxAffected.js"
+import { withoutSecretsOf } from "./connection/supabaseClient.js"
+import type { Heard, Tenure } from "./connection/tenure.js"
+import type { Transport } from "./connection/transport.js"
 import { reasonIn } from "./errors/gatewayText.js"
 import { invalidRequest } from "./errors/invalidRequest.js"
 import { isOfAnswer } from "./heardError.js"
-import { limitTo } from "./maxAffected.js"
-import { withoutSecretsOf } from "./pooledClient.js"
 import { caller, outside } from "./shared/asyncContext.js"
 import { unsendable } from "./shared/jsonable.js"
 import { returned } from "./spans.js"
-import type { Heard, Tenure } from "./tenure.js"
-import type { Transport } from "./transport.js"
 
 /**
  * As much of supabase-js's response as every builder has. Without `data`: a contextual type that has it makes TypeScript

@@ -5,7 +5,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, type Schema, type Stream } from "effect"
 import type { Response } from "./answer.js"
-import { tableOf as asked } from "./builderFields.js"
+import { tableOf as asked } from "./connection/builderFields.js"
 import type * as Database from "./database.js"
 import { decodedBy } from "./decoded.js"
 import { asMade } from "./identity.js"

@@ -8,8 +8,8 @@ import { Clock, Duration, Effect, Option } from "effect"
 import type { Connection } from "../Connection.js"
 import type { RecentAnswers } from "../Metrics.js"
 import type { ConnectionPool, PoolMetrics } from "../Pool.js"
+import { withoutSecretsOf } from "./connection/supabaseClient.js"
 import { asNobody } from "./identity.js"
-import { withoutSecretsOf } from "./pooledClient.js"
 import { oneLine, period } from "./shared/text.js"
 
 export interface Answer {

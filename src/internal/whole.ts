@@ -5,7 +5,7 @@
  */
 import { Clock, Effect } from "effect"
 import type { DbError } from "../Errors.js"
-import { unlimited } from "./builderFields.js"
+import { unlimited } from "./connection/builderFields.js"
 import type { ContentRange } from "./contentRange.js"
 import type { Heeding, MostRows } from "./table/mostRows.js"
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Db from "../../src/Db.js"
-import { LeanResponse } from "../../src/internal/leanResponse.js"
+import { LeanResponse } from "../../src/internal/connection/leanResponse.js"
 import * as Pool from "../../src/Pool.js"
 import { against, failureOf, json, problem, serviceRoleKey } from "../support/httpServer.js"
 import { shows } from "../support/reliability.js"

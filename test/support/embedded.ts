@@ -8,7 +8,7 @@ import { Effect, Layer, Redacted, Schema } from "effect"
 import { inject } from "vitest"
 import { SupabaseConfig } from "../../src/Config.js"
 import { type ConnectionCounts, signAccessToken } from "../../src/embedded.js"
-import { NoRealtime } from "../../src/internal/pooledClient.js"
+import { NoRealtime } from "../../src/internal/connection/supabaseClient.js"
 
 export interface SharedEmbedded {
   readonly url: string

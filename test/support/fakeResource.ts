@@ -6,10 +6,10 @@
 import { Cause, Deferred, Duration, Effect, Exit, Option, type Scope } from "effect"
 import type { ConnectionEvent } from "../../src/Audit.js"
 import { ConnectionFailed, type DbError } from "../../src/Errors.js"
+import type { Reason } from "../../src/internal/connection/transport.js"
 import type { Lease, Resource } from "../../src/internal/pool/lease.js"
 import { Core } from "../../src/internal/pool/resourcePool.js"
 import type { CoreOptions } from "../../src/internal/pool/resourcePoolOptions.js"
-import type { Reason } from "../../src/internal/transport.js"
 
 const refused = new ConnectionFailed({
   pool: "read",

@@ -5,7 +5,7 @@
  * measured on PostgREST 16.2 and what follows from it is in docs/postgrest.md. PGRST…: PostgREST's error reference.
  * SQLSTATEs: PostgreSQL's appendix A. 520…530: Cloudflare. 540 and 544: Supabase.
  */
-import { reads } from "../plainRequest.js"
+import { reads } from "../connection/fetchInput.js"
 
 /** An answer that is an error, or none that can be understood. */
 export interface Told {

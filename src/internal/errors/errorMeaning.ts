@@ -1,6 +1,6 @@
 /** What an error means for the caller's data, and how its message says so. */
 import type { Mode } from "../../Errors.js"
-import { reads } from "../plainRequest.js"
+import { reads } from "../connection/fetchInput.js"
 
 /** What was asked, and whether it has left. */
 interface Request {

@@ -1,9 +1,9 @@
 /** `createPooledClient`: a `SupabaseClient` whose database requests go through the pools, with a builder that costs less. */
 import { type createClient, SupabaseClient } from "@supabase/supabase-js"
-import { leaveRetriesToPool } from "../builderFields.js"
-import { userAgent } from "../plainRequest.js"
-import { type Fetch, NoRealtime, sendingAlso, within } from "../pooledClient.js"
-import { markHalves } from "../wholeText.js"
+import { leaveRetriesToPool } from "../connection/builderFields.js"
+import { userAgent } from "../connection/fetchInput.js"
+import { type Fetch, NoRealtime, sendingAlso, within } from "../connection/supabaseClient.js"
+import { markHalves } from "../connection/wholeText.js"
 import { send } from "./fetch.js"
 import type { Host } from "./host.js"
 import { addressOf, answererOf, onceHeader, questionOf } from "./question.js"

@@ -1,9 +1,16 @@
 /** What `fetch` is called with, read once: what its caller changes afterwards changes nothing of what is sent. */
 import type { QueryError } from "../../Errors.js"
+import { requestOf } from "../connection/fetchErrors.js"
+import {
+  isPlainBody,
+  methodOf,
+  needsParsing,
+  type PlainBody,
+  type PlainHeaders,
+  reads
+} from "../connection/fetchInput.js"
+import { leadsOut, misleading } from "../connection/supabaseClient.js"
 import { invalidRequest } from "../errors/invalidRequest.js"
-import { requestOf } from "../fetchErrors.js"
-import { isPlainBody, methodOf, needsParsing, type PlainBody, type PlainHeaders, reads } from "../plainRequest.js"
-import { leadsOut, misleading } from "../pooledClient.js"
 
 export interface Question {
   readonly url: string

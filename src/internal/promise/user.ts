@@ -1,8 +1,8 @@
 /** Whom a view of the Promise API asks for: everybody, or the user of `withAccessToken`. */
 import { Effect, Option, Redacted } from "effect"
 import type { QueryError } from "../../Errors.js"
+import { unsendable } from "../connection/supabaseClient.js"
 import { accessToken } from "../identity.js"
-import { unsendable } from "../pooledClient.js"
 import { TokenFunction, TokenSource } from "../tokenSource.js"
 import type { Running } from "./host.js"
 

@@ -2,7 +2,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import type { DbError, DecodeError } from "../../Errors.js"
-import { boundsOn, unlimited } from "../builderFields.js"
+import { boundsOn, unlimited } from "../connection/builderFields.js"
 import { type Column, type Columns, isValues } from "./columns.js"
 import type { Condition } from "./comparison.js"
 import { anyOf, type Choice, choiceOf, conditionOf, either, type Parts, partsOf, type Tree } from "./condition.js"

@@ -1,5 +1,5 @@
 /** A request that a PostgREST builder would have sent, turned into a step. Pure: it throws `Unsupported`, by name. */
-import { unsendableAddress } from "../sendable.js"
+import { unsendableAddress } from "../connection/sendable.js"
 import { conditionOf, fieldOf, outsideQuotes, treeOf, unquoted } from "./filters.js"
 import * as Reference from "./reference.js"
 import {

@@ -5,10 +5,10 @@
  * made of each answer.
  */
 import { Cause, type Clock, type Duration, Effect, type Exit, Fiber, Option, Runtime } from "effect"
-import { type ConnectionFailed, type DbError, type Mode, type QueryError, RequestTimeout } from "../Errors.js"
+import { type ConnectionFailed, type DbError, type Mode, type QueryError, RequestTimeout } from "../../Errors.js"
 import { beginning, decodeBody } from "./answerBody.js"
+import { plainHeaders, reads } from "./fetchInput.js"
 import { type Asked, FetchTransport, type Settle, type UnderWay } from "./fetchTransport.js"
-import { plainHeaders, reads } from "./plainRequest.js"
 import type { Reason } from "./transport.js"
 
 /** Answers a request as the database would. */

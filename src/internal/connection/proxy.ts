@@ -1,8 +1,8 @@
 /** Which proxy leads to a server, if any: what was configured, or what the environment says to every program. */
 import * as Net from "node:net"
 import { Config, Effect, Redacted } from "effect"
-import type { PoolOptions } from "./config/model.js"
-import { type HttpProxy, parseProxy } from "./config/proxyAddress.js"
+import type { PoolOptions } from "../config/model.js"
+import { type HttpProxy, parseProxy } from "../config/proxyAddress.js"
 
 const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "").toLowerCase()
 

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs"
 import * as Tls from "node:tls"
 import { Config, Effect, Option, Redacted } from "effect"
-import type { PoolOptions } from "./config/model.js"
-import { certificatesIn } from "./config/pem.js"
+import type { PoolOptions } from "../config/model.js"
+import { certificatesIn } from "../config/pem.js"
 
 type Known = { readonly getCACertificates: (kind: "default") => ReadonlyArray<string> }
 

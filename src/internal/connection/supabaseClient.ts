@@ -1,12 +1,12 @@
 import { SupabaseClient, type WebSocketLike } from "@supabase/supabase-js"
 import { Redacted } from "effect"
-import { QueryError } from "../Errors.js"
+import { QueryError } from "../../Errors.js"
+import { invalidRequest } from "../errors/invalidRequest.js"
+import { withoutThese } from "../shared/text.js"
 import { unsaid } from "./builderFields.js"
-import { invalidRequest } from "./errors/invalidRequest.js"
+import { type PlainHeaders, plainHeaders, userAgent } from "./fetchInput.js"
 import { refuseMissingValues } from "./filterValues.js"
-import { type PlainHeaders, plainHeaders, userAgent } from "./plainRequest.js"
 import { withArguments } from "./rpcArguments.js"
-import { withoutThese } from "./shared/text.js"
 import { markHalves } from "./wholeText.js"
 
 export type Fetch = typeof globalThis.fetch
@@ -145,7 +145,7 @@ const inPlaceOfHidden =
     for (const name of misleading) if (headers.has(name)) return misled(name, refuse)
     const byKeyAlone = keys.authorization === `Bearer ${keys.apikey}` && isNewKey(keys.apikey) && isFunction(input)
     if (typeof input === "string" && upwards.test(pathOf(input))) {
-      return rejected("the name of the file leads out of its bucket", "Take no `..` in names from outside.", refuse)
+      return rejected("the name of the file leads out of its bucket", "Take no `../..` in names from outside.", refuse)
     }
     if ((headers.get("apikey") ?? hidden) === hidden) headers.set("apikey", keys.apikey)
     if ((headers.get("authorization") ?? hidden).endsWith(hidden)) {

@@ -3,10 +3,10 @@
  * wants the platform's own sockets. The pool bounds what is under way; which sockets carry it, `fetch` decides.
  */
 import { Clock, Effect, Runtime } from "effect"
-import { ConnectionFailed, type Mode } from "../Errors.js"
-import { type Handler, HandlerTransport } from "./handlerTransport.js"
-import { codeOf, failureOf } from "./openSocket.js"
-import type { Carrier } from "./pool/readWritePools.js"
+import { ConnectionFailed, type Mode } from "../../Errors.js"
+import type { Carrier } from "../pool/readWritePools.js"
+import { codeOf, failureOf } from "./connect.js"
+import { type Handler, HandlerTransport } from "./testTransport.js"
 
 /** Where these come from, nobody was reached. */
 const unsent: ReadonlySet<ConnectionFailed["failure"]> = new Set(["refused", "dns", "local", "tls"])

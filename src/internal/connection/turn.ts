@@ -3,8 +3,8 @@
  * other side says something that nobody asked for, or that it has given up on what was asked and may yet answer.
  */
 
-import { AsyncContext } from "./shared/asyncContext.js"
-import { realTime } from "./shared/timers.js"
+import { AsyncContext } from "../shared/asyncContext.js"
+import { realTime } from "../shared/timers.js"
 
 let waiting: Array<() => void> = []
 

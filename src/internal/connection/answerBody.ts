@@ -1,6 +1,6 @@
 /** The body of an answer as it was before it was encoded, or why nobody can read it: the same from a socket as from a handler. */
 import type * as Buffers from "node:buffer"
-import type { QueryError } from "../Errors.js"
+import type { QueryError } from "../../Errors.js"
 import { decode } from "./contentCoding.js"
 import { type Answered, tooLarge, undecoded } from "./fetchErrors.js"
 

@@ -5,10 +5,10 @@
  * supabase-js joins lists with commas and makes text of everything else, so that `["a,b"]` arrives as two, null as a
  * word, and an object as `[object Object]`.
  */
-import type { QueryError } from "../Errors.js"
-import { invalidRequest } from "./errors/invalidRequest.js"
-import { isNoDate, notText, unsendable } from "./shared/jsonable.js"
-import { quoted } from "./table/literal.js"
+import type { QueryError } from "../../Errors.js"
+import { invalidRequest } from "../errors/invalidRequest.js"
+import { isNoDate, notText, unsendable } from "../shared/jsonable.js"
+import { quoted } from "../table/literal.js"
 
 type Arguments = Readonly<Record<string, unknown>>
 

@@ -1,11 +1,11 @@
 /** What a request on a socket fails with where no answer of the database's says it. */
-import { QueryError } from "../Errors.js"
+import { QueryError } from "../../Errors.js"
+import { cutOffCode } from "../errors/errorCodes.js"
+import { printable } from "../shared/printable.js"
+import { withoutSecretsIn } from "../shared/text.js"
 import type { Undecoded } from "./contentCoding.js"
 import { inParts } from "./errorBody.js"
-import { cutOffCode } from "./errors/errorCodes.js"
-import type { PlainHeaders } from "./plainRequest.js"
-import { printable } from "./shared/printable.js"
-import { withoutSecretsIn } from "./shared/text.js"
+import type { PlainHeaders } from "./fetchInput.js"
 
 const unaskedUpgrade = "UNASKED_UPGRADE"
 

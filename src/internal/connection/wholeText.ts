@@ -2,8 +2,9 @@
  * Half characters in what a builder writes into its address. A URL makes U+FFFD of them in silence, so they are marked
  * where they can still be seen, and refused with whatever else cannot be sent when the request is about to leave.
  */
+
+import { half, halves, nul, unsendable } from "../shared/jsonable.js"
 import { following } from "./builderFields.js"
-import { half, halves, nul, unsendable } from "./shared/jsonable.js"
 
 /** In place of half a character: a NUL, which nothing that is sent has, and what a URL makes of the half. */
 const mark = "\0\ufffd"

@@ -1,7 +1,7 @@
 /** PostgREST's bound on what a write may change, put on a builder that somebody else has built. */
-import type { QueryError } from "../Errors.js"
+import type { QueryError } from "../../Errors.js"
+import { invalidRequest } from "../errors/invalidRequest.js"
 import { tableOf } from "./builderFields.js"
-import { invalidRequest } from "./errors/invalidRequest.js"
 
 /** Undefined where PostgREST would heed no bound: an insert, an upsert, a read. */
 const headersOf = (query: unknown): Headers | undefined => {

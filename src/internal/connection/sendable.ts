@@ -4,11 +4,11 @@
  * A NUL in a filter is no part of the value that PostgREST looks for; in a body PostgreSQL refuses it (22P05). Half a
  * character makes of the whole body no JSON (PGRST102). Measured on PostgREST 16.2, see docs/postgrest.md.
  */
-import type { QueryError } from "../Errors.js"
+import type { QueryError } from "../../Errors.js"
+import { invalidRequest } from "../errors/invalidRequest.js"
+import { halfCharacter, nul, unsendable } from "../shared/jsonable.js"
 import { decoded } from "./builderFields.js"
-import { invalidRequest } from "./errors/invalidRequest.js"
-import type { PlainBody } from "./plainRequest.js"
-import { halfCharacter, nul, unsendable } from "./shared/jsonable.js"
+import type { PlainBody } from "./fetchInput.js"
 import { markInAddress } from "./wholeText.js"
 
 /** JSON writes both in code, and nothing else of these; an even number of backslashes before them is text. */

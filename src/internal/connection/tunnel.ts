@@ -1,7 +1,7 @@
 /** The way through a proxy: `CONNECT` (RFC 9110 §9.3.6), after which the socket is the server's. */
 import type * as Net from "node:net"
 import { Effect, Redacted } from "effect"
-import type { HttpProxy } from "./config/proxyAddress.js"
+import type { HttpProxy } from "../config/proxyAddress.js"
 
 /** Why there is no way; the code tells what the proxy said. */
 export class NoWay extends Error {

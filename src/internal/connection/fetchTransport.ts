@@ -3,7 +3,7 @@
  * and what is written down. What really sends is `dispatch`.
  */
 import type { Effect } from "effect"
-import { ConnectionFailed, type DbError, type Mode, ReadOnlyConnection } from "../Errors.js"
+import { ConnectionFailed, type DbError, type Mode, ReadOnlyConnection } from "../../Errors.js"
 import { aborted, abortReason, refusedRequest, requestOf } from "./fetchErrors.js"
 import {
   isPlainBody,
@@ -14,7 +14,7 @@ import {
   pathOf,
   plainHeaders,
   reads
-} from "./plainRequest.js"
+} from "./fetchInput.js"
 import { unsendableRequest } from "./sendable.js"
 import { Tenure } from "./tenure.js"
 import type { Reason, Transport } from "./transport.js"

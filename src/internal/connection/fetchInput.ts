@@ -1,5 +1,5 @@
 /** What `fetch` is given, in the plain form that goes on the wire. */
-import { version } from "./shared/version.js"
+import { version } from "../shared/version.js"
 
 /** A read connection sends these only. */
 export const reads = (method: string): boolean => method === "GET" || method === "HEAD"

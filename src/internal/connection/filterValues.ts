@@ -8,9 +8,9 @@
  * type, where it is there. Builders of other clients are known by their `fetch` and do what they did. A prototype of our own
  * for each builder would leave the classes alone, and made a read 10 to 17 % dearer (`npm run bench:against`).
  */
-import type { QueryError } from "../Errors.js"
+import type { QueryError } from "../../Errors.js"
+import { invalidRequest } from "../errors/invalidRequest.js"
 import { following, verbs } from "./builderFields.js"
-import { invalidRequest } from "./errors/invalidRequest.js"
 
 /** The filters by the place of what a column is compared with among their arguments. */
 const first = ["match", "or"]

@@ -1,9 +1,9 @@
 import * as Net from "node:net"
 import * as Tls from "node:tls"
 import { Duration, Effect, Exit } from "effect"
-import { ConnectionFailed, type Mode } from "../Errors.js"
-import type { HttpProxy } from "./config/proxyAddress.js"
-import { isAlert } from "./errors/tlsText.js"
+import { ConnectionFailed, type Mode } from "../../Errors.js"
+import type { HttpProxy } from "../config/proxyAddress.js"
+import { isAlert } from "../errors/tlsText.js"
 import { addressesOf, firstOf } from "./happyEyeballs.js"
 import { NoWay, tunnel } from "./tunnel.js"
 

@@ -5,10 +5,10 @@
  * with a list; JSON `null` is "no error" to it, and a redirect an error without words. These are said to it as PostgREST
  * says errors.
  */
-import { type AnsweredBy, gaveUp, looksOfDatabase } from "./errors/errorCodes.js"
-import { reasonIn } from "./errors/gatewayText.js"
-import { reads } from "./plainRequest.js"
-import { oneLine } from "./shared/text.js"
+import { type AnsweredBy, gaveUp, looksOfDatabase } from "../errors/errorCodes.js"
+import { reasonIn } from "../errors/gatewayText.js"
+import { oneLine } from "../shared/text.js"
+import { reads } from "./fetchInput.js"
 
 export interface Said {
   readonly code: string

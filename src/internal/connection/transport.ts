@@ -1,5 +1,5 @@
 import type { Effect } from "effect"
-import type { ConnectionFailed, DbError } from "../Errors.js"
+import type { ConnectionFailed, DbError } from "../../Errors.js"
 import type { Tenure } from "./tenure.js"
 
 /** Why a request is taken back, by whether it has left, and by its method. */

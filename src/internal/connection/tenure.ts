@@ -2,10 +2,10 @@
  * What is known of a connection's requests while one borrower has it. Each borrower gets a new one, so that what ends late
  * is written down with whom it belongs to. The same over a socket as over a user's handler.
  */
-import type { DbError, QueryError } from "../Errors.js"
+import type { DbError, QueryError } from "../../Errors.js"
+import { endingOf } from "../errors/errorCodes.js"
 import { type Said, saidOf } from "./errorBody.js"
-import { endingOf } from "./errors/errorCodes.js"
-import { reads } from "./plainRequest.js"
+import { reads } from "./fetchInput.js"
 
 export interface Answer {
   readonly method: string
