@@ -14,8 +14,8 @@ import { type ConfigError, type Config as EffectConfig, Layer } from "effect"
 import type { ConfigInvalid, PoolConfig, SupabaseConfig } from "./Config.js"
 import * as Config from "./Config.js"
 import type * as HandlerTransport from "./internal/connection/testTransport.js"
-import type { Provided, ProvidedRead } from "./internal/databaseLayers.js"
-import * as Layers from "./internal/databaseLayers.js"
+import type { Provided, ProvidedRead } from "./internal/db/layers.js"
+import * as Layers from "./internal/db/layers.js"
 
 export * from "./Errors.js"
 export type {
@@ -30,7 +30,7 @@ export type {
   SoundSteps,
   TableName,
   Untyped
-} from "./internal/access.js"
+} from "./internal/db/access.js"
 export {
   type RpcData,
   read,
@@ -42,8 +42,8 @@ export {
   withAccessToken,
   write,
   writeAs
-} from "./internal/accessors.js"
-export type { AsUser } from "./internal/asUser.js"
+} from "./internal/db/accessors.js"
+export type { AsUser } from "./internal/db/asUser.js"
 export {
   type AnyStep,
   Db,
@@ -59,13 +59,14 @@ export {
   type Success,
   type TransactionResults,
   type WriteOptions
-} from "./internal/database.js"
-export type { Provided, ProvidedRead } from "./internal/databaseLayers.js"
-export type { Known } from "./internal/known.js"
-export * from "./internal/operationErrors.js"
-export { make, type Of, type OwnDatabase, type ReadOf } from "./internal/own.js"
-export type { RetryOptions } from "./internal/retryOptions.js"
-export { type Ranged, type Row, type ServiceStreamOptions, type StreamOptions, stream } from "./internal/stream.js"
+} from "./internal/db/database.js"
+export type { Known } from "./internal/db/known.js"
+export type { Provided, ProvidedRead } from "./internal/db/layers.js"
+export * from "./internal/db/operationErrors.js"
+export { make, type Of, type OwnDatabase, type ReadOf } from "./internal/db/ownDatabase.js"
+export type { RetryOptions } from "./internal/db/retryOptions.js"
+export { type Ranged, type Row, type ServiceStreamOptions, type StreamOptions, stream } from "./internal/db/stream.js"
+export { type Typed, typed } from "./internal/db/typedAccessors.js"
 export type { TableSchema } from "./internal/table/columns.js"
 export {
   and,
@@ -109,7 +110,6 @@ export {
   type UpdateOptions,
   type UpsertOptions
 } from "./internal/table/table.js"
-export { type Typed, typed } from "./internal/typed.js"
 
 /**
  * Operations and both pools, from `PoolConfig` and `SupabaseConfig`. Building it does not wait for the network. Within a

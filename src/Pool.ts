@@ -23,7 +23,8 @@ import type * as Audit from "./Audit.js"
 import type { PoolConfig, SupabaseConfig } from "./Config.js"
 import type * as Connection from "./Connection.js"
 import type { AcquireError, Mode } from "./Errors.js"
-import { type Identities, tokenOf } from "./internal/identity.js"
+import { type Identities, tokenOf } from "./internal/db/identity.js"
+import { sourceOf } from "./internal/db/tokenSource.js"
 import * as PoolFigures from "./internal/metrics/pool.js"
 import { ConnectionAs } from "./internal/pool/connectionAs.js"
 import { DatabaseName } from "./internal/pool/databaseName.js"
@@ -31,7 +32,6 @@ import type { Resource } from "./internal/pool/lease.js"
 import * as Cores from "./internal/pool/readWritePools.js"
 import type { Core } from "./internal/pool/resourcePool.js"
 import { AsyncContext } from "./internal/shared/asyncContext.js"
-import { sourceOf } from "./internal/tokenSource.js"
 
 /**
  * The state of one pool at one moment, and what it has counted since it was made.

@@ -17,8 +17,8 @@
  * @since 0.1.0
  */
 import { Effect, Schema } from "effect"
-import { Db } from "./internal/database.js"
-import type { RequestError } from "./internal/operationErrors.js"
+import { Db } from "./internal/db/database.js"
+import type { RequestError } from "./internal/db/operationErrors.js"
 import type { TransactionOptions } from "./internal/transaction/options.js"
 import { PlannedStep, type Step } from "./internal/transaction/planned.js"
 import * as Reference from "./internal/transaction/reference.js"

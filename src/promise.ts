@@ -14,7 +14,7 @@
 import type { createClient } from "@supabase/supabase-js"
 import { globalValue } from "effect/GlobalValue"
 import type { Load } from "./Config.js"
-import type { Untyped } from "./internal/access.js"
+import type { Untyped } from "./internal/db/access.js"
 import { clientOn } from "./internal/promise/client.js"
 import { optimizedConfig, type PoolConfigObject } from "./internal/promise/config.js"
 import { type Members, membersOf } from "./internal/promise/facade.js"

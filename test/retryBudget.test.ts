@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, FastCheck as fc, TestClock } from "effect"
 import * as Db from "../src/Db.js"
-import { Absence, isAway } from "../src/internal/absence.js"
+import { Absence, isAway } from "../src/internal/db/absence.js"
 import { page, postgrestError, rows, type Scripted } from "./support/postgrest.js"
 import { eachShows, withSuite } from "./support/reliability.js"
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, FastCheck as fc } from "effect"
 import { saidOf } from "../src/internal/connection/errorBody.js"
-import { isOfAnswer } from "../src/internal/heardError.js"
+import { isOfAnswer } from "../src/internal/db/heardError.js"
 import { createDatabase } from "../src/promise.js"
 import { rows, type Scripted, scripted } from "./support/postgrest.js"
 

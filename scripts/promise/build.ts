@@ -16,10 +16,10 @@ const ofScripts = (name: string): string => resolve(root, "scripts/promise", nam
 
 /** Classes of errors and types of events, which are made when their modules are loaded. */
 const lean =
-  /^(src\/(Errors|Config|Audit|internal\/(errors\/transactionErrors|operationErrors|audit\/eventType))\.ts|vendor\/effect\/rateLimiter\.js)$/
+  /^(src\/(Errors|Config|Audit|internal\/(errors\/transactionErrors|db\/operationErrors|audit\/eventType))\.ts|vendor\/effect\/rateLimiter\.js)$/
 
 /** Modules that are given schemas. */
-const late = /^src\/internal\/(decoded|derived|table\/\w+)\.ts$/
+const late = /^src\/internal\/(db\/decoded|db\/derived|table\/\w+)\.ts$/
 
 /** The first module of those that have schemas of their own. */
 const binding = /^src\/Marketplace\.ts$/
@@ -74,7 +74,7 @@ const sources: Plugin = {
 const substitutes = [
   { filter: /\/connection\/httpClient\.js$/, by: "httpClient.ts", for: /./ },
   { filter: /\/transaction\/run\.js$/, by: "run.ts", for: /./ },
-  { filter: /\/table\/table\.js$/, by: "table.ts", for: /\/internal\/(promise\/table|derived)\.ts$/ }
+  { filter: /\/table\/table\.js$/, by: "table.ts", for: /\/internal\/(promise\/table|db\/derived)\.ts$/ }
 ]
 
 /** What Effect's runtime and supervisors use for what nobody asks of them here: programs of `Micro`, `Supervisor.fibersIn`. */

@@ -9,7 +9,7 @@ import type { Connection } from "../Connection.js"
 import type { RecentAnswers } from "../Metrics.js"
 import type { ConnectionPool, PoolMetrics } from "../Pool.js"
 import { withoutSecretsOf } from "./connection/supabaseClient.js"
-import { asNobody } from "./identity.js"
+import { asNobody } from "./db/identity.js"
 import { oneLine, period } from "./shared/text.js"
 
 export interface Answer {

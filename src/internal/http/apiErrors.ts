@@ -7,7 +7,7 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
 import type { DbError } from "../../Errors.js"
-import { withAccessToken } from "../accessors.js"
+import { withAccessToken } from "../db/accessors.js"
 import { headersOf, type Verdict, verdictOf } from "./failed.js"
 
 const fields = { error: Schema.String }

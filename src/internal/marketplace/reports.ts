@@ -3,7 +3,7 @@ import { Effect, FiberRef, Option, Schema } from "effect"
 import type * as ParseResult from "effect/ParseResult"
 import { Db, type DbError } from "../../Db.js"
 import { DecodeError } from "../../Errors.js"
-import { accessToken } from "../identity.js"
+import { accessToken } from "../db/identity.js"
 import { wordsOf } from "../table/shape.js"
 import { checked } from "./checked.js"
 

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { Connection } from "../../Connection.js"
-import type { Client } from "../access.js"
+import type { Client } from "../db/access.js"
 import type { Mode } from "../pool/mode.js"
 import { outside } from "../shared/asyncContext.js"
 import { type Held, take } from "./connection.js"

@@ -1,7 +1,7 @@
 /** `table`: the typed operations of `Db.table` as promises, with a schema of whatever library or with none. */
 import { Effect, Option } from "effect"
-import type { Untyped } from "../access.js"
-import * as Database from "../database.js"
+import type { Untyped } from "../db/access.js"
+import * as Database from "../db/database.js"
 import { isValues } from "../table/column.js"
 import { OpenColumns } from "../table/openColumns.js"
 import type { CountOptions, ListOptions, Page, TableStreamOptions, Where } from "../table/query.js"

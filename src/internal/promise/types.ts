@@ -1,9 +1,9 @@
 /** What the types of the Promise API are made of, with a schema of the database's and without. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import type { Client, Untyped } from "../access.js"
-import type { Known } from "../known.js"
+import type { Client, Untyped } from "../db/access.js"
+import type { Known } from "../db/known.js"
 
-export type { Known } from "../known.js"
+export type { Known } from "../db/known.js"
 
 /**
  * What comes back, as far as it is known of a database with the schema `D`.

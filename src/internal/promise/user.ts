@@ -2,8 +2,8 @@
 import { Effect, Option, Redacted } from "effect"
 import type { QueryError } from "../../Errors.js"
 import { unsendable } from "../connection/supabaseClient.js"
-import { accessToken } from "../identity.js"
-import { TokenFunction, TokenSource } from "../tokenSource.js"
+import { accessToken } from "../db/identity.js"
+import { TokenFunction, TokenSource } from "../db/tokenSource.js"
 import type { Running } from "./host.js"
 
 type Limits = Pick<Running, "operations">

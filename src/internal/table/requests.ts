@@ -2,7 +2,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import type { DecodeError } from "../../Errors.js"
-import type { Response } from "../answer.js"
+import type { Response } from "../db/postgrestResult.js"
 import type { Columns, Values } from "./columns.js"
 import { equality, type Scalar } from "./literal.js"
 

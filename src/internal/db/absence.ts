@@ -6,9 +6,9 @@
  * it is back.
  */
 import { Duration } from "effect"
-import type { DbError, QueryError } from "../Errors.js"
-import { gaveUp } from "./errors/errorCodes.js"
-import { Signal } from "./shared/signal.js"
+import type { DbError, QueryError } from "../../Errors.js"
+import { gaveUp } from "../errors/errorCodes.js"
+import { Signal } from "../shared/signal.js"
 
 /** So many such answers and no other between them: a server of which a part is bad has some that are good. */
 const inARow = 10

@@ -1,16 +1,16 @@
 /** The tags of `Db` and the types of what is asked. `Db` shows all of it; what builds on it imports this. */
 import type { PostgrestSingleResponse, SupabaseClient } from "@supabase/supabase-js"
 import { Context, type Effect } from "effect"
-import type { DbError, Mode } from "../Errors.js"
+import type { DbError, Mode } from "../../Errors.js"
+import type { MostRows } from "../table/mostRows.js"
+import type { TransactionOptions } from "../transaction/options.js"
+import type { Step } from "../transaction/planned.js"
 import type { Reader, ReaderWriter, Untyped } from "./access.js"
-import type { Outcome, Response } from "./answer.js"
 import type { ContentRange } from "./contentRange.js"
 import type { Known } from "./known.js"
 import type { Asked } from "./list.js"
+import type { Outcome, Response } from "./postgrestResult.js"
 import type { RetryOptions } from "./retryOptions.js"
-import type { MostRows } from "./table/mostRows.js"
-import type { TransactionOptions } from "./transaction/options.js"
-import type { Step } from "./transaction/planned.js"
 
 /**
  * What a caller's function may return: a supabase-js builder (or any promise of its response), or an Effect.

@@ -4,8 +4,8 @@
  * and function of a database, with what to do.
  */
 import { Effect } from "effect"
-import { oneLine } from "./shared/text.js"
-import { MostRows } from "./table/mostRows.js"
+import { oneLine } from "../shared/text.js"
+import { MostRows } from "../table/mostRows.js"
 
 /** Names are the program's, but may come from outside. */
 const mostNames = 1_000

@@ -17,7 +17,7 @@ import {
   RequestTimeout,
   RowNotFound,
   TransactionFailed
-} from "../Errors.js"
+} from "../../Errors.js"
 
 /**
  * What anything can fail with that sends a request: `Db.rpc`, and the rest beside errors of its own.

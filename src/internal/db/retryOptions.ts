@@ -1,8 +1,8 @@
 /** How one operation is tried again, where it is to be otherwise than the pools' options say. */
 import type { Duration, Schedule } from "effect"
-import type { DbError, QueryError } from "../Errors.js"
-import * as Retry from "../Retry.js"
-import { invalidRequest } from "./errors/invalidRequest.js"
+import type { DbError, QueryError } from "../../Errors.js"
+import * as Retry from "../../Retry.js"
+import { invalidRequest } from "../errors/invalidRequest.js"
 
 /**
  * As `Effect.retry` takes them. They never make a retry of what could be executed twice.

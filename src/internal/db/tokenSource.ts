@@ -5,8 +5,8 @@
  * Until then something stands in the token's place that no header can carry, so that whoever does not know of it sends nothing.
  */
 import { Effect, type Fiber, Option, Redacted } from "effect"
-import { QueryError } from "../Errors.js"
-import { caller, outside } from "./shared/asyncContext.js"
+import { QueryError } from "../../Errors.js"
+import { caller, outside } from "../shared/asyncContext.js"
 
 /** What a caller's function gives; what it should be is a text. */
 export type AskForToken = () => unknown

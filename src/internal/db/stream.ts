@@ -1,14 +1,14 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Chunk, Effect, identity, Option, Stream } from "effect"
-import type { DbError, QueryError } from "../Errors.js"
+import type { DbError, QueryError } from "../../Errors.js"
+import { boundsOf } from "../connection/builderFields.js"
+import { invalidRequest } from "../errors/invalidRequest.js"
 import type { OperationOptions, Untyped } from "./access.js"
-import type { Response } from "./answer.js"
-import { boundsOf } from "./connection/builderFields.js"
 import * as Database from "./database.js"
-import { invalidRequest } from "./errors/invalidRequest.js"
 import { asMaker } from "./identity.js"
 import { listIn } from "./list.js"
 import type { StreamError } from "./operationErrors.js"
+import type { Response } from "./postgrestResult.js"
 
 /**
  * A builder that a range can be asked of: one of `select`, ordered so that pages do not overlap.

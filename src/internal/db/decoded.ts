@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
-import { DecodeError } from "../Errors.js"
-import { wordsOf } from "./table/shape.js"
+import { DecodeError } from "../../Errors.js"
+import { wordsOf } from "../table/shape.js"
 
 /** What came as the schema has it; `from` tells the table or function that it is of. */
 export const decodedBy = <A, I>(

@@ -1,10 +1,10 @@
 /** What can be done with the database of two tags, where the compiler knows its schema. */
 import { Effect } from "effect"
+import type { TransactionOptions } from "../transaction/options.js"
 import { type Access, isReading, type Reader, type ReaderWriter } from "./access.js"
 import * as Database from "./database.js"
 import { type AnyAnswer, type AnyOptions, type AnyQuery, type Anything, Derived } from "./derived.js"
 import { asMade } from "./identity.js"
-import type { TransactionOptions } from "./transaction/options.js"
 
 /** By way of tags: whose service it is, is known when it runs. */
 export class Accessors extends Derived {

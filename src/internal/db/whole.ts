@@ -4,10 +4,10 @@
  * be there twice or not at all, as on any pages.
  */
 import { Clock, Effect } from "effect"
-import type { DbError } from "../Errors.js"
-import { unlimited } from "./connection/builderFields.js"
+import type { DbError } from "../../Errors.js"
+import { unlimited } from "../connection/builderFields.js"
+import type { Heeding, MostRows } from "../table/mostRows.js"
 import type { ContentRange } from "./contentRange.js"
-import type { Heeding, MostRows } from "./table/mostRows.js"
 
 export interface Part {
   readonly rows: ReadonlyArray<unknown>

@@ -1,8 +1,11 @@
 /** What can be done with a database, whatever its schema is and whatever has to be provided for it. */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import type { Effect, Schema, Stream } from "effect"
-import type { DecodeError } from "../Errors.js"
-import type { Outcome, Response } from "./answer.js"
+import type { DecodeError } from "../../Errors.js"
+import type { TableSchema } from "../table/columns.js"
+import type { Keyed, ReadTableOf, TableOf, TableOptions, WithId } from "../table/table.js"
+import type { TransactionOptions } from "../transaction/options.js"
+import type { Step } from "../transaction/planned.js"
 import type * as Database from "./database.js"
 import type {
   ReadError,
@@ -12,12 +15,9 @@ import type {
   TransactionError,
   WriteError
 } from "./operationErrors.js"
+import type { Outcome, Response } from "./postgrestResult.js"
 import type { RetryOptions } from "./retryOptions.js"
 import type { Ranged, Row, ServiceStreamOptions, StreamOptions } from "./stream.js"
-import type { TableSchema } from "./table/columns.js"
-import type { Keyed, ReadTableOf, TableOf, TableOptions, WithId } from "./table/table.js"
-import type { TransactionOptions } from "./transaction/options.js"
-import type { Step } from "./transaction/planned.js"
 
 /**
  * Stands for the schema of a database whose tables nobody has described: every name is taken.

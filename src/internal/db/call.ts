@@ -11,12 +11,12 @@
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
-import { type DbError, QueryError } from "../Errors.js"
-import type { Response } from "./answer.js"
-import { boundsOf, boundsOn } from "./connection/builderFields.js"
+import { type DbError, QueryError } from "../../Errors.js"
+import { boundsOf, boundsOn } from "../connection/builderFields.js"
+import { invalidRequest } from "../errors/invalidRequest.js"
 import type * as Database from "./database.js"
-import { invalidRequest } from "./errors/invalidRequest.js"
 import { listIn } from "./list.js"
+import type { Response } from "./postgrestResult.js"
 import { type Part, wholeFrom } from "./whole.js"
 
 interface Call {

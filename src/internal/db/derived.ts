@@ -4,15 +4,15 @@
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, type Schema, type Stream } from "effect"
-import type { Response } from "./answer.js"
-import { tableOf as asked } from "./connection/builderFields.js"
+import { tableOf as asked } from "../connection/builderFields.js"
+import type { TableSchema } from "../table/columns.js"
+import { type AnyTableOptions, tableOf } from "../table/table.js"
+import type { TransactionOptions } from "../transaction/options.js"
 import type * as Database from "./database.js"
 import { decodedBy } from "./decoded.js"
 import { asMade } from "./identity.js"
+import type { Response } from "./postgrestResult.js"
 import { type AnyStreamOptions, type Ranged, streamOf } from "./stream.js"
-import type { TableSchema } from "./table/columns.js"
-import { type AnyTableOptions, tableOf } from "./table/table.js"
-import type { TransactionOptions } from "./transaction/options.js"
 
 export type Anything = Effect.Effect<unknown, unknown, unknown>
 

@@ -12,22 +12,22 @@ import {
   type Redacted,
   RuntimeFlags
 } from "effect"
-import { PoolConfig, type PoolOptions } from "../Config.js"
-import type { PooledConnection } from "../Connection.js"
-import { type DbError, type Mode, QueryError } from "../Errors.js"
-import * as Metrics from "../Metrics.js"
-import * as RateLimit from "../RateLimit.js"
-import * as Retry from "../Retry.js"
+import { PoolConfig, type PoolOptions } from "../../Config.js"
+import type { PooledConnection } from "../../Connection.js"
+import { type DbError, type Mode, QueryError } from "../../Errors.js"
+import * as Metrics from "../../Metrics.js"
+import * as RateLimit from "../../RateLimit.js"
+import * as Retry from "../../Retry.js"
+import * as PooledClient from "../connection/supabaseClient.js"
+import { DatabaseName } from "../pool/databaseName.js"
+import { Cores, type PoolCore } from "../pool/readWritePools.js"
 import { Absence } from "./absence.js"
-import * as PooledClient from "./connection/supabaseClient.js"
 import { Cuts } from "./cuts.js"
 import { tokenIn } from "./identity.js"
 import { type Ask, type Body, Operation, type OperationOptions, type Surroundings } from "./operation.js"
-import { DatabaseName } from "./pool/databaseName.js"
-import { Cores, type PoolCore } from "./pool/readWritePools.js"
 import { mistaken, type Retrying, retrying } from "./retryOptions.js"
-import * as Spans from "./spans.js"
 import { sourceOf } from "./tokenSource.js"
+import * as Spans from "./tracing.js"
 
 export class Operations extends Context.Tag("effect-supabase-pool/internal/Operations")<Operations, Runner>() {
   static readonly layer: Layer.Layer<Operations, never, Cores | Metrics.Metrics | PoolConfig | RateLimit.RateLimit> =

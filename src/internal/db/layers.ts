@@ -11,14 +11,14 @@ import {
   Layer,
   Option
 } from "effect"
-import * as Config from "../Config.js"
-import * as Metrics from "../Metrics.js"
-import * as Pool from "../Pool.js"
-import * as RateLimit from "../RateLimit.js"
-import * as HandlerTransport from "./connection/testTransport.js"
+import * as Config from "../../Config.js"
+import * as Metrics from "../../Metrics.js"
+import * as Pool from "../../Pool.js"
+import * as RateLimit from "../../RateLimit.js"
+import * as HandlerTransport from "../connection/testTransport.js"
+import * as Cores from "../pool/readWritePools.js"
 import { Db, ReadDb } from "./database.js"
-import { Operations } from "./operations.js"
-import * as Cores from "./pool/readWritePools.js"
+import { Operations } from "./operationRunner.js"
 import * as Service from "./service.js"
 
 /**

@@ -1,9 +1,9 @@
 /** What people call: `Db.read` and its like, on whichever of the two tags allows it. */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Option, type Redacted, type Schema } from "effect"
-import type { DecodeError } from "../Errors.js"
+import type { DecodeError } from "../../Errors.js"
+import type { TransactionOptions } from "../transaction/options.js"
 import { isReading, type OperationOptions } from "./access.js"
-import type { Response } from "./answer.js"
 import { type AsUser, asUserBy, redacted } from "./asUser.js"
 import {
   type AnyStep,
@@ -23,7 +23,7 @@ import {
 import { decodedBy } from "./decoded.js"
 import { accessToken, asMade } from "./identity.js"
 import type { ReadError, RequestError, RowsError, TransactionError, WriteError } from "./operationErrors.js"
-import type { TransactionOptions } from "./transaction/options.js"
+import type { Response } from "./postgrestResult.js"
 
 /**
  * Reads, on a read connection with the anon key.

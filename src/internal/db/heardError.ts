@@ -1,5 +1,5 @@
 /** Whether what was thrown is what a builder made of an answer: known by what the answer said, whatever shape it has. */
-import type { Said } from "./connection/errorBody.js"
+import type { Said } from "../connection/errorBody.js"
 
 /** Nobody's own object has so many characters of an answer in it by chance. */
 const enough = 1_024

@@ -10,15 +10,15 @@ import {
   type Redacted,
   type Scope
 } from "effect"
-import * as Config from "../Config.js"
+import * as Config from "../../Config.js"
+import type { Handler } from "../connection/testTransport.js"
+import { DatabaseName } from "../pool/databaseName.js"
 import type { Access, Reader, ReaderWriter } from "./access.js"
 import { type AsUser, asUserBy, redacted } from "./asUser.js"
-import type { Handler } from "./connection/testTransport.js"
 import { ReadDb as CommonReadDb, Db, sourceOf } from "./database.js"
-import * as Layers from "./databaseLayers.js"
 import { ownTokens } from "./identity.js"
-import { DatabaseName } from "./pool/databaseName.js"
-import { Accessors } from "./typed.js"
+import * as Layers from "./layers.js"
+import { Accessors } from "./typedAccessors.js"
 
 /**
  * Who may read and write the database of that name and schema.

@@ -1,6 +1,6 @@
 /** Who the requests of a fiber are sent as: the service, everybody, or the user whose access token it has. */
 import { Effect, Fiber, FiberRef, identity, Option, type Redacted } from "effect"
-import type { Credentials } from "../Connection.js"
+import type { Credentials } from "../../Connection.js"
 
 /** A user's access token, for everything that runs inside `Db.withAccessToken`. */
 export const accessToken: FiberRef.FiberRef<Option.Option<Redacted.Redacted>> = FiberRef.unsafeMake(

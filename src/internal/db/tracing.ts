@@ -5,8 +5,8 @@
  * Only where the caller is inside a span: an operation alone makes none, and costs nothing for it.
  */
 import { Cause, Effect, Exit, FiberRef, Option, type Tracer } from "effect"
-import { type DbError, isDbError, type Mode } from "../Errors.js"
-import { keyOf, shapeOf } from "./metrics/shape.js"
+import { type DbError, isDbError, type Mode } from "../../Errors.js"
+import { keyOf, shapeOf } from "../metrics/shape.js"
 
 const names: Readonly<Record<Mode, string>> = { read: "Db.read", write: "Db.write" }
 

@@ -19,21 +19,28 @@ import {
   Random,
   Schedule
 } from "effect"
-import type { PooledConnection } from "../Connection.js"
-import { type AcquireError, ConnectionFailed, type DbError, isDbError, type Mode, type QueryError } from "../Errors.js"
-import type * as Metrics from "../Metrics.js"
-import * as Retry from "../Retry.js"
+import type { PooledConnection } from "../../Connection.js"
+import {
+  type AcquireError,
+  ConnectionFailed,
+  type DbError,
+  isDbError,
+  type Mode,
+  type QueryError
+} from "../../Errors.js"
+import type * as Metrics from "../../Metrics.js"
+import * as Retry from "../../Retry.js"
+import { cutOffCode } from "../errors/errorCodes.js"
+import type { Borrower, Restore } from "../pool/acquisition.js"
+import { bodyAfterHead } from "../pool/hangUps.js"
+import { type Caller, nobody } from "../pool/lease.js"
+import type { PoolCore, PoolLease } from "../pool/readWritePools.js"
+import { keeping } from "../shared/asyncContext.js"
+import type { Signal } from "../shared/signal.js"
+import { precise } from "../shared/time.js"
 import { type Absence, isAway } from "./absence.js"
-import { cutOffCode } from "./errors/errorCodes.js"
-import type { Borrower, Restore } from "./pool/acquisition.js"
-import { bodyAfterHead } from "./pool/hangUps.js"
-import { type Caller, nobody } from "./pool/lease.js"
-import type { PoolCore, PoolLease } from "./pool/readWritePools.js"
 import type { Retrying, RetryOptions } from "./retryOptions.js"
-import { keeping } from "./shared/asyncContext.js"
-import type { Signal } from "./shared/signal.js"
-import { precise } from "./shared/time.js"
-import type * as Spans from "./spans.js"
+import type * as Spans from "./tracing.js"
 
 export interface OperationOptions {
   readonly mode: Mode

@@ -3,8 +3,8 @@
  * wherever one was asked for: whatever else comes is no answer, and never an empty list.
  */
 import { Effect } from "effect"
-import { QueryError } from "../Errors.js"
-import { count, oneLine } from "./shared/text.js"
+import { QueryError } from "../../Errors.js"
+import { count, oneLine } from "../shared/text.js"
 
 const mostKeys = 5
 
