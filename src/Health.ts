@@ -9,8 +9,8 @@
  */
 import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Ref, Schedule, type Scope } from "effect"
 import { PoolConfig } from "./Config.js"
-import { sampleOf } from "./internal/healthSample.js"
-import { probe } from "./internal/probe.js"
+import { probe } from "./internal/health/probe.js"
+import { sampleOf } from "./internal/health/sample.js"
 import { forkBackground, keeping } from "./internal/shared/asyncContext.js"
 import { AwakeClock } from "./internal/shared/awakeClock.js"
 import { percent } from "./internal/shared/text.js"

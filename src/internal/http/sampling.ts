@@ -5,7 +5,7 @@ import * as Health from "../../Health.js"
 import type * as Metrics from "../../Metrics.js"
 import type * as Pool from "../../Pool.js"
 import type * as Wire from "../feed/wire.js"
-import { canConnectOf, sampleOf } from "../healthSample.js"
+import { canConnectOf, sampleOf } from "../health/sample.js"
 
 export interface Sources {
   readonly read: Pool.ConnectionPool

@@ -3,7 +3,7 @@ import { Duration, Option } from "effect"
 import { assess, type HealthReport, type Status } from "../../Health.js"
 import type { QueryMetrics as Measured, Recent, Totals } from "../../Metrics.js"
 import type { PoolMetrics } from "../../Pool.js"
-import { canConnectOf, errorRateOf, sampleOf } from "../healthSample.js"
+import { canConnectOf, errorRateOf, sampleOf } from "../health/sample.js"
 import type { Running } from "./host.js"
 
 /**

@@ -1,8 +1,8 @@
 /** The figures that the pools are judged by, for health, alerts, the event stream and the Promise API alike. */
 import { Duration, Option } from "effect"
-import type { HealthReport, Sample } from "../Health.js"
-import { type Recent, windowSeconds } from "../Metrics.js"
-import type { PoolMetrics } from "../Pool.js"
+import type { HealthReport, Sample } from "../../Health.js"
+import { type Recent, windowSeconds } from "../../Metrics.js"
+import type { PoolMetrics } from "../../Pool.js"
 
 /** The fuller pool's active connections as a share of its maximum. */
 export const utilizationOf = (read: PoolMetrics, write: PoolMetrics): number =>

@@ -5,12 +5,12 @@
  * PostgreSQL and costs it nothing. Where the function is not installed, PostgREST says so itself: it is there.
  */
 import { Clock, Duration, Effect, Option } from "effect"
-import type { Connection } from "../Connection.js"
-import type { RecentAnswers } from "../Metrics.js"
-import type { ConnectionPool, PoolMetrics } from "../Pool.js"
-import { withoutSecretsOf } from "./connection/supabaseClient.js"
-import { asNobody } from "./db/identity.js"
-import { oneLine, period } from "./shared/text.js"
+import type { Connection } from "../../Connection.js"
+import type { RecentAnswers } from "../../Metrics.js"
+import type { ConnectionPool, PoolMetrics } from "../../Pool.js"
+import { withoutSecretsOf } from "../connection/supabaseClient.js"
+import { asNobody } from "../db/identity.js"
+import { oneLine, period } from "../shared/text.js"
 
 export interface Answer {
   readonly reachable: boolean

@@ -1,6 +1,6 @@
 import { DateTime, Duration, Option } from "effect"
-import type { HealthReport } from "../Health.js"
-import type { HealthJson } from "./feed/health.js"
+import type { HealthReport } from "../../Health.js"
+import type { HealthJson } from "../feed/health.js"
 
 const iso = (millis: number): string => DateTime.formatIso(DateTime.unsafeMake(millis))
 
