@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "@effect/vitest"
 import { FastCheck, Redacted } from "effect"
 import { vi } from "vitest"
-import * as AdminToken from "../../src/internal/adminToken.js"
+import * as AdminToken from "../../src/internal/http/adminToken.js"
 import { shows } from "../support/reliability.js"
 
 const compared = vi.hoisted((): Array<readonly [Uint8Array, Uint8Array]> => [])
