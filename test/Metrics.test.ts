@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Cause, Duration, Exit, FiberId } from "effect"
 import * as fc from "effect/FastCheck"
 import { AcquireTimeout, ConnectionFailed, QueryError } from "../src/Errors.js"
-import { SlidingWindow } from "../src/internal/slidingWindow.js"
+import { SlidingWindow } from "../src/internal/metrics/slidingWindow.js"
 import * as Metrics from "../src/Metrics.js"
 
 describe("the sliding window", () => {

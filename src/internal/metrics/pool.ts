@@ -2,7 +2,7 @@
 import { Duration, Effect, type MetricHook, type Scope } from "effect"
 import type { Mode } from "../../Errors.js"
 import { type Attributes, counterKey, gaugeKey, histogram, poolAttributes, upDownKey } from "./instruments.js"
-import * as Pulled from "./pulled.js"
+import * as Pulled from "./lazyMetrics.js"
 
 /** As much of a pool's figures as is shown; `PoolMetrics` has them. */
 export interface Figures {

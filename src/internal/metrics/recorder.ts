@@ -10,10 +10,10 @@ import type {
   RecentAnswers,
   Totals
 } from "../../Metrics.js"
-import { SlidingWindow } from "../slidingWindow.js"
 import * as Instruments from "./instruments.js"
 import type { LatencyCell } from "./latency.js"
 import { type Ended, type Entry, type Limits, Queries } from "./queries.js"
+import { SlidingWindow } from "./slidingWindow.js"
 import { beginningOf, type Window } from "./windows.js"
 
 const ended = (errorType: string, statusCode: string, isError: boolean, isFailure: boolean): Ended => ({

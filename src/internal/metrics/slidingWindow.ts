@@ -1,4 +1,4 @@
-import type { Outcome, RecentAnswers } from "../Metrics.js"
+import type { Outcome, RecentAnswers } from "../../Metrics.js"
 
 interface Bucket {
   second: number
