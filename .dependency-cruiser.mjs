@@ -10,7 +10,7 @@ const floors = [
   publicModule("Db|Transaction"),
   publicModule("Marketplace|Health"),
   publicModule("Http|promise|react|Alerts|embedded"),
-  "^(src/(main|bin|cli|internal/cli|internal/serve|internal/dashboard)([.]tsx?$|/)|dashboard/)"
+  "^(src/(main|bin|cli|internal/cli|internal/server)([.]tsx?$|/)|dashboard/)"
 ]
 
 const goesDown = floors.slice(0, -1).map((floor, height) => ({
@@ -63,7 +63,7 @@ export default {
       name: "platform-by-module",
       severity: "error",
       comment: "The barrel of @effect/platform loads all of it. What the index reaches names the module it needs.",
-      from: { path: "^src/", pathNot: "^src/internal/(serve|demo|httpListener|cli/.*|dashboard/.*)[.]ts$" },
+      from: { path: "^src/", pathNot: "^src/internal/(server|cli)/" },
       to: { path: "^node_modules/@effect/platform/dist/.*/index[.]", dependencyTypesNot: ["type-only"] }
     },
     {

@@ -6,7 +6,7 @@ import { createServer, type Server } from "node:http"
 import type { HttpServer, HttpServerError } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Duration, Effect, Exit, Fiber, Schedule, Schema, Scope } from "effect"
-import { graceful } from "./http/graceful.js"
+import { graceful } from "../http/graceful.js"
 
 /** The address cannot be listened on. */
 export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", {

@@ -4,13 +4,13 @@
  */
 import { type HttpApp, HttpRouter, HttpServerRequest } from "@effect/platform"
 import { Context, Effect, Layer, Schema, type Scope } from "effect"
-import { PoolConfig, type ServerConfig } from "../Config.js"
-import * as Db from "../Db.js"
-import * as Pool from "../Pool.js"
-import { asAdmin } from "./http/admin.js"
-import { Guesses } from "./http/limits.js"
-import { json, problem } from "./http/responses.js"
-import { period } from "./shared/text.js"
+import { PoolConfig, type ServerConfig } from "../../Config.js"
+import * as Db from "../../Db.js"
+import * as Pool from "../../Pool.js"
+import { asAdmin } from "../http/admin.js"
+import { Guesses } from "../http/limits.js"
+import { json, problem } from "../http/responses.js"
+import { period } from "../shared/text.js"
 
 const Search = Schema.Struct({ query: Schema.optionalWith(Schema.String, { default: () => "laptop" }) })
 
