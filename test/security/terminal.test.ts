@@ -14,12 +14,12 @@ import {
 import * as AuditFile from "../../src/internal/audit/file.js"
 import { bad, line as findingLine } from "../../src/internal/cli/findings.js"
 import { plainUnless } from "../../src/internal/cli/plainConsole.js"
+import { lastWords, logging } from "../../src/internal/cli/terminal.js"
 import { frame, line } from "../../src/internal/cli/top/frame.js"
 import { Told } from "../../src/internal/feed/client.js"
 import { empty, next } from "../../src/internal/feed/view.js"
 import { json } from "../../src/internal/http/responses.js"
 import { printableColoured, printableJson } from "../../src/internal/shared/printable.js"
-import { lastWords, logging } from "../../src/internal/terminal.js"
 import { sample } from "../support/samples.js"
 
 /** By number, so that the test does not say it as the code does. */

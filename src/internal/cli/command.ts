@@ -4,7 +4,6 @@ import { Array as Arr, Cause, Console, Effect, HashMap, identity, Option } from 
 import { variables } from "../../Config.js"
 import { serve as server } from "../server/serve.js"
 import { version } from "../shared/version.js"
-import { lastWords } from "../terminal.js"
 import { check } from "./check.js"
 import { embedded } from "./embedded.js"
 import { SaidAlready } from "./failed.js"
@@ -12,6 +11,7 @@ import * as Given from "./given.js"
 import { load } from "./load.js"
 import { migration } from "./migration.js"
 import * as Numbers from "./numbers.js"
+import { lastWords } from "./terminal.js"
 import { top } from "./top/command.js"
 
 const callers = Given.option("load", Numbers.perSecond).pipe(

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util"
 import { Console, Effect } from "effect"
 import { printableColoured, printableLines } from "../shared/printable.js"
-import { noColor } from "../terminal.js"
+import { noColor } from "./terminal.js"
 
 /** Without colours where nobody sees them, or wants them: the parser's help has them always. */
 const plain = (text: string): string => printableLines(stripVTControlCharacters(text))

@@ -1,8 +1,8 @@
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
-import { logging } from "../terminal.js"
 import { run } from "./command.js"
 import { plainUnless } from "./plainConsole.js"
+import { logging } from "./terminal.js"
 
 /** `supabase-pool` with these arguments, as this process: standard output has what was asked for and nothing else. */
 export const program = (args: ReadonlyArray<string>): void => {

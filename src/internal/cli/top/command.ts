@@ -5,7 +5,7 @@ import { follow, type Server } from "../../feed/client.js"
 import { empty, next } from "../../feed/view.js"
 import { Sample } from "../../feed/wire.js"
 import { printableJson } from "../../shared/printable.js"
-import { noColor } from "../../terminal.js"
+import { noColor } from "../terminal.js"
 import { frame, line } from "./frame.js"
 import { failing, serverOf } from "./server.js"
 

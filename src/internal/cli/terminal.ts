@@ -1,7 +1,7 @@
 /** How a process of ours speaks to a terminal: what it logs, in colour or not, and its last words. */
 import { Cause, Config, Console, Effect, HashMap, Layer, List, Logger, LogSpan, Option } from "effect"
-import { printable, printableLines } from "./shared/printable.js"
-import { withoutSecrets } from "./shared/text.js"
+import { printable, printableLines } from "../shared/printable.js"
+import { withoutSecrets } from "../shared/text.js"
 
 /** https://no-color.org: set to anything but nothing, it wins over everything. */
 export const noColor = Effect.orElseSucceed(
