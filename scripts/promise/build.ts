@@ -72,7 +72,7 @@ const sources: Plugin = {
 
 /** What a module of `src` is replaced by, in the eyes of whom. */
 const substitutes = [
-  { filter: /\/connection\/httpClient\.js$/, by: "httpClient.ts", for: /./ },
+  { filter: /\/httpClient\.js$/, by: "httpClient.ts", for: /./ },
   { filter: /\/transaction\/run\.js$/, by: "run.ts", for: /./ },
   { filter: /\/table\/table\.js$/, by: "table.ts", for: /\/internal\/(promise\/table|db\/derived)\.ts$/ }
 ]

@@ -145,7 +145,7 @@ const inPlaceOfHidden =
     for (const name of misleading) if (headers.has(name)) return misled(name, refuse)
     const byKeyAlone = keys.authorization === `Bearer ${keys.apikey}` && isNewKey(keys.apikey) && isFunction(input)
     if (typeof input === "string" && upwards.test(pathOf(input))) {
-      return rejected("the name of the file leads out of its bucket", "Take no `../..` in names from outside.", refuse)
+      return rejected("the name of the file leads out of its bucket", "Take no `..` in names from outside.", refuse)
     }
     if ((headers.get("apikey") ?? hidden) === hidden) headers.set("apikey", keys.apikey)
     if ((headers.get("authorization") ?? hidden).endsWith(hidden)) {

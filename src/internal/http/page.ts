@@ -1,6 +1,6 @@
 /**
  * The dashboard as static files, held in memory: it is built once, small, and read before it is asked for. Whoever
- * serves it from a checkout says when it has been built; see `internal/dashboard`.
+ * serves it from a checkout says when it has been built; see `internal/server/dashboardBuild.ts`.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"

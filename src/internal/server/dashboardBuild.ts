@@ -87,7 +87,7 @@ export const make: Effect.Effect<Dashboard, never, Files | CommandExecutor.Comma
     const [took, complaint] = yield* Effect.timed(build(found.value.directory))
     if (Option.isSome(complaint)) {
       yield* Effect.logWarning(
-        `the dashboard could not be built: ${complaint.value}. Everything else works. Try \`npm run build:dashboard\`../dashboard`
+        `the dashboard could not be built: ${complaint.value}. Everything else works. Try \`npm run build:dashboard\`.`
       )
       return yield* Ref.set(current, before)
     }
