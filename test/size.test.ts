@@ -103,7 +103,7 @@ describe("a bundle of a program that only looks at presets", () => {
         `import { Config } from "effect-supabase-pool"; export const main = Config.optimized("high")`
       )
       assert.deepStrictEqual(
-        among(made, /node_modules\/(undici|@supabase)\/|^vendor\/|^src\/internal\/(?!config\/|sameError\.ts)/),
+        among(made, /node_modules\/(undici|@supabase)\/|^vendor\/|^src\/internal\/(?!config\/|errors\/sameError\.ts)/),
         []
       )
     })
