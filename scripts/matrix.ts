@@ -15,7 +15,7 @@ const supported = ["20", "22", "24", "26"]
 const help = `npm run test:matrix -- [options]
 
   --only 22,24              these versions of Node, in place of ${supported.join(", ")}; 20.19.0 is a version too
-  --files test/Db.test.ts   these test files, in place of the whole suite; several may follow
+  --files test/db/Db.test.ts   these test files, in place of the whole suite; several may follow
   --supabase-js 2.119.1     with this supabase-js (several with commas), in a copy of the checkout, its types included
   --help                    this
 

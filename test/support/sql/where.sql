@@ -1,4 +1,4 @@
--- Of test/TableWhere.test.ts: every kind of column that `where` is asked about, each of which may be NULL.
+-- Of test/table/where.test.ts: every kind of column that `where` is asked about, each of which may be NULL.
 create table public.where_kinds (
   id uuid primary key default gen_random_uuid(),
   batch text not null,

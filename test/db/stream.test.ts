@@ -1,0 +1,181 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Chunk, Deferred, Effect, Fiber, Layer, Ref, Stream } from "effect"
+import { PoolConfig } from "../../src/Config.js"
+import * as Db from "../../src/Db.js"
+import * as Pool from "../../src/Pool.js"
+import { SharedSupabase } from "../support/embedded.js"
+
+const rows = Array.from({ length: 25 }, (_, id) => ({ id }))
+
+/** Answers ranges as PostgREST does: `offset` and `limit` in the URL. */
+const table = (asked: Ref.Ref<ReadonlyArray<number>>, most = Number.POSITIVE_INFINITY) =>
+  Db.layerTest((request) => {
+    const { searchParams } = new URL(request.url)
+    const offset = Number(searchParams.get("offset") ?? 0)
+    const limit = Math.min(most, Number(searchParams.get("limit")))
+    return Effect.as(
+      Ref.update(asked, (_) => [..._, offset]),
+      Response.json(rows.slice(offset, offset + limit))
+    )
+  })
+
+const all = Db.stream((client) => client.from("numbers").select("id").order("id"), { pageSize: 10 })
+
+const ids = (chunk: Chunk.Chunk<{ readonly id: unknown }>) => Chunk.toReadonlyArray(chunk).map(({ id }) => id)
+
+describe("Db.stream", () => {
+  it.effect("gives every row once, in order", () =>
+    Effect.gen(function* () {
+      const asked = yield* Ref.make<ReadonlyArray<number>>([])
+      const read = yield* Stream.runCollect(all).pipe(Effect.provide(table(asked)))
+      assert.deepStrictEqual(
+        ids(read),
+        rows.map(({ id }) => id)
+      )
+      assert.deepStrictEqual(yield* Ref.get(asked), [0, 10, 20, 25])
+    })
+  )
+
+  it.effect("loses nothing to a server that gives fewer rows than were asked for", () =>
+    Effect.gen(function* () {
+      const asked = yield* Ref.make<ReadonlyArray<number>>([])
+      const read = yield* Stream.runCollect(all).pipe(Effect.provide(table(asked, 7)))
+      assert.deepStrictEqual(
+        ids(read),
+        rows.map(({ id }) => id)
+      )
+    })
+  )
+
+  it.effect("keeps the limit and the offset of its query, whatever the page", () =>
+    Effect.gen(function* () {
+      for (const pageSize of [1, 3, 10, 100]) {
+        for (const [limit, offset] of [
+          [12, 0],
+          [12, 4],
+          [100, 20],
+          [3, 0]
+        ] as const) {
+          const asked = yield* Ref.make<ReadonlyArray<number>>([])
+          const some = Db.stream(
+            (client) =>
+              client
+                .from("numbers")
+                .select("id")
+                .range(offset, offset + limit - 1),
+            {
+              pageSize
+            }
+          )
+          const read = yield* Stream.runCollect(some).pipe(Effect.provide(table(asked)))
+          assert.deepStrictEqual(
+            ids(read),
+            rows.slice(offset, offset + limit).map(({ id }) => id)
+          )
+        }
+      }
+    })
+  )
+
+  it.effect("asks for a page only when somebody wants it", () =>
+    Effect.gen(function* () {
+      const asked = yield* Ref.make<ReadonlyArray<number>>([])
+      const read = yield* all.pipe(Stream.take(12), Stream.runCollect, Effect.provide(table(asked)))
+      assert.strictEqual(Chunk.size(read), 12)
+      assert.deepStrictEqual(yield* Ref.get(asked), [0, 10])
+    })
+  )
+
+  it.effect("holds no connection and asks for nothing while its consumer is busy", () =>
+    Effect.gen(function* () {
+      const asked = yield* Ref.make<ReadonlyArray<number>>([])
+      const busy = yield* Effect.makeLatch()
+      const taken = yield* Deferred.make<void>()
+      yield* Effect.gen(function* () {
+        const consuming = yield* Effect.fork(
+          Stream.runForEach(all, ({ id }) =>
+            id === 3 ? Effect.zipRight(Deferred.succeed(taken, undefined), busy.await) : Effect.void
+          )
+        )
+        yield* Deferred.await(taken)
+        yield* Effect.repeatN(Effect.yieldNow(), 100)
+        assert.deepStrictEqual(yield* Ref.get(asked), [0])
+        const { active } = yield* Effect.flatMap(Pool.ReadPool, ({ metrics }) => metrics)
+        assert.strictEqual(active, 0)
+        yield* busy.open
+        yield* Fiber.join(consuming)
+        assert.deepStrictEqual(yield* Ref.get(asked), [0, 10, 20, 25])
+      }).pipe(Effect.provide(table(asked)))
+    })
+  )
+
+  it.effect("asks for nothing more when its consumer has failed or is interrupted", () =>
+    Effect.gen(function* () {
+      const asked = yield* Ref.make<ReadonlyArray<number>>([])
+      const failing = Stream.runForEach(all, ({ id }) => (id === 12 ? Effect.fail("enough" as const) : Effect.void))
+      assert.strictEqual(yield* Effect.flip(Effect.provide(failing, table(asked))), "enough")
+      assert.deepStrictEqual(yield* Ref.get(asked), [0, 10])
+    })
+  )
+
+  it.effect("fails with the error of the page that failed, after the rows before it", () =>
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const broken = Db.layerTest((request) => {
+        const offset = Number(new URL(request.url).searchParams.get("offset") ?? 0)
+        if (offset < 20) return Response.json(rows.slice(offset, offset + 10))
+        return Response.json({ code: "42501", message: "no", details: null, hint: null }, { status: 403 })
+      })
+      const error = yield* all.pipe(
+        Stream.runForEach(({ id }) => Effect.sync(() => seen.push(id))),
+        Effect.provide(broken),
+        Effect.flip
+      )
+      assert.deepInclude(error, { _tag: "QueryError", code: "42501" })
+      assert.strictEqual(seen.length, 20)
+    })
+  )
+
+  it.effect("sends as the service where that is asked for, on a read connection", () =>
+    Effect.gen(function* () {
+      const authorised: Array<string | null> = []
+      const seeing = Db.layerTest((request) => {
+        authorised.push(request.headers.get("authorization"))
+        return Response.json([])
+      })
+      const hidden = Db.stream((client) => client.from("users").select("id").order("id"), { as: "service" })
+      yield* Effect.provide(Stream.runDrain(hidden), seeing)
+      yield* Effect.provide(Stream.runDrain(all).pipe(Db.withAccessToken("ann-never-printed")), seeing)
+      assert.deepStrictEqual(authorised, ["Bearer test-service-role-key", "Bearer ann-never-printed"])
+    })
+  )
+
+  it.effect.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])(
+    "refuses pages of %s rows, and sends nothing",
+    (pageSize) =>
+      Effect.gen(function* () {
+        const asked = yield* Ref.make<ReadonlyArray<number>>([])
+        const rows = Db.stream((client) => client.from("numbers").select("id").order("id"), { pageSize })
+        const error = yield* Effect.flip(Effect.provide(Stream.runDrain(rows), table(asked)))
+        assert.include(error.message, `pageSize is ${pageSize}`)
+        assert.deepStrictEqual(yield* Ref.get(asked), [])
+      })
+  )
+
+  it.effect("reads a whole table of the database, page by page", () =>
+    Effect.gen(function* () {
+      const products = Db.stream(
+        (client) => client.from("products").select("id").like("description", "%").order("id"),
+        { pageSize: 150 }
+      )
+      const read = yield* Stream.runFold(products, new Set<unknown>(), (seen, { id }) => seen.add(id))
+      assert.isAtLeast(read.size, 500)
+    }).pipe(
+      Effect.provide(
+        Db.layer.pipe(
+          Layer.provide(Layer.merge(SharedSupabase, PoolConfig.layerOf({ minConnections: 1, maxConnections: 2 })))
+        )
+      )
+    )
+  )
+})
