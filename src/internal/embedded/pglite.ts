@@ -6,7 +6,7 @@ import { databaseBroken, type EmbeddedStartFailed } from "./startFailed.js"
 
 const parsers = Object.fromEntries(Object.values(readers).map(({ oid, read }) => [oid, read]))
 
-/** PostgreSQL in this process. It has one session: whoever uses it has to take turns, see `gate.ts`. */
+/** PostgreSQL in this process. It has one session: whoever uses it has to take turns, see `requestQueue.ts`. */
 export const pglite = (lite: Packages): Effect.Effect<Engine, EmbeddedStartFailed, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.tryPromise({

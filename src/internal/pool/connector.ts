@@ -1,5 +1,5 @@
 /**
- * Opens what the pool lacks, as many at a time as `allowance.ts` says, and one at a time while connecting fails.
+ * Opens what the pool lacks, as many at a time as `connectAllowance.ts` says, and one at a time while connecting fails.
  *
  * An attempt belongs to nobody. Whoever waits first takes what comes of it, so a caller that leaves does not cancel it,
  * and it may last longer than that caller was willing to wait.
