@@ -11,6 +11,7 @@ import { Clock, Console, Effect, Exit, Layer, ManagedRuntime } from "effect"
 import { commandLine } from "../scripts/commandLine.js"
 import * as Config from "../src/Config.js"
 import * as Db from "../src/Db.js"
+import { observerOf } from "../src/internal/metrics/observer.js"
 import * as PoolFigures from "../src/internal/metrics/pool.js"
 import { Queries } from "../src/internal/metrics/queries.js"
 import * as Metrics from "../src/Metrics.js"
@@ -85,9 +86,10 @@ const exit = Exit.succeed([])
 
 /** As the end of an operation calls it; `enabled` only decides whether anybody listens. */
 const aloneLoop = (metrics: Metrics.OperationMetrics, periods: PoolFigures.Periods | undefined) => () => {
+  const observe = observerOf(metrics)
   for (let n = 0; n < alonePerRound; n += 1) {
     const sent = { method: "GET", path: paths(n), requests: 1 }
-    metrics.observe({ mode: "read", duration: (n % 1_000) / 20, exit, sent, retries: 0 })
+    observe({ mode: "read", duration: (n % 1_000) / 20, exit, sent, retries: 0 })
     periods?.waited(0)
     periods?.used((n % 1_000) / 20)
   }

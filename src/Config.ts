@@ -382,9 +382,10 @@ export const layerOf = (
   )
 
 /**
- * What `Db.layerRead` goes by: no service-role key is asked for, and none is there.
+ * As `layerOf` without a service-role key: what `Db.layerRead` goes by. No such key is asked for, and none is there.
  *
- * @internal
+ * @since 0.1.0
+ * @category layers
  */
 export const layerReadOf = (
   input: Omit<SupabaseOptionsInput, "serviceRoleKey"> & PoolOptionsInput
@@ -397,7 +398,12 @@ export const layerReadOf = (
     })
   )
 
-/** @internal */
+/**
+ * As `layer` without a service-role key and without the server's options: what `Db.layerReadFromEnv` goes by.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
 export const layerReadFromEnv: Layer.Layer<PoolConfig | SupabaseConfig, ConfigInvalid> = Layer.effectContext(
   Effect.map(
     fromEnvironment((values) => mistake.both(pool.fromEnvironment(values), supabase.readFromEnvironment(values))),

@@ -16,7 +16,7 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { Cause, Context, Deferred, Effect, Layer, Option, Ref, type Scope } from "effect"
+import { Cause, Context, Effect, Layer, Option, Ref, type Scope } from "effect"
 import { ServerConfig } from "./Config.js"
 import type { DbError } from "./Errors.js"
 import type * as Health from "./Health.js"
@@ -158,29 +158,6 @@ export const app: Effect.Effect<
     Context.mergeAll(services, guesses, request)
   )
 })
-
-/**
- * What is answered to who waited for a start that failed or was ended.
- *
- * @internal
- */
-export const unavailable: HttpApp.Default = Effect.succeed(problem(503, "Shutting down."))
-
-/**
- * Answers for a process whose database is not there yet: alive, and not ready. Who asks for anything else waits for the
- * whole app.
- *
- * @internal
- */
-export const whileStarting = (whole: Deferred.Deferred<HttpApp.Default>): HttpApp.Default =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
-    Effect.flatMap(Deferred.isDone(whole), (done) => {
-      if (!done && pathOf(url) === "/api/health/live") return Effect.succeed(HealthRoutes.live)
-      if (!done && pathOf(url) === "/api/health/ready")
-        return Effect.succeed(HealthRoutes.readinessResponse("starting"))
-      return Effect.flatten(Deferred.await(whole))
-    })
-  )
 
 /**
  * What a route of yours answers when an operation has failed: 429 (`RateLimited`, `PoolOverloaded`) and 503 (no connection,

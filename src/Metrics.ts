@@ -16,7 +16,7 @@ import { PoolConfig, SupabaseConfig } from "./Config.js"
 import { type DbError, isDbError, type Mode } from "./Errors.js"
 import { isAnswer } from "./internal/errors/errorCodes.js"
 import * as Exposition from "./internal/metrics/exposition.js"
-import type { Sent } from "./internal/metrics/queries.js"
+import { type Observation, type Observing, observed } from "./internal/metrics/observer.js"
 import { Recorder } from "./internal/metrics/recorder.js"
 
 /**
@@ -141,20 +141,6 @@ export interface QueryMetrics {
 }
 
 /**
- * An operation that has ended.
- *
- * @internal
- */
-export interface Observation {
-  readonly mode: Mode
-  /** In ms. */
-  readonly duration: number
-  readonly exit: Exit.Exit<unknown, unknown>
-  readonly sent: Sent
-  readonly retries: number
-}
-
-/**
  * What was measured of the operations; shared by both pools.
  *
  * @since 0.1.0
@@ -170,8 +156,6 @@ export interface OperationMetrics {
   readonly queryMetrics: (window: Window) => Effect.Effect<QueryMetrics>
   /** As `queryMetrics(window).total`, without looking at each shape. */
   readonly latency: (window: Window) => Effect.Effect<Latency>
-  /** @internal */
-  readonly observe: (observation: Observation) => void
 }
 
 /**
@@ -257,11 +241,10 @@ const nothing = (since: number): OperationMetrics => ({
   totals: Effect.succeed({ requests: 0, failed: 0 }),
   since,
   queryMetrics: (window) => Effect.succeed({ window, covered: 0, total: noLatency, queries: [], slow: [] }),
-  latency: () => Effect.succeed(noLatency),
-  observe: () => {}
+  latency: () => Effect.succeed(noLatency)
 })
 
-const make = Effect.gen(function* () {
+const make: Effect.Effect<OperationMetrics, never, PoolConfig | SupabaseConfig> = Effect.gen(function* () {
   const { enableMetrics } = yield* PoolConfig
   const { url } = yield* SupabaseConfig
   const { maxShapes, slowAfter } = yield* Settings
@@ -273,14 +256,15 @@ const make = Effect.gen(function* () {
     slowAfter: Duration.toMillis(slowAfter),
     maxShapes
   })
-  return {
+  const observing: Observing = {
     recent: Effect.sync(() => recorder.recent),
     totals: Effect.sync(() => recorder.totals),
     since,
     queryMetrics: (window: Window) => Effect.sync(() => recorder.queryMetrics(window)),
     latency: (window: Window) => Effect.sync(() => recorder.latency(window)),
-    observe: (observation: Observation) => recorder.observe(observation, outcomeOf(observation.exit))
+    [observed]: (observation: Observation) => recorder.observe(observation, outcomeOf(observation.exit))
   }
+  return observing
 })
 
 /**

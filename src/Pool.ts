@@ -18,20 +18,16 @@
  *
  * @since 0.1.0
  */
-import { Context, Duration, Effect, Layer, Option, type Scope, Stream } from "effect"
+import { type Duration, type Effect, Layer, type Scope, type Stream } from "effect"
 import type * as Audit from "./Audit.js"
 import type { PoolConfig, SupabaseConfig } from "./Config.js"
 import type * as Connection from "./Connection.js"
 import type { AcquireError, Mode } from "./Errors.js"
-import { type Identities, tokenOf } from "./internal/db/identity.js"
-import { sourceOf } from "./internal/db/tokenSource.js"
-import * as PoolFigures from "./internal/metrics/pool.js"
-import { ConnectionAs } from "./internal/pool/connectionAs.js"
-import { DatabaseName } from "./internal/pool/databaseName.js"
-import type { Resource } from "./internal/pool/lease.js"
+import { layerFromCores } from "./internal/pool/layerFromCores.js"
 import * as Cores from "./internal/pool/readWritePools.js"
-import type { Core } from "./internal/pool/resourcePool.js"
-import { AsyncContext } from "./internal/shared/asyncContext.js"
+import type { ReadPool, WritePool } from "./internal/pool/tags.js"
+
+export { ReadPool, WritePool } from "./internal/pool/tags.js"
 
 /**
  * The state of one pool at one moment, and what it has counted since it was made.
@@ -118,92 +114,6 @@ export interface ConnectionPool {
 }
 
 /**
- * The pool of connections that read: anon key, or inside `Db.withAccessToken` the user's token; GET and HEAD only.
- *
- * @since 0.1.0
- * @category tags
- */
-export class ReadPool extends Context.Tag("effect-supabase-pool/ReadPool")<ReadPool, ConnectionPool>() {}
-
-/**
- * The pool of connections that write: service-role key, or inside `Db.withAccessToken` the user's token.
- *
- * @since 0.1.0
- * @category tags
- */
-export class WritePool extends Context.Tag("effect-supabase-pool/WritePool")<WritePool, ConnectionPool>() {}
-
-/** @internal */
-export const metricsOf = <R extends Resource>(core: Core<R>): PoolMetrics => {
-  const { ledger, options } = core
-  return {
-    pool: options.mode,
-    min: options.min,
-    max: options.max,
-    total: core.total,
-    active: core.active,
-    idle: core.total - core.active,
-    pending: core.bag.pending,
-    connecting: core.opener.connecting,
-    reachable: !core.opener.circuit.isOpen,
-    created: ledger.created,
-    closed: ledger.closed,
-    acquired: ledger.acquired,
-    timeouts: ledger.timeouts,
-    overloaded: ledger.overloaded,
-    leaks: ledger.leaks,
-    lastLeak: ledger.lastLeak,
-    lateReturns: ledger.lateReturns,
-    connectFailures: ledger.connectFailures,
-    longestHeld: Duration.millis(core.longestHeld(core.now()))
-  }
-}
-
-const eventBuffer = 4_096
-
-const heardBy = (listeners: Set<(event: Audit.ConnectionEvent) => void>): Stream.Stream<Audit.ConnectionEvent> =>
-  Stream.asyncPush(
-    (emit) => {
-      const context = new AsyncContext()
-      const listener = (event: Audit.ConnectionEvent): void => void context.run(() => emit.single(event))
-      return Effect.acquireRelease(
-        Effect.sync(() => listeners.add(listener)),
-        () => Effect.sync(() => listeners.delete(listener))
-      )
-    },
-    { bufferSize: eventBuffer, strategy: "sliding" }
-  )
-
-const fromCore = (
-  core: Core<Connection.PooledConnection>,
-  identities: Identities,
-  name: string | undefined
-): ConnectionPool => {
-  const forCaller = (connection: Connection.PooledConnection): Effect.Effect<Connection.Connection> =>
-    Effect.flatMap(tokenOf(name), (token): Effect.Effect<Connection.Connection> => {
-      if (Option.isNone(token)) return Effect.succeed(connection)
-      const source = sourceOf(token.value)
-      // Only the Promise API has functions for tokens, and it rejects with a defect as with an error.
-      const given = source === undefined ? Effect.succeed(token.value) : Effect.orDie(source.now)
-      return Effect.map(given, (user) => new ConnectionAs(connection, identities.userOf(user)))
-    })
-  return {
-    connection: Effect.flatMap(core.scoped, forCaller),
-    use: (f) => core.use((connection) => Effect.flatMap(forCaller(connection), f)),
-    metrics: Effect.sync(() => metricsOf(core)),
-    events: heardBy(core.ledger.listeners),
-    lifecycle: heardBy(core.ledger.watchers),
-    reset: core.reset
-  }
-}
-
-/** In Effect's metric registry, while the pool is open. */
-const show = (core: Core<Connection.PooledConnection>): Effect.Effect<void, never, Scope.Scope> => {
-  const { mode, origin, periods } = core.options
-  return periods === undefined ? Effect.void : PoolFigures.show(mode, origin, () => metricsOf(core))
-}
-
-/**
  * Both pools, with everything that they own in the layer's scope. Building it opens the minimum of connections in the
  * background and does not wait for the network, so it succeeds while the database is away.
  *
@@ -224,21 +134,4 @@ const show = (core: Core<Connection.PooledConnection>): Effect.Effect<void, neve
 export const layer: Layer.Layer<ReadPool | WritePool, never, PoolConfig | SupabaseConfig> = Layer.provide(
   Layer.suspend(() => layerFromCores),
   Layer.suspend(() => Cores.layer)
-)
-
-/**
- * The two tags for cores that something else made.
- *
- * @internal
- */
-export const layerFromCores: Layer.Layer<ReadPool | WritePool, never, Cores.Cores> = Layer.scopedContext(
-  Effect.gen(function* () {
-    const { identities, read, write } = yield* Cores.Cores
-    yield* show(read)
-    if (write !== read) yield* show(write)
-    const { name } = yield* DatabaseName
-    return Context.make(ReadPool, fromCore(read, identities, name)).pipe(
-      Context.add(WritePool, fromCore(write, identities, name))
-    )
-  })
 )

@@ -11,12 +11,13 @@
  * @since 0.1.0
  */
 
-import { Clock, Context, Data, Duration, Effect, FiberRef, Layer, Option, type Redacted, type Scope } from "effect"
+import { Clock, Context, Data, Duration, Effect, Layer, Option, type Redacted, type Scope } from "effect"
 import * as RateLimiter from "#rateLimiter"
 // By its place: `moduleResolution: node10` knows no `imports` of package.json, and this stands in the types that users get.
 import type { RateLimiterStore } from "../vendor/effect/rateLimiter.js"
 import { PoolConfig, type PoolOptions } from "./Config.js"
 import { RateLimited } from "./Errors.js"
+import { admitBy, currentKey, unlimited } from "./internal/rateLimit/admission.js"
 import * as MemoryStore from "./internal/rateLimit/memoryStore.js"
 import { monotonic } from "./internal/shared/time.js"
 
@@ -63,12 +64,6 @@ export interface StoreOptions {
   /** `open` unless said otherwise. */
   readonly whenUnavailable?: WhenUnavailable | undefined
 }
-
-/** @internal */
-export const unlimited: RateLimiting = { admit: () => Effect.void }
-
-/** @internal */
-export const currentKey: FiberRef.FiberRef<string> = FiberRef.unsafeMake("default")
 
 /** The store is asked again so much later (ms): who comes meanwhile does not wait for it to time out again. */
 const respite = 1_000
@@ -145,18 +140,6 @@ export const layerStore = (options: StoreOptions = {}): Layer.Layer<RateLimit, n
 export const layer: Layer.Layer<RateLimit, never, PoolConfig> = Layer.provide(layerStore(), MemoryStore.layer)
 
 /**
- * The limiter that is there already, or else one in memory.
- *
- * @internal
- */
-export const layerDefault: Layer.Layer<RateLimit, never, PoolConfig> = Layer.unwrapEffect(
-  Effect.map(
-    Effect.serviceOption(RateLimit),
-    Option.match({ onNone: () => layer, onSome: (given) => Layer.succeed(RateLimit, given) })
-  )
-)
-
-/**
  * @since 0.1.0
  * @category models
  */
@@ -226,7 +209,3 @@ export const withKey = (key: string): (<A, E, R>(effect: Effect.Effect<A, E, R>)
  * @category accessors
  */
 export const admit: Effect.Effect<void, RateLimited, RateLimit> = Effect.flatMap(RateLimit, (limit) => admitBy(limit))
-
-/** @internal */
-export const admitBy = (limit: RateLimiting): Effect.Effect<void, RateLimited> =>
-  Effect.flatMap(FiberRef.get(currentKey), limit.admit)

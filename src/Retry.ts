@@ -13,6 +13,7 @@
 import { Duration, Schedule } from "effect"
 import { type DbError, type Mode, retryAfterOf } from "./Errors.js"
 import { isBeforeItsTime } from "./internal/errors/errorCodes.js"
+import { longestTimer } from "./internal/shared/time.js"
 
 /**
  * What the decision needs to know about the operation.
@@ -71,9 +72,6 @@ export interface Delays {
  */
 export const longestRetryAfter: Duration.Duration = Duration.seconds(30)
 
-/** In ms. Node's timers count 31 bits of them, nearly 25 days, and Effect takes a longer sleep for one without end. */
-const longestTimer = 24 * 86_400_000
-
 /**
  * For how long a token "issued at future" or "not yet valid" is tried, all retries together: a gateway's clock that is ahead of
  * the database's by more than the 30 s that PostgREST allows (16.2), as hosted projects show it with new keys, is right a
@@ -88,7 +86,7 @@ const leastOf = (error: DbError, { maxRetries }: Delays): Duration.Duration =>
 
 /**
  * `Schedule.exponential` from `retryDelay`, doubling, `maxRetries` times; never less than the server asked for with
- * `Retry-After` (up to `longestRetryAfter`), and never more than a timer can count (24 days).
+ * `Retry-After` (up to `longestRetryAfter`), and never more than a timer can count (nearly 25 days).
  *
  * @since 0.1.0
  * @category constructors
@@ -105,9 +103,17 @@ export const schedule = (delays: Delays): Schedule.Schedule<Duration.Duration, D
 }
 
 /**
- * Any schedule of yours, with what a server asks for by `Retry-After`, as `schedule` has it.
+ * A schedule of your own that also waits for as long as the server asks for with `Retry-After`, up to
+ * `longestRetryAfter`, as `schedule` does.
  *
- * @internal
+ * @example
+ * import { Config, Retry } from "effect-supabase-pool"
+ * import { Schedule } from "effect"
+ *
+ * export const steady = Retry.obeying(Schedule.intersect(Schedule.spaced("200 millis"), Schedule.recurs(5)), Config.production)
+ *
+ * @since 0.1.0
+ * @category constructors
  */
 export const obeying = (
   schedule: Schedule.Schedule<unknown, DbError>,

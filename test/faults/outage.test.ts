@@ -1,7 +1,7 @@
 /** Thirty seconds without a database under 2,000 callers, and three times more callers than the pool can serve. */
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Logger, LogLevel, Random, Scope } from "effect"
-import { metricsOf } from "../../src/Pool.js"
+import { metricsOf } from "../../src/internal/pool/poolMetrics.js"
 import { type FakeOptions, type FakePool, type FakeWorld, make, outcome } from "../support/fakeResource.js"
 import { shows } from "../support/reliability.js"
 import { VirtualClock } from "../support/virtualClock.js"

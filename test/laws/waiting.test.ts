@@ -1,7 +1,7 @@
 /** The laws of the contract about waiting, in virtual time. */
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Scope, TestClock } from "effect"
-import { metricsOf } from "../../src/Pool.js"
+import { metricsOf } from "../../src/internal/pool/poolMetrics.js"
 import { checkout, FakeWorld, make, outcome, settle } from "../support/fakeResource.js"
 import { eachShows } from "../support/reliability.js"
 import { ask, giveBack, interrupt } from "../support/waiting.js"

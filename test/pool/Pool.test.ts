@@ -1,7 +1,7 @@
 /** The rules of one pool, in virtual time. What the contract calls laws is in `laws/`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, HashMap, Logger, TestClock } from "effect"
-import { metricsOf } from "../../src/Pool.js"
+import { metricsOf } from "../../src/internal/pool/poolMetrics.js"
 import { checkout, FakeWorld, make, settle } from "../support/fakeResource.js"
 import { ask, giveBack, interrupt } from "../support/waiting.js"
 

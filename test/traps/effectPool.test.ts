@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Pool, Scope, TestClock } from "effect"
-import { metricsOf } from "../../src/Pool.js"
+import { metricsOf } from "../../src/internal/pool/poolMetrics.js"
 import { FakeResource, FakeWorld, make, outcome, settle } from "../support/fakeResource.js"
 import { collect } from "../support/garbage.js"
 import { ask, giveBack, interrupt } from "../support/waiting.js"

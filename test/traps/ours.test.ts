@@ -1,8 +1,8 @@
 /** Bugs that the pool had, each with the test that saw it first. */
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Random, Scope, TestClock } from "effect"
+import { metricsOf } from "../../src/internal/pool/poolMetrics.js"
 import * as Deadlines from "../../src/internal/shared/deadlines.js"
-import { metricsOf } from "../../src/Pool.js"
 import { checkout, FakeWorld, make, outcome, settle } from "../support/fakeResource.js"
 import { ask, giveBack } from "../support/waiting.js"
 

@@ -16,7 +16,9 @@ import * as Metrics from "../../Metrics.js"
 import * as Pool from "../../Pool.js"
 import * as RateLimit from "../../RateLimit.js"
 import * as HandlerTransport from "../connection/testTransport.js"
+import { layerFromCores } from "../pool/layerFromCores.js"
 import * as Cores from "../pool/readWritePools.js"
+import { layerDefault } from "../rateLimit/layerDefault.js"
 import { Db, ReadDb } from "./database.js"
 import { Operations } from "./operationRunner.js"
 import * as Service from "./service.js"
@@ -39,9 +41,9 @@ const services: Layer.Layer<ReadDb | Db, never, Operations> = Layer.effectContex
 )
 
 const over = <E, R>(cores: Layer.Layer<Cores.Cores, E, R>): Layer.Layer<Provided, E, R | Configured> =>
-  Layer.mergeAll(services, Pool.layerFromCores).pipe(
+  Layer.mergeAll(services, layerFromCores).pipe(
     Layer.provide(Operations.layer),
-    Layer.provideMerge(Layer.merge(Metrics.layer, RateLimit.layerDefault)),
+    Layer.provideMerge(Layer.merge(Metrics.layer, layerDefault)),
     Layer.provide(cores)
   )
 

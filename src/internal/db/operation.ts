@@ -19,7 +19,6 @@ import {
   Random,
   Schedule
 } from "effect"
-import type { PooledConnection } from "../../Connection.js"
 import {
   type AcquireError,
   ConnectionFailed,
@@ -28,9 +27,10 @@ import {
   type Mode,
   type QueryError
 } from "../../Errors.js"
-import type * as Metrics from "../../Metrics.js"
 import * as Retry from "../../Retry.js"
+import type { PooledConnection } from "../connection/pooledConnection.js"
 import { cutOffCode } from "../errors/errorCodes.js"
+import type { Observe } from "../metrics/observer.js"
 import type { Borrower, Restore } from "../pool/acquisition.js"
 import { bodyAfterHead } from "../pool/hangUps.js"
 import { type Caller, nobody } from "../pool/lease.js"
@@ -76,7 +76,7 @@ export interface Surroundings {
     options: OperationOptions,
     fiber: RunningFiber | undefined
   ) => SupabaseClient | Effect.Effect<SupabaseClient, QueryError>
-  readonly metrics: Metrics.OperationMetrics
+  readonly observe: Observe
 }
 
 /** An effect itself; run it once, uninterruptibly: the waiting and the caller's code inside are interruptible, by `restore`. */
@@ -258,10 +258,10 @@ export class Operation<A, E, R>
   }
 
   observed<B, F>(exit: Exit.Exit<B, F>): Exit.Exit<B, F> {
-    const { budget, clock, metrics } = this.shared
+    const { budget, clock, observe } = this.shared
     if (exit._tag === "Success") budget.deposit()
     const duration = precise(clock) - this.since
-    metrics.observe({ mode: this.mode, duration, exit, sent: this, retries: this.retries })
+    observe({ mode: this.mode, duration, exit, sent: this, retries: this.retries })
     return exit
   }
 

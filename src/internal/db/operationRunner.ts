@@ -13,14 +13,16 @@ import {
   RuntimeFlags
 } from "effect"
 import { PoolConfig, type PoolOptions } from "../../Config.js"
-import type { PooledConnection } from "../../Connection.js"
 import { type DbError, type Mode, QueryError } from "../../Errors.js"
 import * as Metrics from "../../Metrics.js"
 import * as RateLimit from "../../RateLimit.js"
 import * as Retry from "../../Retry.js"
+import type { PooledConnection } from "../connection/pooledConnection.js"
 import * as PooledClient from "../connection/supabaseClient.js"
+import { type Observe, observerOf } from "../metrics/observer.js"
 import { DatabaseName } from "../pool/databaseName.js"
 import { Cores, type PoolCore } from "../pool/readWritePools.js"
+import { admitBy, unlimited } from "../rateLimit/admission.js"
 import { Absence } from "./absence.js"
 import { Cuts } from "./cuts.js"
 import { tokenIn } from "./identity.js"
@@ -50,7 +52,7 @@ class Runner implements Surroundings {
   readonly patience: number
   /** How long a function may take that gives a token, in ms. */
   readonly tokenLimit: number
-  readonly metrics: Metrics.OperationMetrics
+  readonly observe: Observe
   readonly clock: Clock.Clock
   readonly budget: Retry.Budget = Retry.makeBudget()
   readonly absence: Absence = new Absence()
@@ -73,8 +75,8 @@ class Runner implements Surroundings {
     this.cuts = new Cuts(cores.overSockets)
     this.patience = Duration.toMillis(options.connectionTimeout)
     this.tokenLimit = Duration.toMillis(options.requestTimeout)
-    this.metrics = metrics
-    this.admit = limit === RateLimit.unlimited ? undefined : RateLimit.admitBy(limit)
+    this.observe = observerOf(metrics)
+    this.admit = limit === unlimited ? undefined : admitBy(limit)
     this.clock = cores.clock
     this.delays = options
     this.usual = { maxRetries: options.maxRetries, schedule: Retry.schedule(options), while: undefined }

@@ -1,17 +1,10 @@
 /** What `Metrics` keeps of the operations that have ended. */
 import { Cause, type Clock, type Exit, Metric, type MetricHook, Option } from "effect"
 import { isDbError } from "../../Errors.js"
-import type {
-  Latency,
-  Observation,
-  Outcome,
-  QueryMetrics,
-  QueryStatistics,
-  RecentAnswers,
-  Totals
-} from "../../Metrics.js"
+import type { Latency, Outcome, QueryMetrics, QueryStatistics, RecentAnswers, Totals } from "../../Metrics.js"
 import * as Instruments from "./instruments.js"
 import type { LatencyCell } from "./latency.js"
+import type { Observation } from "./observer.js"
 import { type Ended, type Entry, type Limits, Queries } from "./queries.js"
 import { SlidingWindow } from "./slidingWindow.js"
 import { beginningOf, type Window } from "./windows.js"

@@ -1,11 +1,11 @@
 import { Cause, type Clock, Context, Duration, Effect, Layer, Option, type Redacted, Runtime, type Scope } from "effect"
 import { PoolConfig, type PoolOptions, type PoolSize, poolSizes, SupabaseConfig } from "../../Config.js"
-import * as Connection from "../../Connection.js"
 import type { Mode } from "../../Errors.js"
 import { type Listener, Listeners } from "../audit/listeners.js"
 import { plainHttp } from "../config/supabase.js"
 import { target } from "../connection/connect.js"
 import { platformFetch } from "../connection/platformFetch.js"
+import * as PooledConnection from "../connection/pooledConnection.js"
 import { proxyTo } from "../connection/proxy.js"
 import { SocketFetch } from "../connection/socketFetch.js"
 import type { MakeTransport } from "../connection/transport.js"
@@ -18,9 +18,9 @@ import * as Deadlines from "../shared/deadlines.js"
 import type { Lease } from "./lease.js"
 import { Core } from "./resourcePool.js"
 
-export type PoolCore = Core<Connection.PooledConnection>
+export type PoolCore = Core<PooledConnection.PooledConnection>
 
-export type PoolLease = Lease<Connection.PooledConnection>
+export type PoolLease = Lease<PooledConnection.PooledConnection>
 
 /** The two pools as operations see them. Users see `ReadPool` and `WritePool`. */
 export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<
@@ -66,7 +66,7 @@ const coreOf = (
   size: PoolSize,
   options: PoolOptions,
   listeners: ReadonlyArray<Listener>,
-  connection: Omit<Connection.ConnectionOptions, "onClose">,
+  connection: Omit<PooledConnection.ConnectionOptions, "onClose">,
   proxy: string | undefined
 ): Effect.Effect<PoolCore, never, Scope.Scope> =>
   Core.make({
@@ -84,7 +84,8 @@ const coreOf = (
     shutdownTimeout: options.shutdownTimeout,
     periods: options.enableMetrics ? PoolFigures.periods(connection.mode, new URL(connection.url).origin) : undefined,
     listeners,
-    acquire: (onClose: (resource: Connection.PooledConnection) => void) => Connection.make({ ...connection, onClose })
+    acquire: (onClose: (resource: PooledConnection.PooledConnection) => void) =>
+      PooledConnection.make({ ...connection, onClose })
   })
 
 /** One that throws is not felt by the pool, and is heard of once. */

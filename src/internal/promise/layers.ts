@@ -4,11 +4,11 @@ import * as Config from "../../Config.js"
 import type * as Db from "../../Db.js"
 import * as Health from "../../Health.js"
 import * as Metrics from "../../Metrics.js"
-import * as RateLimit from "../../RateLimit.js"
 import { debugLog } from "../audit/debugLog.js"
 import { sockets } from "../db/layers.js"
 import { Operations } from "../db/operationRunner.js"
 import * as Cores from "../pool/readWritePools.js"
+import { layerDefault } from "../rateLimit/layerDefault.js"
 import { BackgroundClock } from "./clock.js"
 import type { PoolOptions, SupabaseOptions } from "./options.js"
 
@@ -16,7 +16,7 @@ export type Services = Db.Provided | Operations | Health.Health | Config.Supabas
 
 /** Built together with what `Db.layer` is made of, and layers are shared by reference, so these are the operations behind `Db`. */
 const operations: Layer.Layer<Operations, never, Config.PoolConfig | Config.SupabaseConfig> = Operations.layer.pipe(
-  Layer.provide(Layer.merge(Metrics.layer, RateLimit.layerDefault)),
+  Layer.provide(Layer.merge(Metrics.layer, layerDefault)),
   Layer.provide(Cores.layer)
 )
 

@@ -16,6 +16,7 @@ import * as AdminToken from "../http/adminToken.js"
 import * as Hosts from "../http/hosts.js"
 import { Guesses } from "../http/limits.js"
 import { Dashboard } from "../http/page.js"
+import * as Starting from "../http/starting.js"
 import * as LoadOperations from "../load/operations.js"
 import { period } from "../shared/text.js"
 import * as DashboardBuild from "./dashboardBuild.js"
@@ -127,7 +128,7 @@ const run = (loaded: Loaded, { load: rate }: ServeOptions) =>
     const readiness = yield* Ref.make<"ready" | "starting" | "draining">("starting")
     const { server, stop } = yield* HttpListener.make(host, port, (server) =>
       Effect.provideService(
-        HttpServer.serveEffect(Hosts.guarded(server.address, loaded.server)(Http.whileStarting(whole))),
+        HttpServer.serveEffect(Hosts.guarded(server.address, loaded.server)(Starting.whileStarting(whole))),
         HttpServer.HttpServer,
         server
       )
@@ -135,7 +136,7 @@ const run = (loaded: Loaded, { load: rate }: ServeOptions) =>
     const stopHttp = Effect.gen(function* () {
       yield* Ref.set(readiness, "draining")
       yield* Effect.logInfo("shutting down")
-      yield* Deferred.succeed(whole, Http.unavailable)
+      yield* Deferred.succeed(whole, Starting.unavailable)
       yield* stop
     })
     const dashboard = yield* DashboardBuild.make

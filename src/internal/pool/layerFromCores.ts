@@ -1,0 +1,71 @@
+/** The two pools as their users have them, made of the cores that do the work. */
+import { Context, Effect, Layer, Option, type Scope, Stream } from "effect"
+import type * as Audit from "../../Audit.js"
+import type { Connection } from "../../Connection.js"
+import type { ConnectionPool } from "../../Pool.js"
+import type { PooledConnection } from "../connection/pooledConnection.js"
+import { type Identities, tokenOf } from "../db/identity.js"
+import { sourceOf } from "../db/tokenSource.js"
+import * as PoolFigures from "../metrics/pool.js"
+import { AsyncContext } from "../shared/asyncContext.js"
+import { ConnectionAs } from "./connectionAs.js"
+import { DatabaseName } from "./databaseName.js"
+import { metricsOf } from "./poolMetrics.js"
+import * as Cores from "./readWritePools.js"
+import type { Core } from "./resourcePool.js"
+import { ReadPool, WritePool } from "./tags.js"
+
+const eventBuffer = 4_096
+
+const heardBy = (listeners: Set<(event: Audit.ConnectionEvent) => void>): Stream.Stream<Audit.ConnectionEvent> =>
+  Stream.asyncPush(
+    (emit) => {
+      const context = new AsyncContext()
+      const listener = (event: Audit.ConnectionEvent): void => void context.run(() => emit.single(event))
+      return Effect.acquireRelease(
+        Effect.sync(() => listeners.add(listener)),
+        () => Effect.sync(() => listeners.delete(listener))
+      )
+    },
+    { bufferSize: eventBuffer, strategy: "sliding" }
+  )
+
+const fromCore = (core: Core<PooledConnection>, identities: Identities, name: string | undefined): ConnectionPool => {
+  const forCaller = (connection: PooledConnection): Effect.Effect<Connection> =>
+    Effect.flatMap(tokenOf(name), (token): Effect.Effect<Connection> => {
+      if (Option.isNone(token)) return Effect.succeed(connection)
+      const source = sourceOf(token.value)
+      // Only the Promise API has functions for tokens, and it rejects with a defect as with an error.
+      const given = source === undefined ? Effect.succeed(token.value) : Effect.orDie(source.now)
+      return Effect.map(given, (user) => new ConnectionAs(connection, identities.userOf(user)))
+    })
+  return {
+    connection: Effect.flatMap(core.scoped, forCaller),
+    use: (f) => core.use((connection) => Effect.flatMap(forCaller(connection), f)),
+    metrics: Effect.sync(() => metricsOf(core)),
+    events: heardBy(core.ledger.listeners),
+    lifecycle: heardBy(core.ledger.watchers),
+    reset: core.reset
+  }
+}
+
+/** In Effect's metric registry, while the pool is open. */
+const show = (core: Core<PooledConnection>): Effect.Effect<void, never, Scope.Scope> => {
+  const { mode, origin, periods } = core.options
+  return periods === undefined ? Effect.void : PoolFigures.show(mode, origin, () => metricsOf(core))
+}
+
+/**
+ * The two tags for cores that something else made.
+ */
+export const layerFromCores: Layer.Layer<ReadPool | WritePool, never, Cores.Cores> = Layer.scopedContext(
+  Effect.gen(function* () {
+    const { identities, read, write } = yield* Cores.Cores
+    yield* show(read)
+    if (write !== read) yield* show(write)
+    const { name } = yield* DatabaseName
+    return Context.make(ReadPool, fromCore(read, identities, name)).pipe(
+      Context.add(WritePool, fromCore(write, identities, name))
+    )
+  })
+)
