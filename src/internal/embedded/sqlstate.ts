@@ -29,7 +29,6 @@ const byClass: Readonly<Record<string, number>> = {
 
 const known = /^(21...|22...|42...|23502|23503|23505|25006|PT...)$/
 
-/** @internal */
 export const statusOf = (sqlstate: string): number => byCode[sqlstate] ?? byClass[sqlstate.slice(0, 2)] ?? 400
 
 interface PostgresError {

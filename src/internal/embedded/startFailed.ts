@@ -36,9 +36,7 @@ export class EmbeddedStartFailed extends Schema.TaggedError<EmbeddedStartFailed>
   }
 }
 
-/** @internal */
 export const wordsOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/** @internal */
 export const databaseBroken = (cause: unknown): EmbeddedStartFailed =>
   new EmbeddedStartFailed({ stage: "database", reason: `PostgreSQL did not come up (${wordsOf(cause)})`, cause })
