@@ -2,7 +2,7 @@
  * Tells somebody when the database or a pool is not well, and when it is again.
  *
  * A rule is a value: a condition on a sample, how bad it is, and how patient to be. It fires only after its condition
- * has held for a while, resolves only after it has not held for a while, and is not announced anew before a cool-down, so
+ * has held for a while, resolves only after it has not held for a while, and is not announced again before a cool-down, so
  * that a pool on the edge of a threshold makes one notification and not a hundred. Where notifications go is a value too:
  * the log, Slack, or any function. Each sink has a bounded queue and a fiber of its own; one that is broken is in the log
  * once and touches neither the pool nor the other sinks.
@@ -83,18 +83,18 @@ export interface Rule {
    * once, and leaves its alert as it was.
    */
   readonly when: (sample: Sample) => boolean | Option.Option<string>
-  /** The headline of its notifications; the name unless said otherwise. */
+  /** The headline of its notifications. Default: the name. */
   readonly summary?: string | undefined
-  /** It fires when its condition has held in every sample for so long; 30 seconds unless said otherwise. */
+  /** It fires when its condition has held in every sample for this long. Default: 30 seconds. */
   readonly holdFor?: Duration.DurationInput | undefined
-  /** It resolves when its condition has held in no sample for so long; 1 minute unless said otherwise. */
+  /** It resolves when its condition has held in no sample for this long. Default: 1 minute. */
   readonly resolveAfter?: Duration.DurationInput | undefined
   /**
-   * When it fires anew sooner than this after it was announced, it is active but announced only if it lasts that long; 5
-   * minutes unless said otherwise.
+   * When it fires again sooner than this after it was announced, it is active but announced only if it lasts that long.
+   * Default: 5 minutes.
    */
   readonly coolDown?: Duration.DurationInput | undefined
-  /** While it lasts it is announced again this often; 4 hours unless said otherwise, `Duration.infinity` for never. */
+  /** While it lasts it is announced again this often; `Duration.infinity` for never. Default: 4 hours. */
   readonly remindAfter?: Duration.DurationInput | undefined
 }
 
@@ -166,9 +166,9 @@ export interface SlackOptions {
   readonly webhook: Redacted.Redacted
   /** Only legacy webhooks look at it; others have a channel of their own. */
   readonly channel?: string | undefined
-  /** How often an event is tried, 1 s, 2 s, 4 s … apart: 5 times unless said otherwise, and at least once. */
+  /** How often an event is tried, 1 s, 2 s, 4 s … apart; at least once. Default: 5 times. */
   readonly attempts?: number | undefined
-  /** Longest single attempt; 10 seconds unless said otherwise. */
+  /** The longest that one attempt may take. Default: 10 seconds. */
   readonly attemptTimeout?: Duration.DurationInput | undefined
 }
 
@@ -177,11 +177,11 @@ export interface SlackOptions {
  * @category models
  */
 export interface AlertsOptions<R = never> {
-  /** `defaultRules` unless said otherwise. */
+  /** Default: `defaultRules`. */
   readonly rules?: ReadonlyArray<Rule> | undefined
-  /** `[log]` unless said otherwise. */
+  /** Default: `[log]`. */
   readonly sinks?: ReadonlyArray<Sink<R>> | undefined
-  /** How often a sample is taken, each of which asks the database one small question; 10 seconds unless said otherwise. */
+  /** How often a sample is taken. Each asks the database one small question. Default: 10 seconds. */
   readonly interval?: Duration.DurationInput | undefined
 }
 

@@ -120,9 +120,9 @@ export const log = (events: Stream.Stream<ConnectionEvent>): Effect.Effect<void,
 export interface FileOptions {
   /** Its folder is made when it is missing. */
   readonly path: string
-  /** A file that would become larger is set aside as `path.1`, that as `path.2`, and so on; 10 MiB unless said otherwise. */
+  /** A file that would become larger is set aside as `path.1`, that as `path.2`, and so on. Default: 10 MiB. */
   readonly maxBytes?: number | undefined
-  /** So many files are kept beside the current one; 5 unless said otherwise. */
+  /** How many files are kept beside the current one. Default: 5. */
   readonly keep?: number | undefined
 }
 

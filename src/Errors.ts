@@ -367,8 +367,8 @@ const committed = "The transaction is committed: do not send it again."
 const together = "Bring the schema and the table together."
 
 const stages = {
-  encode: { what: "Row does not encode", means: "Nothing was sent.", remedy: "Mend the value." },
-  filter: { what: "Filter not understood", means: "Nothing was sent.", remedy: "Mend the filter." },
+  encode: { what: "Row does not encode", means: "Nothing was sent.", remedy: "Fix the value." },
+  filter: { what: "Filter not understood", means: "Nothing was sent.", remedy: "Fix the filter." },
   read: { what: "Row does not decode", means: "The database's row is as it was.", remedy: together },
   write: { what: "Row does not decode", means: "The write was executed.", remedy: together }
 } as const

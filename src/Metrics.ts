@@ -1,7 +1,7 @@
 /**
  * One observation per operation, seen three ways.
  *
- * - *Figures of late* for health and the Promise API: `recent`, `totals`.
+ * - *Recent figures* for health and the Promise API: `recent`, `totals`.
  * - *Query analytics*: `queryMetrics` says which queries there are (table, operation, shape of filters; never values),
  *   how often each came, how it fared and how long it took, and which single ones were slow. Its memory is bounded.
  * - *Effect's metric registry*, under OpenTelemetry's names for database clients: `@effect/opentelemetry` exports it with
@@ -180,9 +180,9 @@ export class Metrics extends Context.Tag("effect-supabase-pool/Metrics")<Metrics
  */
 export class Settings extends Context.Reference<Settings>()("effect-supabase-pool/Metrics/Settings", {
   defaultValue: (): {
-    /** An operation that takes as long is a slow query; 500 ms unless said otherwise. */
+    /** An operation that takes this long is a slow query. Default: 500 ms. */
     readonly slowAfter: Duration.DurationInput
-    /** So many shapes have figures of their own, the rest is one "(other)"; 100 unless said otherwise. */
+    /** How many shapes have figures of their own; the rest is one "(other)". Default: 100. */
     readonly maxShapes: number
   } => ({ slowAfter: Duration.millis(500), maxShapes: 100 })
 }) {}

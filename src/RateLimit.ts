@@ -61,7 +61,7 @@ export type WhenUnavailable = "open" | "closed"
  * @category models
  */
 export interface StoreOptions {
-  /** `open` unless said otherwise. */
+  /** Default: `open`. */
   readonly whenUnavailable?: WhenUnavailable | undefined
 }
 
@@ -146,9 +146,9 @@ export const layer: Layer.Layer<RateLimit, never, PoolConfig> = Layer.provide(la
 export interface RedisOptions extends StoreOptions {
   /** `redis://…` or, with TLS, `rediss://…`; `Redacted` when it holds a password. */
   readonly url: string | Redacted.Redacted
-  /** In front of each key; `supabase-pool:rate:` unless said otherwise. */
+  /** In front of each key. Default: `supabase-pool:rate:`. */
   readonly prefix?: string | undefined
-  /** Redis counts as gone when it has not answered after this; 250 ms unless said otherwise. */
+  /** Redis counts as gone when it has not answered after this. Default: 250 ms. */
   readonly timeout?: Duration.DurationInput | undefined
 }
 

@@ -3,7 +3,7 @@
  *
  * Nothing happens on import. With the first use the environment is read and the pools are made, once per process, however
  * often this module is evaluated (a hot reload does so). A script that has done its work ends by itself: connections that
- * nobody uses do not keep Node alive; what somebody awaits does. After `gracefulShutdown()` the next use starts afresh. No
+ * nobody uses do not keep Node alive; what somebody awaits does. After `gracefulShutdown()` the next use starts new pools. No
  * signal handler is installed.
  *
  * Promises reject with the errors of `Db`, whose classes are exported here too: `error instanceof AcquireTimeout`. What your own function throws

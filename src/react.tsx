@@ -19,13 +19,13 @@ import { Outline, useIsTakenOver } from "./internal/react/outline.js"
  */
 export interface DatabasePoolMonitorProps {
   /**
-   * Where the pool's routes are, without a slash at the end; the page's own origin unless said otherwise. Browsers refuse
+   * Where the pool's routes are, without a slash at the end. Default: the page's own origin. Browsers refuse
    * another origin, so let your server pass `/api/health`, `/api/admin/database` on (in Next.js, `rewrites`).
    */
   readonly url?: string
   /** The admin token. Without one the monitor shows what everybody may see, and asks for it. */
   readonly token?: string
-  /** How often query figures are asked for; 5 seconds unless said otherwise. Everything else is live. */
+  /** How often query figures are asked for. Default: 5 seconds. Everything else is live. */
   readonly refresh?: Duration.DurationInput
   /** Called with a token that was typed in, to keep it for the session. */
   readonly onToken?: (token: string) => void

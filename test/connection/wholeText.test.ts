@@ -82,8 +82,8 @@ circle["itself"] = circle
 /** What a body may hold that JSON changes in silence. */
 const values: Readonly<Record<string, readonly [value: unknown, issue: string]>> = {
   "a circle": [circle, "n.itself cannot be sent: it is in itself, and JSON has no circles"],
-  "a Date that is none": [new Date(Number.NaN), "n cannot be sent: a Date that is none"],
-  "a Date in a list": [[new Date(Number.NaN)], "n.0 cannot be sent: a Date that is none"],
+  "an invalid Date": [new Date(Number.NaN), "n cannot be sent: an invalid Date"],
+  "a Date in a list": [[new Date(Number.NaN)], "n.0 cannot be sent: an invalid Date"],
   "a number that is none": [Number.NaN, "n cannot be sent: NaN would be sent as null"],
   "a function": [() => 1, "n cannot be sent: a function has no form in JSON"],
   "a symbol": [Symbol("s"), "n cannot be sent: a symbol has no form in JSON"],

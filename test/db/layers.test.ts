@@ -115,11 +115,11 @@ describe("Db.layerConfig", () => {
     const mistakes = ["A", "B", "C"].map((variable) => ({
       variable,
       problem: `${variable} is wrong`,
-      remedy: "mend it"
+      remedy: "fix it"
     }))
     const { configError } = new Config.ConfigInvalid({ mistakes })
     for (const { problem, variable } of mistakes)
-      expect(String(configError)).toContain(`at ${variable}: "${problem}; mend it`)
+      expect(String(configError)).toContain(`at ${variable}: "${problem}; fix it`)
     expect(ConfigError.isConfigError(new Config.ConfigInvalid({ mistakes: [] }).configError)).toBe(true)
   })
 })

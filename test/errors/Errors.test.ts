@@ -129,7 +129,7 @@ describe("the words", () => {
         hint: "",
         status: 409
       }),
-      "Query failed: duplicate key (23505, HTTP 409). Nothing was executed. Mend the query."
+      "Query failed: duplicate key (23505, HTTP 409). Nothing was executed. Fix the query."
     ],
     [
       new Db.QueryError({
@@ -185,7 +185,7 @@ describe("the words", () => {
     [
       new Db.GuardFailed({ step: 1, operation: "update products", id: "7", column: "stock", guard: "at least 2" }),
       "Guard failed at step 1 (update products 7): stock is not at least 2. Nothing of the transaction was kept. " +
-        "Read the row again, and decide anew."
+        "Read the row again, and decide again."
     ],
     [
       new Db.DecodeError({ table: "users", id: "7", path: "n", issue: "Expected number", stage: "write", step: 0 }),
@@ -200,11 +200,11 @@ describe("the words", () => {
         issue: "Expected string, actual 1",
         stage: "encode"
       }),
-      "Row does not encode: users 7 at tags.0: Expected string, actual 1. Nothing was sent. Mend the value."
+      "Row does not encode: users 7 at tags.0: Expected string, actual 1. Nothing was sent. Fix the value."
     ],
     [
       new Db.DecodeError({ table: "users", id: "", path: "limit", issue: "Expected a whole number", stage: "filter" }),
-      "Filter not understood: users at limit: Expected a whole number. Nothing was sent. Mend the filter."
+      "Filter not understood: users at limit: Expected a whole number. Nothing was sent. Fix the filter."
     ]
   ]
 

@@ -223,7 +223,7 @@ describe("a success that is none", () => {
           const error = yield* failureOf(transaction)
           expect(error).toMatchObject({ _tag: "QueryError", mayHaveExecuted: true, isTransient: false })
           expect(error.message).toContain("Look at what answers between here and the database.")
-          expect(error.message).not.toMatch(/migration|Mend/)
+          expect(error.message).not.toMatch(/migration|Fix/)
           expect(server.seen.length).toBe(1)
         })
       )

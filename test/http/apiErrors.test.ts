@@ -157,7 +157,7 @@ describe("Http.routesOf", () => {
     Effect.gen(function* () {
       for (const prefix of ["/", "/a/", "/:id"] as const) {
         const exit = yield* Effect.exit(Layer.build(mounted(Http.routesOf({ prefix }))))
-        expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain(`the prefix "${prefix}" is none`)
+        expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain(`the prefix "${prefix}" is not valid`)
       }
       // @ts-expect-error: a page stands under no prefix.
       const pages = Http.routesOf({ prefix: "/a", parts: ["dashboard"] })

@@ -204,7 +204,7 @@ layer(Real)("the marketplace", (it) => {
           assert.deepInclude(error, { _tag: "DecodeError", path, stage: "filter", mayHaveExecuted: false })
           assert.match(
             error.message,
-            /^Filter not understood: products\.search at .*Nothing was sent\. Mend the filter\.$/
+            /^Filter not understood: products\.search at .*Nothing was sent\. Fix the filter\.$/
           )
         }
       })

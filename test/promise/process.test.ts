@@ -178,7 +178,7 @@ describe("a script", () => {
     expect(ended).toEqual({ ...endedWell, stdout: "ConnectionFailed\nunhealthy" })
   })
 
-  it("whose environment is wrong is told every mistake, and goes on once it is mended", async () => {
+  it("whose environment is wrong is told every mistake, and goes on once it is fixed", async () => {
     const ended = await run(
       `
       import { executeWithPool, getConnectionPool } from "${promise}"

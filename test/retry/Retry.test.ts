@@ -281,7 +281,7 @@ describe("the budget", () => {
     expect(take()).toBe(2)
   })
 
-  it("lets a hundred retries through before it asks for five successes each, unless said otherwise", () => {
+  it("lets a hundred retries through before it asks for five successes each, by default", () => {
     const budget = Retry.makeBudget()
     const take = (): number => {
       let taken = 0

@@ -161,7 +161,7 @@ export const problem = (
 export const anonKey = "anon-key-never-printed"
 export const serviceRoleKey = "service-role-key-never-printed"
 
-/** One read and one write connection unless said otherwise, no retries, nothing in the background. */
+/** By default one read and one write connection, no retries, nothing in the background. */
 export const layer = (
   url: string,
   options: PoolOptionsInput = {},

@@ -41,7 +41,7 @@ export const shows = ({ task }: Shown, row: Row): void => {
   task.meta.reliability = [...(task.meta.reliability ?? []), row]
 }
 
-/** Every test of the file that passes is a line of its own: in the words of its name, unless said otherwise. */
+/** Every test of the file that passes is a line of its own: by default in the words of its name. */
 export const eachShows = (section: string, words = (task: TestContext["task"]): string => task.name): void => {
   afterEach((context) => {
     const { task } = context

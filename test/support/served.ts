@@ -10,7 +10,7 @@ import * as Http from "../../src/Http.js"
 
 export interface ServedOptions extends Config.PoolOptionsInput {
   readonly adminToken?: string
-  /** Any free one unless said otherwise. */
+  /** Default: any free one. */
   readonly port?: number
 }
 

@@ -374,7 +374,7 @@ layer(Real)("Db.table", (it) => {
         for (const [path, read] of wrong) {
           const error = yield* failureOf(read)
           assert.deepInclude(error, { _tag: "DecodeError", path, stage: "filter", mayHaveExecuted: false })
-          assert.match(error.message, /^Filter not understood: notes.*Nothing was sent\. Mend the filter\.$/)
+          assert.match(error.message, /^Filter not understood: notes.*Nothing was sent\. Fix the filter\.$/)
         }
       })
     )

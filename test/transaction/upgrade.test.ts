@@ -256,7 +256,7 @@ describePostgres("a project with an earlier version of the transaction function"
         })
     )
 
-    it.scoped("is told by check that it is old, by which command it is mended, and that it is well afterwards", () =>
+    it.scoped("is told by check that it is old, by which command it is fixed, and that it is well afterwards", () =>
       Effect.gen(function* () {
         const [old, mine] = [yield* oldMigration, yield* newMigration]
         const found = yield* verdict([old])

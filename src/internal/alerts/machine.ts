@@ -3,7 +3,7 @@
  *
  *     fine ──holds──► pending ──holds for `holdFor`──► firing ──fine for `resolveAfter`──► fine
  *
- * What is announced is another matter than what fires: an alert that fires anew within its cool-down is active at once,
+ * What is announced is another matter than what fires: an alert that fires again within its cool-down is active at once,
  * and is announced only if it still holds when the cool-down is over.
  */
 

@@ -112,7 +112,7 @@ class AuditFile {
     this.broken = true
     const reason = sentence(why instanceof Error ? why.message : String(why))
     return Effect.logWarning(
-      `The audit file ${this.options.path} cannot be written.${reason} Events wait in memory. Make room, or mend its permissions.`
+      `The audit file ${this.options.path} cannot be written.${reason} Events wait in memory. Make room, or fix its permissions.`
     )
   }
 

@@ -58,6 +58,6 @@ export const check = Command.make("check", { json }, (options) =>
   })
 ).pipe(
   Command.withDescription(
-    "Reads the environment, connects, and tells what is wrong and how to mend it. Writes nothing. Exit code 0 when all is well, else 1."
+    "Reads the environment, connects, and tells what is wrong and how to fix it. Writes nothing. Exit code 0 when all is well, else 1."
   )
 )

@@ -1,4 +1,4 @@
-/** What `supabase-pool check` looks at: each finding says what is so and, where it is wrong, how to mend it. */
+/** What `supabase-pool check` looks at: each finding says what is so and, where it is wrong, how to fix it. */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Either, Option, Schema } from "effect"
 import type * as Config from "../../Config.js"

@@ -208,7 +208,7 @@ export interface Variable {
 
 /**
  * One mistake: the variable (or the option given in code), what was found there unless it may be a secret, what is
- * wrong with it, and how to mend it.
+ * wrong with it, and how to fix it.
  *
  * @since 0.1.0
  * @category errors

@@ -23,7 +23,7 @@ export const limitTo = (query: unknown, most: number): QueryError | undefined =>
   if (headers === undefined) {
     const table = tableOf(query)
     return invalidRequest(
-      `maxAffected bounds an update, a delete or a function, and this${table === "" ? "" : ` request to ${table}`} is none`,
+      `maxAffected bounds an update, a delete or a function, and this request${table === "" ? "" : ` to ${table}`} is another kind`,
       "Leave it out, or return the builder of an update, a delete or an rpc."
     )
   }

@@ -52,7 +52,7 @@ const refused = (name: string, issue: string, hint: string): QueryError =>
 
 /** What would arrive as something else, or not at all: objects are sent as JSON, all else as text. */
 const problem = (value: unknown): string | undefined => {
-  if (isNoDate(value)) return "a Date that is none (Invalid Date) is no value"
+  if (isNoDate(value)) return "an invalid Date is no value"
   if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value} is no value`
   const plain = asJson(value)
   if (typeof plain === "string") return notText(plain)

@@ -27,7 +27,7 @@ const usual: Effect.Effect<ReadonlyArray<string>> = Effect.suspend(() =>
     : Effect.map(extra, (more) => [...Tls.rootCertificates, ...more])
 )
 
-/** Made once for all sockets, since each reads all CAs anew; undefined where Node's own is what is wanted. */
+/** Made once for all sockets, since each reads all CAs again; undefined where Node's own is what is wanted. */
 export const secureContext = ({
   ca,
   clientCert,

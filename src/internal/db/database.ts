@@ -99,7 +99,7 @@ export interface WriteOptions {
  * @category models
  */
 export interface ResponseOptions extends WriteOptions {
-  /** Which pool's connection; `read` unless said otherwise. */
+  /** Which pool's connection. Default: `read`. */
   readonly pool?: Mode | undefined
   /** As in `ReadOptions`. */
   readonly as?: "service" | undefined

@@ -67,7 +67,7 @@ const detailsOf = (details: unknown, asked: object): string =>
 
 /** No answer came and nothing broke: the builder could not make a request of what it was given. */
 const neverLeft = (reason: string): QueryError =>
-  invalidRequest(`it could not be sent: ${reason}`, "Mend the value: JSON has no circles.")
+  invalidRequest(`it could not be sent: ${reason}`, "Fix the value: JSON has no circles.")
 
 /** `new Error` makes a text of a message that is none. */
 const madeText: ReadonlySet<unknown> = new Set(["null", "[object Object]"])
@@ -143,7 +143,7 @@ const refusalOf = (query: unknown, maxAffected: number | undefined): QueryError 
   if (found !== undefined) {
     return invalidRequest(
       `${found.path === "" ? "the value" : found.path} cannot be sent: ${found.issue}`,
-      "Mend the value, or write null if that is what you mean."
+      "Fix the value, or write null if that is what you mean."
     )
   }
   return maxAffected === undefined ? undefined : limitTo(query, maxAffected)

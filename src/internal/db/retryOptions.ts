@@ -11,7 +11,7 @@ import { invalidRequest } from "../errors/invalidRequest.js"
  * @category models
  */
 export interface RetryOptions {
-  /** Attempts after the first; `DB_POOL_MAX_RETRIES` unless said otherwise, or as many as `schedule` gives. */
+  /** Attempts after the first. Default: `DB_POOL_MAX_RETRIES`, or as many as `schedule` gives. */
   readonly times?: number | undefined
   /** The delays; a server's `Retry-After` is waited for all the same. */
   readonly schedule?: Schedule.Schedule<unknown, DbError> | undefined

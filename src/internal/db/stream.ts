@@ -25,7 +25,7 @@ export interface Ranged extends PromiseLike<Response> {
  * @category models
  */
 export interface StreamOptions extends OperationOptions {
-  /** Rows per request; 1000 unless said otherwise, which is the most that a Supabase project gives by default. */
+  /** Rows per request. Default: 1000, the most that a Supabase project gives at a time by default. */
   readonly pageSize?: number | undefined
 }
 

@@ -14,8 +14,8 @@ const remedies: Readonly<Record<typeof StartStage.Type, string>> = {
   binaries: "Install it (Debian: `apt-get install postgresql`), or put its programs on the PATH.",
   server: "Look at the connection string; its role must be a superuser, and the server PostgreSQL 14 or newer.",
   database: "Run it again; if it stays, `npm ls @supabase/lite @electric-sql/pglite` shows whether the versions fit.",
-  migration: "Mend that migration; those before it were fine.",
-  seed: "Mend the seed; every migration was applied.",
+  migration: "Fix that migration; those before it were fine.",
+  seed: "Fix the seed; every migration was applied.",
   listen: "Choose another port; 0 takes any free one."
 }
 

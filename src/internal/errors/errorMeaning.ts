@@ -36,7 +36,7 @@ export const remedyOf = ({
   if (status === 401 || status === 403) return "Check the key or the access token, and what its role is granted."
   if (status >= 500) return "Look at the database's log."
   if (status === 0) return ""
-  return status < 300 ? "Look at what answers between here and the database." : "Mend the query."
+  return status < 300 ? "Look at what answers between here and the database." : "Fix the query."
 }
 
 export const executed = ({

@@ -75,7 +75,7 @@ export class GuardFailed extends Schema.TaggedError<GuardFailed>()("GuardFailed"
     const row = this.id === "" ? "" : ` ${clause(this.id)}`
     return printable(
       `Guard failed at step ${this.step} (${this.operation}${row}): ${this.column} is not ${this.guard}. ` +
-        "Nothing of the transaction was kept. Read the row again, and decide anew."
+        "Nothing of the transaction was kept. Read the row again, and decide again."
     )
   }
   get isTransient(): boolean {

@@ -10,7 +10,7 @@ export interface Server {
   /** Without a slash at its end; empty for the page's own origin. */
   readonly url: string
   readonly token: string
-  /** Whether to begin with the last minutes; it does unless said otherwise. */
+  /** Whether to begin with the last minutes. Default: true. */
   readonly history?: boolean
 }
 

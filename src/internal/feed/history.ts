@@ -3,7 +3,7 @@ import type { Message } from "./sse.js"
 /**
  * The last messages of each kind, in fixed memory, for who comes late and for who comes back.
  *
- * An id names the process too: after a restart the numbers begin anew, and what a reader has seen is not here.
+ * An id names the process too: after a restart the numbers start again, and what a reader has seen is not here.
  */
 export class History {
   private readonly process: string

@@ -119,7 +119,7 @@ const figures = {
   max: Millis
 }
 
-/** What operations were sent of late, without any of their values. */
+/** The operations of the last minutes, without any of their values. */
 export const QueryReport = Schema.Struct({
   window: Window,
   covered: Millis.annotations({ description: "ms of the past that the figures cover" }),

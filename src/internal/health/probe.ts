@@ -84,7 +84,7 @@ const crowded = ({ active, max, pending, total }: PoolMetrics): boolean => activ
 /**
  * By way of the read pool, or of the write pool where that has nothing free. Where neither has, it does not queue with
  * the callers but goes by how they fare: open sockets on which work is going on are an answer too, unless the database
- * has answered nothing of late.
+ * has answered nothing recently.
  */
 export const probe = (
   read: ConnectionPool,

@@ -13,7 +13,7 @@ export type Part = "health" | "metrics" | "admin" | "docs" | "dashboard"
 type Pages = "docs" | "dashboard"
 
 /**
- * Which routes (all, unless said otherwise), and what stands before their paths.
+ * Which routes (default: all), and what stands before their paths.
  *
  * @since 0.1.0
  * @category models
@@ -46,7 +46,7 @@ const clash = (method: Method, path: string, part: Part) => (cause: Cause.Cause<
 
 const wrongPrefix = (prefix: string, pages: ReadonlyArray<Part>): string | undefined => {
   if (!/^(?:\/[\w.~-]+)+$/.test(prefix)) {
-    return `Http.routesOf: the prefix "${prefix}" is none. It begins with a slash and ends without one, as /internal does.`
+    return `Http.routesOf: the prefix "${prefix}" is not valid. It begins with a slash and ends without one, as /internal does.`
   }
   return pages.length === 0
     ? undefined

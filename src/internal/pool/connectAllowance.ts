@@ -12,7 +12,7 @@ const atFirst = 2
 
 export interface Allowance {
   readonly connects: number
-  /** One has failed since the pool began, or began anew. */
+  /** One has failed since the pool started, or started again. */
   readonly isCareful: boolean
 }
 

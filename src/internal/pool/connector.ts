@@ -7,7 +7,7 @@
  * Nor is a silent server waited for: beside an attempt that hangs, fresh ones go out, one at a time, and the first that
  * succeeds ends it. It is not given up before that: where connecting takes long, it is the one that will succeed. Where
  * there is no place beside it, since there are never more sockets than the pool may have, it is ended after a while and
- * begun anew; and should nothing come of that either, the next has all its time.
+ * started again; and should nothing come of that either, the next has all its time.
  */
 import { Cause, Deferred, Duration, Effect, Exit, FiberSet, type Pool, Random, Scope } from "effect"
 import { ConnectionFailed, type Mode } from "../../Errors.js"
@@ -20,7 +20,7 @@ import type { Resource } from "./lease.js"
 import type { Slot } from "./poolItem.js"
 import type { Ledger } from "./poolStatistics.js"
 
-/** Who has opened nothing for so long (ms) begins anew: what the server took then says nothing of now. */
+/** After this long (ms) without a new connection the allowance is reset: what the server accepted then says nothing about now. */
 const memory = 10_000
 
 /** A connection attempt that takes longer than this has failed, however long callers are willing to wait. */

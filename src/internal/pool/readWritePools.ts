@@ -154,7 +154,7 @@ const awake = <A extends object, E, R>(made: Effect.Effect<A, E, R>) =>
 const warnOfPlainHttp: Effect.Effect<void, never, SupabaseConfig> = Effect.flatMap(SupabaseConfig, ({ url }) =>
   Option.match(plainHttp(url), {
     onNone: () => Effect.void,
-    onSome: ({ problem, remedy }) => Effect.logWarning(`${problem}. To mend it, ${remedy}.`)
+    onSome: ({ problem, remedy }) => Effect.logWarning(`${problem}. To fix it, ${remedy}.`)
   })
 )
 

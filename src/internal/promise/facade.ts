@@ -105,7 +105,7 @@ export type Rpc<D = Untyped> = <const Name extends FunctionName<D>>(
  * @category models
  */
 export interface RowsOptions {
-  /** Rows per request; 1000 unless said otherwise, which is the most that a Supabase project gives by default. */
+  /** Rows per request. Default: 1000, the most that a Supabase project gives at a time by default. */
   readonly pageSize?: number | undefined
   /** `false`: one attempt for each page and no more. */
   readonly retry?: false | undefined

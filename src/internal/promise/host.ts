@@ -1,5 +1,5 @@
 /**
- * What stands behind the Promise API: one `ManagedRuntime`, made when it is first needed and made anew after a shutdown.
+ * What stands behind the Promise API: one `ManagedRuntime`, made when it is first needed and made again after a shutdown.
  */
 import { Cause, Context, Effect, Exit, type Fiber, FiberRef, type Layer, ManagedRuntime, Option, Runtime } from "effect"
 import { type ConfigInvalid, SupabaseConfig } from "../../Config.js"
@@ -154,7 +154,7 @@ export class Host {
     })
   }
 
-  /** Drains and closes what is up; calls at the same time share it. Whoever comes next starts afresh. */
+  /** Drains and closes what is up; calls at the same time share it. The next caller starts new pools. */
   shutdown(): Promise<void> {
     const { running } = this
     if (running === undefined) return this.closing ?? Promise.resolve()

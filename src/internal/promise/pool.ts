@@ -96,7 +96,7 @@ export class SupabaseConnectionPool {
 
   /**
    * Lets work under way finish within `shutdownTimeout`, tells those who wait (`PoolClosed`), and closes every
-   * connection. Whoever uses the pool afterwards starts it afresh.
+   * connection. The next use starts it again.
    */
   readonly gracefulShutdown = (): Promise<void> => this.#view.host.shutdown()
 }

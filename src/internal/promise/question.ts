@@ -64,7 +64,7 @@ const stranger = (url: string, base: string): QueryError =>
   invalidRequest(
     URL.canParse(url)
       ? `the request is for ${new URL(url).origin}, and the pool for ${base} only. Nothing was sent`
-      : "the address is none that can be asked. Nothing was sent",
+      : "the address is not one that can be asked. Nothing was sent",
     "Give the client the address that SUPABASE_URL has, or use createDatabase or createPooledClient for another project."
   )
 

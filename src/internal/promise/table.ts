@@ -108,13 +108,13 @@ type NameOf<Columns> = keyof Columns & string
 export interface PromiseTableOptions<Columns, S, K, G> {
   /** Decodes the rows: a Standard Schema. Without one they are given as they come. */
   readonly schema?: S
-  /** The one column that tells rows apart, which is unique by itself; `id` unless said otherwise. */
+  /** The one column that tells rows apart, which is unique by itself. Default: `id`. */
   readonly key?: K
   /** Columns that the database fills when an insert leaves them out. */
   readonly generated?: ReadonlyArray<G & NameOf<Columns>>
   /** Columns that `search` looks in; of type `text`. */
   readonly search?: ReadonlyArray<NameOf<Columns>>
-  /** The columns to be selected, the key among them; all of the table's unless said otherwise. */
+  /** The columns to be selected, the key among them. Default: all of the table's. */
   readonly columns?: ReadonlyArray<NameOf<Columns>>
   /** Columns to be cast by the database, such as `{ serial: "text" }`; they stand in `columns`. */
   readonly cast?: { readonly [C in NameOf<Columns>]?: string }

@@ -38,7 +38,7 @@ const emptied = (): AsyncContext => {
 /**
  * Runs it in no context: neither in the caller's, nor in that of the first import, which may be a request's as well.
  *
- * Made anew each time, since a store that somebody enters in there would stay.
+ * Made again each time, since a store that somebody enters in there would stay.
  */
 export const inNone = <A>(f: () => A): A => emptied().run(f)
 

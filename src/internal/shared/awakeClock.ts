@@ -68,7 +68,7 @@ export class AwakeClock implements Clock.Clock {
 
   /**
    * Whoever is woken late by a standstill sleeps for the rest, and what has come is read before. Once: where each turn of the
-   * event loop is one, who begins anew each time never ends.
+   * event loop is one, a wait that starts again each time never ends.
    */
   sleep(duration: Duration.Duration): Effect.Effect<void> {
     return Effect.suspend(() => {

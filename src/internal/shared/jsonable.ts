@@ -31,7 +31,7 @@ export const isNoDate = (value: unknown): boolean => value instanceof Date && Nu
 
 const reason = (value: unknown): string | undefined => {
   if (typeof value === "number" && !Number.isFinite(value)) return `${value} would be sent as null`
-  if (isNoDate(value)) return "a Date that is none (Invalid Date) would be sent as null"
+  if (isNoDate(value)) return "an invalid Date would be sent as null"
   if (ArrayBuffer.isView(value))
     return "bytes have no form in JSON; encode them as text (bytea: \\x and hexadecimal digits)"
   if (typeof value === "string") return notText(value)

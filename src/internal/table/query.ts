@@ -28,7 +28,7 @@ export type TableQuery = ReturnType<ReturnType<SupabaseClient["from"]>["select"]
 export type Where<Row> = { readonly [K in keyof Row]?: Condition<Exclude<Row[K], undefined>> }
 
 /**
- * A column to order by; ascending unless said otherwise.
+ * A column to order by. Default: ascending.
  *
  * @since 0.1.0
  * @category models
@@ -38,7 +38,7 @@ export type OrderBy<Row> =
   | {
       readonly column: keyof Row & string
       readonly descending?: boolean | undefined
-      /** Where rows without a value stand; last unless said otherwise, and first where the order is descending. */
+      /** Where rows without a value stand. Default: last, and first where the order is descending. */
       readonly nullsFirst?: boolean | undefined
     }
 
@@ -63,7 +63,7 @@ export interface ListOptions<Row> extends CountOptions<Row> {
   /** The key comes last by itself, so that pages do not overlap. */
   readonly orderBy?: OrderBy<Row> | ReadonlyArray<OrderBy<Row>> | undefined
   /**
-   * All rows, unless said otherwise. Where the server gives no more at a time than its max rows (`db-max-rows`; a Supabase
+   * Default: all rows. Where the server gives no more at a time than its max rows (`db-max-rows`; a Supabase
    * project's is 1000), what is missing is asked for: then it takes several requests.
    */
   readonly limit?: number | undefined
@@ -75,7 +75,7 @@ export interface ListOptions<Row> extends CountOptions<Row> {
  * @category models
  */
 export interface TableStreamOptions<Row> extends ListOptions<Row> {
-  /** Rows per request; 1000 unless said otherwise. */
+  /** Rows per request. Default: 1000. */
   readonly pageSize?: number | undefined
 }
 

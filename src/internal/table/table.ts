@@ -21,7 +21,7 @@ type Fields<S extends TableSchema> = Schema.Struct.Type<S["fields"]>
  * @category models
  */
 export interface TableOptions<S extends TableSchema> {
-  /** The one column that tells rows apart, which is unique by itself; `id` unless said otherwise. */
+  /** The one column that tells rows apart, which is unique by itself. Default: `id`. */
   readonly key?: (keyof Fields<S> & string) | undefined
   /** Columns that the database fills when an insert leaves them out. */
   readonly generated?: ReadonlyArray<keyof Fields<S> & string> | undefined
@@ -89,7 +89,7 @@ export type { UpdateOptions }
  * @category models
  */
 export interface UpsertOptions<Row> extends UpdateOptions {
-  /** The columns whose unique constraint decides that the row is there; the key unless said otherwise. */
+  /** The columns whose unique constraint decides that the row is there. Default: the key. */
   readonly onConflict?: (keyof Row & string) | ReadonlyArray<keyof Row & string> | undefined
 }
 
