@@ -13,7 +13,6 @@
 import { Duration, Schedule } from "effect"
 import { type DbError, type Mode, retryAfterOf } from "./Errors.js"
 import { isBeforeItsTime } from "./internal/errors/errorCodes.js"
-import { longestTimer } from "./internal/shared/time.js"
 
 /**
  * What the decision needs to know about the operation.
@@ -72,6 +71,9 @@ export interface Delays {
  */
 export const longestRetryAfter: Duration.Duration = Duration.seconds(30)
 
+/** In ms: the whole days below `longestTimer`, so that a sum that is rounded upwards is no longer than a timer can run. */
+const longestDelay = 24 * 86_400_000
+
 /**
  * For how long a token "issued at future" or "not yet valid" is tried, all retries together: a gateway's clock that is ahead of
  * the database's by more than the 30 s that PostgREST allows (16.2), as hosted projects show it with new keys, is right a
@@ -86,7 +88,7 @@ const leastOf = (error: DbError, { maxRetries }: Delays): Duration.Duration =>
 
 /**
  * `Schedule.exponential` from `retryDelay`, doubling, `maxRetries` times; never less than the server asked for with
- * `Retry-After` (up to `longestRetryAfter`), and never more than a timer can count (nearly 25 days).
+ * `Retry-After` (up to `longestRetryAfter`), and never more than a timer can count (24 days).
  *
  * @since 0.1.0
  * @category constructors
@@ -124,7 +126,7 @@ export const obeying = (
     Schedule.modifyDelay((error, delay) =>
       Duration.min(
         Duration.max(delay, Duration.max(leastOf(error, delays), retryAfterOf(error, longestRetryAfter))),
-        longestTimer
+        longestDelay
       )
     ),
     Schedule.delays
@@ -140,7 +142,7 @@ export const obeying = (
 export const parseRetryAfter = (header: string | null, now: number): Duration.Duration | undefined => {
   if (header === null) return undefined
   const text = header.trim()
-  if (/^\d+$/.test(text)) return Duration.seconds(Math.min(Number(text), longestTimer / 1_000))
+  if (/^\d+$/.test(text)) return Duration.seconds(Math.min(Number(text), longestDelay / 1_000))
   // `Date.parse` would take "-5", "1.5" or "abc 5" for a date.
   if (!/^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text)) return undefined
   const at = Date.parse(/GMT$/.test(text) ? text : `${text} GMT`)

@@ -1,24 +1,12 @@
 /**
- * One operation from the caller to the database and back: checkout, request, return, and again where that is safe.
+ * One operation from the caller to the database and back: checkout, request, return. Whether it goes again after a failure is
+ * said by `repetition.ts`.
  *
  * It is one object with all that its steps know of each other: thousands may wait at once, and a closure for each step
  * would be held for as long.
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import {
-  Cause,
-  type Clock,
-  Duration,
-  Effect,
-  Effectable,
-  Either,
-  Exit,
-  type Fiber,
-  identity,
-  Option,
-  Random,
-  Schedule
-} from "effect"
+import { Cause, type Clock, Effect, Effectable, Either, Exit, type Fiber, identity, Option } from "effect"
 import {
   type AcquireError,
   ConnectionFailed,
@@ -27,18 +15,16 @@ import {
   type Mode,
   type QueryError
 } from "../../Errors.js"
-import * as Retry from "../../Retry.js"
+import type * as Retry from "../../Retry.js"
 import type { PooledConnection } from "../connection/pooledConnection.js"
-import { cutOffCode } from "../errors/errorCodes.js"
 import type { Observe } from "../metrics/observer.js"
 import type { Borrower, Restore } from "../pool/acquisition.js"
-import { bodyAfterHead } from "../pool/hangUps.js"
 import { type Caller, nobody } from "../pool/lease.js"
 import type { PoolCore, PoolLease } from "../pool/readWritePools.js"
-import { keeping } from "../shared/asyncContext.js"
 import type { Signal } from "../shared/signal.js"
 import { precise } from "../shared/time.js"
-import { type Absence, isAway } from "./absence.js"
+import type { Absence } from "./absence.js"
+import { type Attempts, Repetition } from "./repetition.js"
 import type { Retrying, RetryOptions } from "./retryOptions.js"
 import type * as Spans from "./tracing.js"
 
@@ -82,7 +68,7 @@ export interface Surroundings {
 /** An effect itself; run it once, uninterruptibly: the waiting and the caller's code inside are interruptible, by `restore`. */
 export class Operation<A, E, R>
   extends Effectable.Class<A, E | DbError, R>
-  implements Borrower<PooledConnection, A, E | DbError, R>, Spans.Traced
+  implements Attempts<A, E, R>, Borrower<PooledConnection, A, E | DbError, R>, Spans.Traced
 {
   /** When it began. */
   readonly since: number
@@ -92,12 +78,8 @@ export class Operation<A, E, R>
   private waitedBefore = 0
   /** Attempts after the first. */
   retries = 0
-  /** Those of them that stand for one which met a closed socket, and are not counted. */
-  private replays = 0
-  /** A delay was cut short since the server was back. */
-  private woken = false
   /** The builder said that it must not be repeated. */
-  private once = false
+  isOnce = false
   /** Of the last attempt; empty before there was one. */
   connectionId = ""
   /** For connections, over all attempts, in ms. */
@@ -108,19 +90,15 @@ export class Operation<A, E, R>
   /** How many it sent. */
   requests = 0
   /** Requests of the last attempt that may have changed something. */
-  private writes = 0
-  /** The first error of a write after which it may have been executed: nothing that comes later can take it back. */
-  private doubt: DbError | undefined = undefined
-  /** What the last attempt failed with that asked something. */
-  private told: DbError | undefined = undefined
+  writes = 0
   /** A long question was hung up on: the next attempt asks first whether the socket is alive. */
-  private proves = false
+  proves = false
   private within: Spans.Tracing["within"] = identity
   private traceparent = ""
   private readonly shared: Surroundings
   private readonly core: PoolCore
   private readonly body: Body<A, E, R>
-  private readonly options: OperationOptions
+  readonly options: OperationOptions
   readonly caller: Caller
   private readonly fiber: RunningFiber | undefined
   /** Of the last attempt. */
@@ -218,7 +196,7 @@ export class Operation<A, E, R>
   private giveBack(lease: PoolLease, exit: Exit.Exit<A, E | DbError>): Effect.Effect<A, E | DbError, R> {
     const { transport } = lease.resource
     const { method, once, path, requests, writes } = transport.tenure
-    this.once ||= once
+    this.isOnce ||= once
     this.method = method
     this.path = path
     this.requests = requests
@@ -234,10 +212,12 @@ export class Operation<A, E, R>
     if (this.retries > 0) return exit
     if (exit._tag === "Success") return this.observed(exit)
     return Either.match(Cause.failureOrCause(exit.cause), {
-      onLeft: (error) =>
-        this.mayRepeat(error) || this.mayReplay(error)
-          ? Effect.flatMap(Effect.exit(this.restore(this.again(error))), (last) => this.observed(last))
-          : this.observed(exit),
+      onLeft: (error) => {
+        const repetition = new Repetition(this.shared, this)
+        return repetition.isDue(error)
+          ? Effect.flatMap(Effect.exit(this.restore(repetition.after(error))), (last) => this.observed(last))
+          : this.observed(exit)
+      },
       onRight: () => this.observed(exit)
     })
   }
@@ -257,6 +237,10 @@ export class Operation<A, E, R>
     return this.options.mode
   }
 
+  get recovery(): Signal {
+    return this.core.opener.recovery
+  }
+
   observed<B, F>(exit: Exit.Exit<B, F>): Exit.Exit<B, F> {
     const { budget, clock, observe } = this.shared
     if (exit._tag === "Success") budget.deposit()
@@ -265,68 +249,10 @@ export class Operation<A, E, R>
     return exit
   }
 
-  private mayRepeat(error: unknown): error is DbError {
-    return this.isRepeatable(error) && this.retries - this.replays < this.shared.retryingOf(this.options).maxRetries
-  }
-
-  /** At once, on another socket. Where nothing was sent that is no retry, so that it is done without any, too. */
-  private mayReplay(error: unknown): error is DbError {
-    if (!staleSocket(error) && !isCutOff(error)) return false
-    if (isSent(error)) return this.replays === 0 && this.mayRepeat(error)
-    return this.replays < mostReplays && this.isRepeatable(error)
-  }
-
-  private isRepeatable(error: unknown): error is DbError {
-    if (!isDbError(error)) return false
-    const { mode } = this
-    const idempotent = this.options.idempotent === true
-    if (isSent(error) && !isUnserved(error)) this.told = error
-    if (mode === "write" && error.mayHaveExecuted) this.doubt ??= error
-    // An operation of several requests: an earlier one may have been executed although the last was not.
-    if (mode === "write" && this.writes > 0 && !idempotent) return false
-    if (this.once) return false
-    if (!Retry.isRetryable(error, { mode, idempotent }) && !this.isUnproven(error)) return false
-    const { while: goesOn } = this.shared.retryingOf(this.options)
-    return goesOn === undefined || goesOn(error)
-  }
-
-  /**
-   * A server that hangs up on a long question does so again, but a socket that was dead before says as much. So once more,
-   * on one that has just answered.
-   */
-  private isUnproven(error: DbError): boolean {
-    return !this.proves && isCutOff(error) && (this.mode === "read" || this.options.idempotent === true)
-  }
-
-  private again(first: DbError): Effect.Effect<A, E | DbError, R> {
-    // The server closed an idle socket while we were sending. Another one is likely to be well: no reason to wait.
-    return Effect.catchAll(this.replay(first), (error) => this.withDelays(error)).pipe(
-      Effect.mapError((error) => this.outcome(error))
-    )
-  }
-
-  /** A repetition that got no connection says nothing of the operation; what it is a repetition of does. */
-  private outcome(last: E | DbError): E | DbError {
-    if (this.doubt !== undefined && saysNothing(last)) return this.doubt
-    return isUnserved(last) ? (this.told ?? last) : last
-  }
-
-  /**
-   * None of the `maxRetries`: that a socket was closed says nothing of how the server is. Where nothing was sent the next may
-   * be as stale.
-   */
-  private replay(error: E | DbError): Effect.Effect<A, E | DbError, R> {
-    return Effect.suspend(() => {
-      if (!this.mayReplay(error) || (isSent(error) && !this.shared.budget.withdraw())) return Effect.fail(error)
-      this.replays += 1
-      return Effect.catchAll(this.after(error), (next) => this.replay(next))
-    })
-  }
-
-  private after(error: DbError): Effect.Effect<A, E | DbError, R> {
+  next({ proves }: { readonly proves: boolean }): Effect.Effect<A, E | DbError, R> {
     return Effect.suspend(() => {
       this.retries += 1
-      this.proves ||= isCutOff(error)
+      this.proves ||= proves
       this.waitsSince ??= precise(this.shared.clock)
       return Effect.uninterruptibleMask((restore) => {
         this.restore = restore
@@ -340,76 +266,7 @@ export class Operation<A, E, R>
   }
 
   /** Time left for waiting for a connection, at least 1 ms so that an idle one is still taken. */
-  private get remaining(): number {
+  get remaining(): number {
     return Math.max(1, this.shared.patience - this.waitedBefore - this.waitsNow)
   }
-
-  /** Fails where there is to be no other attempt. */
-  private delayed(error: DbError, delay: Effect.Effect<unknown, unknown>): Effect.Effect<void, unknown> {
-    const { absence, budget } = this.shared
-    const paid = Effect.suspend(() => (budget.withdraw() ? Effect.void : Effect.fail(error)))
-    // The next attempt is the first that the server hears of: it costs it nothing more.
-    if (!isSent(error)) return this.orUntil(this.core.opener.recovery, delay)
-    if (error._tag === "ConnectionFailed") return Effect.zipRight(paid, this.orUntil(this.core.opener.recovery, delay))
-    if (!isAway(error)) return Effect.zipRight(paid, Effect.asVoid(delay))
-    // Who waits until the server is back burdens none that is away.
-    return absence.isKnown
-      ? this.orUntil(absence.end, Effect.zipRight(delay, paid))
-      : Effect.zipRight(paid, this.orUntil(absence.end, delay))
-  }
-
-  /**
-   * The delay, and no longer than until the server is back. Once only: one that comes and goes would use up all retries in
-   * a moment.
-   */
-  private orUntil<F>(back: Signal, delay: Effect.Effect<unknown, F>): Effect.Effect<void, F> {
-    if (this.woken) return Effect.asVoid(delay)
-    return Effect.flatMap(keeping(back.before(delay)), (isBack) => {
-      if (!isBack) return Effect.void
-      this.woken = true
-      return Effect.flatMap(Random.next, (random) => Effect.sleep(apart * random))
-    })
-  }
-
-  private withDelays(first: E | DbError): Effect.Effect<A, E | DbError, R> {
-    const inTime = (error: DbError, delay: Duration.Duration): boolean =>
-      error._tag !== "ConnectionFailed" || error.sent || Duration.toMillis(delay) < this.remaining
-    const { schedule } = this.shared.retryingOf(this.options)
-    return Effect.flatMap(Schedule.driver(Schedule.check(schedule, inTime)), (driver) => {
-      const loop = (error: E | DbError): Effect.Effect<A, E | DbError, R> =>
-        this.mayRepeat(error)
-          ? Effect.matchEffect(this.delayed(error, driver.next(error)), {
-              onFailure: () => Effect.fail(error),
-              onSuccess: () => Effect.catchAll(this.after(error), loop)
-            })
-          : Effect.fail(error)
-      return loop(first)
-    })
-  }
 }
-
-/** Of those that meet a closed socket before anything was sent. */
-const mostReplays = 3
-
-const isSent = (error: unknown): boolean => !isDbError(error) || error._tag !== "ConnectionFailed" || error.sent
-
-/** Those who go on when the server is back do so at moments of their own, within so long (ms). */
-const apart = 100
-
-const isCutOff = (error: unknown): boolean =>
-  isDbError(error) && error._tag === "QueryError" && error.code === cutOffCode
-
-/** Nothing was asked: the pool had no connection to give. */
-const isUnserved = (error: unknown): boolean =>
-  isDbError(error) && (error._tag === "AcquireTimeout" || error._tag === "PoolOverloaded")
-
-/** A body of HEAD's that came late is as little to do with what was sent behind it. */
-const staleSocket = (error: unknown): boolean =>
-  isDbError(error) && error._tag === "ConnectionFailed" && (error.failure === "closed" || error.code === bodyAfterHead)
-
-/**
- * Whether the last attempt's error leaves open what became of an earlier one. The database's own answer does not: a
- * repetition that it refuses stands for the whole of an idempotent operation.
- */
-const saysNothing = (error: unknown): boolean =>
-  isDbError(error) && !error.mayHaveExecuted && (error.isTransient || error._tag === "PoolClosed")
