@@ -6,8 +6,9 @@ import type * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import { Cause, Data, DateTime, Duration, Effect, Exit, Option, Redacted, Schedule } from "effect"
+import { Cause, Clock, Data, DateTime, Duration, Effect, Exit, Option, Redacted, Schedule } from "effect"
 import type { AlertEvent, Severity, SlackOptions } from "../../Alerts.js"
+import { longestRetryAfter, parseRetryAfter } from "../../Retry.js"
 import { count, oneLine, period } from "../shared/text.js"
 
 const defaults = {
@@ -15,9 +16,6 @@ const defaults = {
   attemptTimeout: Duration.seconds(10),
   firstDelay: Duration.seconds(1)
 }
-
-/** Slack may ask for more patience than this; an alert that comes later is no alert. */
-const longestDelay = Duration.seconds(30)
 
 class SlackFailed extends Data.TaggedError("SlackFailed")<{
   readonly message: string
@@ -69,16 +67,17 @@ const payload = (event: AlertEvent, channel: string | undefined) => {
 // sending
 // -------------------------------------------------------------------------------------
 
-const seconds = (headers: Headers.Headers): Duration.Duration => {
-  const asked = Number(headers["retry-after"] ?? 0)
-  return Duration.min(Number.isFinite(asked) ? Duration.seconds(Math.max(0, asked)) : Duration.zero, longestDelay)
-}
-
-const refused = (status: number, headers: Headers.Headers): SlackFailed =>
-  new SlackFailed({
-    message: `it answered ${status}`,
-    isTransient: status === 429 || status >= 500,
-    retryAfter: seconds(headers)
+const refused = (status: number, headers: Headers.Headers): Effect.Effect<never, SlackFailed> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const asked = parseRetryAfter(headers["retry-after"] ?? null, now) ?? Duration.zero
+    const isTransient = status === 429 || status >= 500
+    return Effect.fail(
+      new SlackFailed({
+        message: `it answered ${status}`,
+        isTransient,
+        retryAfter: Duration.min(asked, longestRetryAfter)
+      })
+    )
   })
 
 const failed = (message: string, isTransient: boolean): SlackFailed =>
@@ -123,7 +122,7 @@ export const send = (options: SlackOptions) => {
         // Read to its end, so that the socket is free again.
         Effect.tap((response) => response.text),
         Effect.mapError(unreachable),
-        Effect.filterOrFail(
+        Effect.filterOrElse(
           ({ status }) => status >= 200 && status < 300,
           ({ headers, status }) => refused(status, headers)
         )

@@ -132,8 +132,9 @@ const payload = (rows: ReadonlyArray<unknown>): Pick<Step, "rows" | "refs"> => {
   return Object.keys(refs).length === 0 ? { rows } : { rows, refs }
 }
 
-const columnsOf = (rows: ReadonlyArray<Record<string, unknown>>): ReadonlyArray<string> => [
-  ...new Set(rows.flatMap((row) => Object.keys(row)))
+/** As a builder collects them for its `columns` parameter: `undefined` names a column too. */
+export const columnsOf = (rows: ReadonlyArray<unknown>): ReadonlyArray<string> => [
+  ...new Set(rows.flatMap((row) => (typeof row === "object" && row !== null ? Object.keys(row) : [])))
 ]
 
 const insertion = (request: Recorded, wishes: ReadonlyMap<string, string>): Omit<Step, "schema"> => {

@@ -10,7 +10,7 @@ import * as PooledClient from "../connection/supabaseClient.js"
 import type { Outcome } from "../db/postgrestResult.js"
 import { caller } from "../shared/asyncContext.js"
 import { unsendable } from "../shared/jsonable.js"
-import { compile, type Recorded } from "./compile.js"
+import { columnsOf, compile, type Recorded } from "./compile.js"
 import type { Expected } from "./guards.js"
 import { type Step as AnyStep, PlannedStep } from "./planned.js"
 import { type Step, Unsendable, Unsupported, versioned, withTargets } from "./step.js"
@@ -80,11 +80,6 @@ interface Builder extends PromiseLike<Outcome> {
 
 /** A promise of a builder's answer tells neither its rows nor whether it asked for one. */
 const isBuilder = (query: PromiseLike<Outcome>): query is Builder => "url" in query && "headers" in query
-
-/** As the builder collects them for its `columns` parameter: `undefined` names a column too. */
-const columnsOf = (rows: ReadonlyArray<unknown>): ReadonlyArray<string> => [
-  ...new Set(rows.flatMap((row) => (typeof row === "object" && row !== null ? Object.keys(row) : [])))
-]
 
 const refuseUnsendable = (value: unknown): void => {
   const found = unsendable(value)
