@@ -109,6 +109,10 @@ export const leaveRetriesToPool = (rest: object, once: (builder: object) => void
   following(rest, "schema", (other) => leaveRetriesToPool(other, once))
 }
 
+/** Whether it is one of PostgREST's, which sends by itself when it is waited for. */
+export const isBuilder = (query: unknown): boolean =>
+  typeof query === "object" && query !== null && "url" in query && "headers" in query && "then" in query
+
 /** Whether a builder asks for one row; undefined of what is no builder. */
 export const asksForOne = (query: unknown): boolean | undefined => {
   if (typeof query !== "object" || query === null || !("headers" in query)) return undefined
