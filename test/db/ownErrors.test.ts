@@ -2,9 +2,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { PostgrestError, type SupabaseClient } from "@supabase/supabase-js"
 import { Cause, Effect, Exit, Layer, Option, type Scope } from "effect"
-import * as Db from "../src/Db.js"
-import { createDatabase } from "../src/promise.js"
-import { lostAtCommit, page, postgrestError, rows, type Scripted, scripted } from "./support/postgrest.js"
+import * as Db from "../../src/Db.js"
+import { createDatabase } from "../../src/promise.js"
+import { lostAtCommit, page, postgrestError, rows, type Scripted, scripted } from "../support/postgrest.js"
 
 interface Answered {
   readonly data: unknown
