@@ -87,6 +87,8 @@ export class Tenure {
   wantsPlace = false
   /** `Content-Range` of the last answer that was no error, where it was wanted. */
   contentRange: string | null = null
+  /** `Preference-Applied` of the same. */
+  applied: string | null = null
   /** Header of each request; empty for none. */
   traceparent = ""
   /** The first request; empty before there was one. With the query, without the origin. */
@@ -121,7 +123,10 @@ export class Tenure {
     this.good = status
     this.goodMethod = method
     this.page = body === null || (body.length > longestPage && openingBracket.has(body[0] ?? 0)) ? undefined : body
-    if (this.wantsPlace) this.contentRange = headers.get("content-range")
+    if (this.wantsPlace) {
+      this.contentRange = headers.get("content-range")
+      this.applied = headers.get("preference-applied")
+    }
     this.answered = method
     this.retryAfter = null
     this.said = undefined
