@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { type DbError, isDbError, QueryError, RowNotFound } from "../../Errors.js"
 import { parseRetryAfter } from "../../Retry.js"
-import { asksForOne, bodyOf, isBuilder, retryOf, tableOf, withoutRetries } from "../connection/builderFields.js"
+import { asksForOne, isBuilder, retryOf, tableOf, withoutRetries } from "../connection/builderFields.js"
 import { limitTo } from "../connection/maxAffected.js"
 import { withoutSecretsOf } from "../connection/supabaseClient.js"
 import type { Answered } from "../connection/tenure.js"
@@ -10,7 +10,6 @@ import type { Transport } from "../connection/transport.js"
 import { reasonIn } from "../errors/gatewayText.js"
 import { invalidRequest } from "../errors/invalidRequest.js"
 import { caller, outside } from "../shared/asyncContext.js"
-import { unsendable } from "../shared/jsonable.js"
 import { found, notOneRow } from "./heardError.js"
 import { returned } from "./tracing.js"
 
@@ -149,19 +148,6 @@ export const heedRetry = (query: object, { tenure }: Transport): void => {
   if (wanted === false) tenure.once = true
 }
 
-/** What must not be sent as it is: JSON makes `null` of an infinite number, and nobody would know. */
-const refusalOf = (query: unknown, maxAffected: number | undefined): QueryError | undefined => {
-  const body = bodyOf(query)
-  const found = body === undefined ? undefined : unsendable(body)
-  if (found !== undefined) {
-    return invalidRequest(
-      `${found.path === "" ? "the value" : found.path} cannot be sent: ${found.issue}`,
-      "Fix the value, or write null if that is what you mean."
-    )
-  }
-  return maxAffected === undefined ? undefined : limitTo(query, maxAffected)
-}
-
 /** What no operation of this kind can fail with is another one's, and the types do not say that it could come from here. */
 const isForeign = ({ _tag }: DbError): boolean => _tag === "TransactionFailed" || _tag === "DecodeError"
 
@@ -183,7 +169,7 @@ export const askFor = <A extends Response, B>(
 ): Effect.Effect<B, DbError> =>
   Effect.withFiberRuntime((fiber) => {
     const span = fiber.currentSpan
-    const refused = refusalOf(query, maxAffected)
+    const refused = maxAffected === undefined ? undefined : limitTo(query, maxAffected)
     if (refused !== undefined) return Effect.fail(refused)
     heedRetry(query, transport)
     const context = fiber.getFiberRef(caller)
