@@ -60,6 +60,17 @@ export const asksForCount = (query: unknown): boolean =>
   query.headers instanceof Headers &&
   query.headers.get("prefer")?.includes("count=") === true
 
+/**
+ * Nobody is told the number, which would be counted again for each page; and PostgREST refuses an offset behind it (416), which
+ * an estimate may be.
+ */
+export const withoutCount = (query: object): void => {
+  if (!("headers" in query && query.headers instanceof Headers)) return
+  const kept = (query.headers.get("prefer") ?? "").split(",").filter((each) => !/^\s*(?:count=|$)/.test(each))
+  if (kept.length === 0) query.headers.delete("prefer")
+  else query.headers.set("prefer", kept.join(",").trim())
+}
+
 export const unsaid = 0
 
 /** There is one owner of retries, and that is the pool. */
