@@ -6,6 +6,7 @@ import * as Db from "../../src/Db.js"
 import type { Outcome } from "../../src/internal/db/postgrestResult.js"
 import { clientOn } from "../../src/internal/promise/client.js"
 import { Hosts } from "../../src/internal/promise/hosts.js"
+import * as Pool from "../../src/Pool.js"
 import { createDatabase } from "../../src/promise.js"
 import { anonKey, json, layer, serve, serviceRoleKey } from "../support/httpServer.js"
 
@@ -253,6 +254,87 @@ describe("what cannot be sent is refused by field, and nothing is sent", () => {
     )
   }
 
+  for (const [what, [value, message]] of Object.entries(values)) {
+    it.scopedLive(
+      `${what} in a body that an Effect sends, a connection by hand, or a function of the Promise API`,
+      () =>
+        Effect.gen(function* () {
+          const { refused, server } = yield* asked
+          const sent: Query = (client) => notes(client).insert([{ n: 1 }, { n: value }])
+          const said = { message: expect.stringContaining(`1.${message}`) }
+          const inEffect = Db.write((client) => Effect.promise(() => Promise.resolve(sent(client, "")))).pipe(
+            Effect.flatMap(({ error }) => Effect.fail(new Error(String(error?.message))))
+          )
+          expect(yield* refused(inEffect)).toMatchObject(said)
+          const byHand = Effect.flatMap(Pool.WritePool, (pool) =>
+            pool.use(({ client }) =>
+              Effect.promise(() => Promise.resolve(sent(client, ""))).pipe(
+                Effect.flatMap(({ error }) => Effect.fail(new Error(String(error?.message))))
+              )
+            )
+          )
+          expect(yield* Effect.flip(byHand).pipe(Effect.provide(layer(server.url)))).toMatchObject(said)
+          const options = { url: server.url, anonKey, serviceRoleKey, enableHealthChecks: false, maxRetries: 0 }
+          const db = yield* Effect.acquireRelease(
+            Effect.sync(() => createDatabase(options)),
+            (made) => Effect.promise(() => made.close())
+          )
+          const asks: ReadonlyArray<Query> = [sent, (client) => client.rpc("f", { rows: [1, { n: value }] })]
+          for (const [i, ask] of asks.entries()) {
+            const at = i === 0 ? `1.${message}` : `rows.1.${message}`
+            const given = yield* Effect.promise(() => db.executeWithPool((c) => ask(c, ""), "write"))
+            expect(given).toMatchObject({ status: 0, error: { message: expect.stringContaining(at) } })
+            const thrown: unknown = yield* Effect.promise(() =>
+              db
+                .executeWithPool(async (c) => {
+                  const { error } = await ask(c, "")
+                  if (error !== null) throw error
+                }, "write")
+                .then(undefined, (error: unknown) => error)
+            )
+            expect(thrown).toMatchObject(invalid(at))
+          }
+          expect(server.seen).toEqual([])
+        })
+    )
+  }
+
+  it.scopedLive("a schema that no header can carry, of a read and of a write", () =>
+    Effect.gen(function* () {
+      const { refused } = yield* asked
+      for (const name of ["a\0b", "a\ud800b", "a\nb", "a\r\nx-other: b", "schéma", "😀", " api", "api "]) {
+        for (const asking of [
+          Db.read((c) => c.schema(name).from("notes").select()),
+          Db.write((c) => c.schema(name).from("notes").insert({ n: 1 })),
+          Db.write((c) => c.schema(name).rpc("f"))
+        ] as const) {
+          expect(yield* refused(asking)).toMatchObject(invalid("the schema "))
+        }
+      }
+    })
+  )
+
+  it.scopedLive("an object in a filter that has no form in JSON", () =>
+    Effect.gen(function* () {
+      const { refused } = yield* asked
+      const table: ReadonlyArray<readonly [value: Record<string, unknown>, issue: string]> = [
+        [circle, "JSON has no circles"],
+        [{ a: { b: 1n } }, "BigInt"]
+      ]
+      for (const [value, issue] of table) {
+        for (const asking of [
+          Db.read((c) => notes(c).select().contains("meta", value)),
+          Db.write((c) => notes(c).delete().containedBy("meta", value))
+        ] as const) {
+          const error = yield* refused(asking)
+          expect(error).toMatchObject(invalid("cannot be sent"))
+          expect(error.message).toContain(issue)
+          expect(error.message).toContain('("meta")')
+        }
+      }
+    })
+  )
+
   it.scopedLive("what an argument by GET would make a word of", () =>
     Effect.gen(function* () {
       const { refused } = yield* asked
@@ -267,6 +349,34 @@ describe("what cannot be sent is refused by field, and nothing is sent", () => {
 })
 
 describe("what can be sent", () => {
+  it.scopedLive("a bigint arrives with all of its digits, wherever it stands", () =>
+    Effect.gen(function* () {
+      const server = yield* serve((response) => json(response, []))
+      const big = 2n ** 70n
+      const digits = "1180591620717411303424"
+      yield* Effect.all([
+        Db.write((c) => notes(c).insert({ n: big, within: { n: [big] } })),
+        Db.rpc("f", { n: big, within: { n: [big] } }),
+        Db.rpc("f", { n: big, list: [big], within: { n: big } }, { get: true }),
+        Db.read((c) => notes(c).select().eq("n", big).in("m", [big]).contains("l", [big]))
+      ]).pipe(Effect.provide(layer(server.url)))
+      const inBody = { n: digits, within: { n: [digits] } }
+      expect(server.seen.slice(0, 2).map(({ body }) => JSON.parse(String(body)))).toEqual([inBody, inBody])
+      const [asked, read] = server.seen.slice(2).map(({ url }) => new URL(url, "http://a").searchParams)
+      expect(Object.fromEntries(asked ?? [])).toEqual({
+        n: digits,
+        list: `{${digits}}`,
+        within: JSON.stringify({ n: digits })
+      })
+      expect(Object.fromEntries(read ?? [])).toEqual({
+        select: "*",
+        n: `eq.${digits}`,
+        m: `in.(${digits})`,
+        l: `cs.{${digits}}`
+      })
+    })
+  )
+
   it.scopedLive("arrives as it is: whole characters, the sign for what is none, backslashes", () =>
     Effect.gen(function* () {
       const { server } = yield* asked

@@ -47,6 +47,40 @@ describe("Db.stream", () => {
     })
   )
 
+  it.effect("does not have its query's rows counted with each page: PostgREST refuses an offset behind the count", () =>
+    Effect.gen(function* () {
+      for (const count of ["exact", "planned", "estimated"] as const) {
+        const prefers: Array<string | null> = []
+        const counting = Db.layerTest((request) => {
+          const { searchParams } = new URL(request.url)
+          const offset = Number(searchParams.get("offset") ?? 0)
+          const prefer = request.headers.get("prefer")
+          prefers.push(prefer)
+          // An estimate, which is too low.
+          const total = count === "exact" ? rows.length : 12
+          if (prefer?.includes("count=") === true && offset >= total) {
+            return Response.json(
+              { code: "PGRST103", message: "Requested range not satisfiable", details: null, hint: null },
+              { status: 416, headers: { "proxy-status": "PostgREST; error=PGRST103" } }
+            )
+          }
+          return Response.json(rows.slice(offset, offset + Number(searchParams.get("limit"))))
+        })
+        const read = Db.stream(
+          (client) =>
+            client.from("numbers").select("id", { count }).order("id").setHeader("Prefer", `count=${count}, tx=commit`),
+          { pageSize: 5 }
+        )
+        const given = yield* Stream.runCollect(read).pipe(Effect.provide(counting))
+        assert.deepStrictEqual(
+          ids(given),
+          rows.map(({ id }) => id)
+        )
+        assert.deepStrictEqual([...new Set(prefers)], ["tx=commit"])
+      }
+    })
+  )
+
   it.effect("keeps the limit and the offset of its query, whatever the page", () =>
     Effect.gen(function* () {
       for (const pageSize of [1, 3, 10, 100]) {

@@ -222,7 +222,13 @@ describe("the environment", () => {
     ["https://x.co", { HTTPS_PROXY: a, no_proxy: "*" }, undefined],
     ["https://127.0.0.1:1", { HTTPS_PROXY: a }, undefined],
     ["http://localhost:54321", { HTTP_PROXY: a }, undefined],
-    ["https://x.co", { HTTPS_PROXY: "socks5://a:1" }, "HTTPS_PROXY"]
+    ["https://x.co", { HTTPS_PROXY: "  " }, undefined],
+    ["https://x.co", { HTTPS_PROXY: a, https_proxy: "" }, a],
+    ["https://x.co", { HTTP_PROXY: a }, undefined],
+    ["https://x.co", { ALL_PROXY: a }, undefined],
+    ["https://x.co", { HTTPS_PROXY: a, NO_PROXY: "x.co", no_proxy: "y.co" }, a],
+    ["https://x.co", { HTTPS_PROXY: "socks5://a:1" }, "HTTPS_PROXY"],
+    ["http://x.co", { HTTP_PROXY: "user:p://x@a:1" }, "HTTP_PROXY"]
   ]
   it.effect.each(table)("leads to %s with %j", ([url, environment, way]) =>
     Effect.map(found(url, environment), (is) => expect(is).toBe(way))
@@ -252,7 +258,45 @@ describe("the environment", () => {
     ["https://[::2]", "::2", true],
     ["https://[::2]:5", "[::2]:5", true],
     ["https://X.CO", " y.co , X.co ", true],
-    ["https://x.co", "", false]
+    ["https://x.co", "", false],
+    ["https://x.co", ",, ,", false],
+    ["https://x.co", "y.co x.co", true],
+    ["https://x.co", "y.co\tx.co", true],
+    ["https://x.co", "*", true],
+    ["https://x.co", "y.co,*", true],
+    ["https://a.x.co", "*x.co", false],
+    ["https://x.co", ".co", true],
+    ["https://a.b.x.co", "x.co", true],
+    ["https://x.co", "a.x.co", false],
+    ["https://x.co.", "x.co", true],
+    ["https://x.co", "x.co.", true],
+    ["https://a.x.co", "x.co:443", true],
+    ["https://x.co:8443", "x.co:443", false],
+    ["https://x.co:8443", "x.co:8443", true],
+    ["http://x.co", "x.co:80", true],
+    ["http://10.0.0.1:8000", "10.0.0.1:8000", true],
+    ["http://10.0.0.1:8000", "10.0.0.1:80", false],
+    ["https://10.1.2.3", "1.2.3", false],
+    ["https://10.1.2.3", ".2.3", false],
+    ["https://10.1.2.3", "10.0.0.0/8", true],
+    ["https://11.1.2.3", "10.0.0.0/8", false],
+    ["https://10.1.2.3", "0.0.0.0/0", true],
+    ["https://10.1.2.3", "10.1.2.3/32", true],
+    ["https://10.1.2.3", "10.0.0.0/33", false],
+    ["https://10.1.2.3", "10.0.0.0/", false],
+    ["https://10.1.2.3", "10.0.0.0/x", false],
+    ["https://x.co", "10.0.0.0/8", false],
+    ["https://[fd00::5]", "fd00::/8", true],
+    ["https://[fe80::5]", "fd00::/8", false],
+    ["https://[fd00::5]", "10.0.0.0/8", false],
+    ["https://10.0.0.5", "10.0.0.1-10.0.0.9", true],
+    ["https://10.0.0.10", "10.0.0.1-10.0.0.9", false],
+    ["https://10.0.0.5", "10.0.0.9-10.0.0.1", false],
+    ["https://[::2]", "::2", true],
+    ["https://[::2]", "[::2]", true],
+    ["https://[::2]", "[::2]:443", true],
+    ["https://[::2]", "[::2]:5", false],
+    ["https://my-app.x.co", "my-app.x.co", true]
   ])("exempts %s by NO_PROXY=%s: %s", (url, list, exempt) => {
     expect(isExempt(new URL(url), list)).toBe(exempt)
   })
@@ -267,6 +311,73 @@ describe("the environment", () => {
   ])("%s is this machine: %s", (url, loopback) => {
     expect(isLoopback(new URL(url))).toBe(loopback)
   })
+
+  const forms: ReadonlyArray<readonly [text: string, origin: string | undefined, login?: string | undefined]> = [
+    ["http://h:3128", "http://h:3128"],
+    ["h:3128", "http://h:3128"],
+    ["h:3128/", "http://h:3128"],
+    ["HTTP://h:3128", "http://h:3128"],
+    // Node and its undici take a scheme's own port; curl takes 1080.
+    ["http://h", "http://h"],
+    ["h", "http://h"],
+    ["https://h", "https://h"],
+    ["https://h:443", "https://h"],
+    ["127.0.0.1:3128", "http://127.0.0.1:3128"],
+    ["[::1]:3128", "http://[::1]:3128"],
+    ["http://[::1]:3128", "http://[::1]:3128"],
+    ["http://[::1]", "http://[::1]"],
+    ["user:word@h:1", "http://h:1", "user:word"],
+    ["http://user:word@[::1]:1", "http://[::1]:1", "user:word"],
+    ["http://user@h:1", "http://h:1", "user:"],
+    ["http://:word@h:1", "http://h:1", ":word"],
+    ["http://user:p%40%3A%2F%23%25@h:1", "http://h:1", "user:p@:/#%"],
+    ["http://user:p%C3%BC@h:1", "http://h:1", "user:pü"],
+    ["http://user:pü@h:1", "http://h:1", "user:pü"],
+    ["http://user:p@ss@h:1", "http://h:1", "user:p@ss"],
+    ["user:p@ss@h:1", "http://h:1", "user:p@ss"],
+    ["http://user:a:b@h:1", "http://h:1", "user:a:b"],
+    ["http://user:100%@h:1", "http://h:1", "user:100%"],
+    ["http://user:$&!*'()+,;= ^|~`@h:1", "http://h:1", "user:$&!*'()+,;= ^|~`"],
+    ["http://dom%5Cuser:word@h:1", "http://h:1", "dom\\user:word"],
+    // Programs do not agree where the host begins, so that it is in code or refused.
+    ["user:p://x@h:1", undefined],
+    ["http://user:p://x@h:1", undefined],
+    ["user:p%3A%2F%2Fx@h:1", "http://h:1", "user:p://x"],
+    ["us://x@h:1", undefined],
+    ["http://user:1/x@h:1", undefined],
+    ["http://user:1#x@h:1", undefined],
+    ["http://user:1?x@h:1", undefined],
+    ["http://dom\\user:word@h:1", undefined],
+    ["http:h:1", undefined],
+    ["http:/h:1", undefined],
+    ["http://", undefined],
+    ["http://user:word@", undefined],
+    ["http://h:port", undefined],
+    ["http://h:70000", undefined],
+    ["::1", undefined],
+    ["socks5://h:1", undefined],
+    ["ftp://h:1", undefined],
+    ["", undefined]
+  ]
+  it.each(forms)("the address %s leads to %s", (text, origin, login) => {
+    const proxy = parseProxy(text ?? "")
+    expect(proxy?.url.origin).toBe(origin)
+    const header = proxy?.authorization === undefined ? undefined : Redacted.value(proxy.authorization)
+    expect(header).toBe(login === undefined ? undefined : `Basic ${Buffer.from(login).toString("base64")}`)
+  })
+
+  it.effect("an address that is none is told of with what to write", () =>
+    Effect.gen(function* () {
+      const error = yield* failureOf(
+        Effect.provide(read, layer("https://db.invalid")).pipe(
+          Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["HTTPS_PROXY", "http://user:1/x@h:1"]])))
+        )
+      )
+      expect(error).toMatchObject({ failure: "proxy", code: "PROXY_INVALID" })
+      expect(error.message).toContain("%2F")
+      expect(error.message).not.toContain("1/x")
+    })
+  )
 
   it("a login is no part of the address that is shown", () => {
     const password = secret("login")

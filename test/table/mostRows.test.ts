@@ -40,6 +40,8 @@ class Cutting {
   heedsOffset = true
   /** Counts what it gives where that is asked. */
   counts = true
+  /** Says which preferences it heeded (PostgREST 12 and newer). */
+  saysApplied = false
   readonly seen: Array<Asked> = []
 
   readonly answer = (request: IncomingMessage, response: ServerResponse): void => {
@@ -87,7 +89,8 @@ class Cutting {
 
   private send(response: ServerResponse, method: string, body: unknown, status: number, range: string): void {
     const place = this.saysPlace ? { "content-range": range } : {}
-    response.writeHead(status, { "content-type": "application/json; charset=utf-8", ...place })
+    const applied = this.saysApplied && !range.endsWith("/*") ? { "preference-applied": "count=exact" } : {}
+    response.writeHead(status, { "content-type": "application/json; charset=utf-8", ...place, ...applied })
     response.end(method === "HEAD" ? undefined : JSON.stringify(body))
   }
 }
@@ -414,6 +417,81 @@ const warnings = <A, E, R>(effect: (lines: ReadonlyArray<string>) => Effect.Effe
 }
 
 const select = (name: string) => Db.read((client) => client.from(name).select("*"))
+
+describe("a function by POST whose answer says no Content-Range", () => {
+  const unplaced = (
+    rows: number,
+    maxRows: number,
+    test: (server: Cutting) => Effect.Effect<void, Db.DbError, Db.Db | Db.ReadDb>
+  ) =>
+    warnings((lines) =>
+      Effect.as(
+        against(rows, maxRows, (server) => {
+          server.saysPlace = false
+          return test(server)
+        }),
+        lines
+      )
+    )
+
+  it.live("was cut where its status says that it is a part", () =>
+    unplaced(120, 50, (server) =>
+      Effect.gen(function* () {
+        const error = yield* failureOf(Db.rpc("items"))
+        expect(error).toMatchObject({ code: "RESULT_CUT", status: 206, mayHaveExecuted: true, isTransient: false })
+        expect(error.message).toContain("the function items gave more rows, and the server sent 50 of them")
+        expect(server.seen.length).toBe(1)
+      })
+    )
+  )
+
+  it.live("is whole where the server says that it counted", () =>
+    Effect.map(
+      unplaced(50, 50, (server) =>
+        Effect.gen(function* () {
+          server.saysApplied = true
+          expect(yield* Db.rpc("items")).toEqual(numbered(50))
+        })
+      ),
+      (lines) => expect(lines).toEqual([])
+    )
+  )
+
+  it.live("may be cut where nothing was counted: the log says so, once for each function, with what to do", () =>
+    Effect.map(
+      unplaced(120, 50, (server) =>
+        Effect.gen(function* () {
+          server.counts = false
+          for (let i = 0; i < 3; i += 1) expect(yield* Db.rpc("items")).toEqual(numbered(50))
+          expect(yield* Db.rpc("items", {}, { limit: 20 })).toEqual(numbered(20))
+        })
+      ),
+      (lines) => {
+        expect(lines).toHaveLength(1)
+        expect(lines[0]).toContain("items gave 50 rows, and the answer does not say whether there were more")
+        expect(lines[0]).toContain("Let the header through, or say limit")
+      }
+    )
+  )
+
+  it.live("is whole where it is shorter than another answer of the same server, or has no second row", () =>
+    Effect.map(
+      unplaced(40, 50, (server) =>
+        Effect.gen(function* () {
+          yield* items.list()
+          server.counts = false
+          for (const count of [0, 1, 39]) {
+            server.rows = numbered(count)
+            expect(yield* Db.rpc("items")).toEqual(numbered(count))
+          }
+          server.value = [1]
+          expect(yield* Db.rpc("value")).toEqual([1])
+        })
+      ),
+      (lines) => expect(lines).toEqual([])
+    )
+  )
+})
 
 describe("a caller's own builder", () => {
   it.live("that gets as many rows as the server gives is said in the log, once for each table, with what to do", () =>

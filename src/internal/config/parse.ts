@@ -9,7 +9,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { longestTimer } from "../shared/time.js"
-import { parseProxy } from "./proxyAddress.js"
+import { parseProxy, proxyForm } from "./proxyAddress.js"
 
 /** Why a value was not taken. Neither text ever repeats the value: it may be a key pasted into the wrong variable. */
 export interface Refusal {
@@ -144,7 +144,7 @@ export const transport: Parser<"sockets" | "fetch"> = {
 const proxyFrom = (text: string): Parsed<"environment" | "none" | Redacted.Redacted> => {
   if (text === "none" || text === "environment") return Either.right(text)
   return parseProxy(text) === undefined
-    ? refuse("not an address of an HTTP proxy", "give http://host:port, http://user:password@host:port, or none")
+    ? refuse("not an address of an HTTP proxy", `give ${proxyForm}; or none`)
     : Either.right(Redacted.make(text))
 }
 

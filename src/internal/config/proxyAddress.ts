@@ -9,12 +9,22 @@ export interface HttpProxy {
   readonly authorization: Redacted.Redacted | undefined
 }
 
-/** Undefined where it is no address of a proxy. */
+/** A password may have `://` in it, too: only what stands at the beginning is a scheme. */
+const withScheme = /^[a-z][a-z\d+.-]*:\/\//i
+
+/** What to write for a proxy; the characters of a login that end it early have to be in code. */
+export const proxyForm =
+  "http://host:port or http://user:password@host:port, with / ? # of a login in code (%2F %3F %23)"
+
+/** Undefined where it is no address of a proxy. Without a port it is the scheme's, 80 or 443, as in Node (1080 in curl). */
 export const parseProxy = (text: string): HttpProxy | undefined => {
-  const full = text.includes("://") ? text : `http://${text}`
+  const hasScheme = withScheme.test(text)
+  const full = hasScheme ? text : `http://${text}`
   if (!URL.canParse(full)) return undefined
   const url = new URL(full)
   if ((url.protocol !== "http:" && url.protocol !== "https:") || url.hostname === "") return undefined
+  // `http:/host`: the scheme would be taken for the host.
+  if (!hasScheme && url.pathname !== "/") return undefined
   // A login whose characters are not in code ends the host early: what stands there is a part of it.
   if (`${url.pathname}${url.search}${url.hash}`.includes("@")) return undefined
   const { password, username } = url

@@ -60,6 +60,17 @@ export const asksForCount = (query: unknown): boolean =>
   query.headers instanceof Headers &&
   query.headers.get("prefer")?.includes("count=") === true
 
+/**
+ * Nobody is told the number, which would be counted again for each page; and PostgREST refuses an offset behind it (416), which
+ * an estimate may be.
+ */
+export const withoutCount = (query: object): void => {
+  if (!("headers" in query && query.headers instanceof Headers)) return
+  const kept = (query.headers.get("prefer") ?? "").split(",").filter((each) => !/^\s*(?:count=|$)/.test(each))
+  if (kept.length === 0) query.headers.delete("prefer")
+  else query.headers.set("prefer", kept.join(",").trim())
+}
+
 export const unsaid = 0
 
 /** There is one owner of retries, and that is the pool. */
@@ -108,6 +119,10 @@ export const leaveRetriesToPool = (rest: object, once: (builder: object) => void
   following(rest, "rpc", built)
   following(rest, "schema", (other) => leaveRetriesToPool(other, once))
 }
+
+/** Whether it is one of PostgREST's, which sends by itself when it is waited for. */
+export const isBuilder = (query: unknown): boolean =>
+  typeof query === "object" && query !== null && "url" in query && "headers" in query && "then" in query
 
 /** Whether a builder asks for one row; undefined of what is no builder. */
 export const asksForOne = (query: unknown): boolean | undefined => {

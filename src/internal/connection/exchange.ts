@@ -202,7 +202,7 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
     if (status < 300) {
       const { answered } = this.owner.options
       answered.longest = Math.max(answered.longest, url.length)
-      this.tenure.succeeds(method, status, response.headers)
+      this.tenure.succeeds(method, status, response.headers, came)
     }
     this.finish()
     this.owner.answered(method, status, headers, said?.code ?? "")

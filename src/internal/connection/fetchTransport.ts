@@ -73,6 +73,7 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
 
   takeBack(): void {
     this.usable = false
+    this.tenure.ends()
   }
 
   readonly abortAll = (reason: Reason): void => {
@@ -148,6 +149,6 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
 }
 
 const refuse = (tenure: Tenure, failure: DbError, thrown: Error = failure): Promise<never> => {
-  tenure.fails(failure, thrown, false)
+  tenure.refuses(failure, thrown)
   return Promise.reject(thrown)
 }

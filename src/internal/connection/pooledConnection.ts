@@ -32,7 +32,7 @@ export class PooledConnection implements Connection, Resource {
   readonly #others: WeakMap<Credentials, SupabaseClient> = new WeakMap()
 
   readonly #refuse = (error: DbError): void => {
-    this.transport.tenure.failure = error
+    this.transport.tenure.refuses(error)
   }
 
   constructor(options: ConnectionOptions, id: string, createdAt: Date) {

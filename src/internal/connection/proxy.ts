@@ -1,10 +1,10 @@
 /** Which proxy leads to a server, if any: what was configured, or what the environment says to every program. */
 import * as Net from "node:net"
-import { Config, Effect, Redacted } from "effect"
+import { Config, Effect, Option, Redacted } from "effect"
 import type { PoolOptions } from "../config/model.js"
 import { type HttpProxy, parseProxy } from "../config/proxyAddress.js"
 
-const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "").toLowerCase()
+const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$|\.$/g, "").toLowerCase()
 
 export const isLoopback = (url: URL): boolean => {
   const host = hostOf(url)
@@ -13,16 +13,32 @@ export const isLoopback = (url: URL): boolean => {
 
 const defaultPort = (url: URL): string => url.port || (url.protocol === "https:" ? "443" : "80")
 
-/** `NO_PROXY`: names with or without a leading dot or `*.`, each for those below it too; with a port for that port alone. */
+/** `10.0.0.0/8`, as curl and Go read it, and `10.0.0.1-10.0.0.9`, as Node does. */
+const isInRange = (host: string, entry: string): boolean => {
+  const [, first = "", joint, second = ""] = /^([^/-]+)([/-])(.+)$/.exec(entry) ?? []
+  if (Net.isIP(host) === 0 || Net.isIP(first) !== Net.isIP(host)) return false
+  const family = Net.isIPv4(host) ? "ipv4" : "ipv6"
+  const range = new Net.BlockList()
+  const add = Option.liftThrowable(() =>
+    joint === "/" ? range.addSubnet(first, Number(second), family) : range.addRange(first, second, family)
+  )
+  // What is none is in no range.
+  return Option.isSome(add()) && range.check(host, family)
+}
+
+/**
+ * `NO_PROXY`: names with or without a leading dot or `*.`, each for those below it too; with a port for that port alone; ranges
+ * of addresses.
+ */
 export const isExempt = (url: URL, list: string): boolean =>
   list
     .toLowerCase()
     .split(/[\s,]+/)
     .some((entry) => {
       if (entry === "") return false
-      if (entry === "*") return true
+      if (entry === "*" || isInRange(hostOf(url), entry)) return true
       const [, inBrackets, bare = "", port] = /^(?:\[([^\]]+)\]|([^:]*|.*:.*:.*?))(?::(\d+))?$/.exec(entry) ?? []
-      const name = (inBrackets ?? bare).replace(/^\*?\./, "")
+      const name = (inBrackets ?? bare).replace(/^\*?\.|\.$/g, "")
       const host = hostOf(url)
       if (name === "" || (port !== undefined && port !== defaultPort(url))) return false
       return host === name || (Net.isIP(host) === 0 && host.endsWith(`.${name}`))

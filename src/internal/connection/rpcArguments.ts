@@ -37,8 +37,11 @@ const asJson = (value: unknown): unknown => {
     : value
 }
 
+/** A bigint as the builder writes it in a body. */
+const withBigints = (_: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString() : value)
+
 const text = (value: unknown): string =>
-  typeof value === "object" && value !== null ? JSON.stringify(value) : String(value)
+  typeof value === "object" && value !== null ? JSON.stringify(value, withBigints) : String(value)
 
 const literal = (value: unknown): string => {
   const plain = asJson(value)

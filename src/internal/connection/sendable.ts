@@ -20,6 +20,17 @@ const inBody = (body: string): QueryError | undefined => {
   return found === undefined ? undefined : refused(found.path === "" ? "the body" : found.path, found.issue)
 }
 
+/** Of what is about to become JSON: it makes `null` of an infinite number, and nobody would know. */
+export const unsendableBody = (body: unknown): QueryError | undefined => {
+  const found = body === undefined ? undefined : unsendable(body)
+  return found === undefined
+    ? undefined
+    : invalidRequest(
+        `${found.path === "" ? "the value" : found.path} cannot be sent: ${found.issue}`,
+        "Fix the value, or write null if that is what you mean."
+      )
+}
+
 /** As the caller wrote it, without what cannot be sent. */
 const written = (name: string): string =>
   decoded(name.replaceAll(markInAddress, "").replaceAll("%00", "").replaceAll("+", " "))

@@ -23,23 +23,46 @@ export interface Headed {
   get(name: string): string | null
 }
 
-/** An operation has few requests; of its last errors so many are remembered. */
+/** An operation has few requests; of its last errors so many are remembered, and of its last failures. */
 const mostHeard = 8
 
-/** An answer that is an error. */
-export interface Heard {
+/** As much of an answer as is remembered. */
+export interface Answered {
   readonly status: number
   /** Method of its request. */
   readonly answered: string
   readonly retryAfter: string | null
+  /** What it says, where it is an error. */
+  readonly said: Said | undefined
+}
+
+/** An answer that is an error. */
+export interface Heard extends Answered {
+  readonly url: string
   readonly said: Said
+}
+
+/** A request that had no answer. */
+export interface Failed {
+  readonly failure: DbError
+  /** What `fetch` rejected with: for an aborted request the platform's own error. */
+  readonly rejection: unknown
+}
+
+/** Longer ones are kept only where nothing could take them for the rows of a table. */
+const longestPage = 65_536
+
+const openingBracket = new Set(["[".charCodeAt(0), "{".charCodeAt(0)])
+
+const remember = <A>(all: Array<A>, one: A): void => {
+  if (all.push(one) > mostHeard) all.shift()
 }
 
 export class Tenure {
   /** The last failure that was not an HTTP answer: the PostgREST builder keeps only its words. */
   failure: DbError | undefined = undefined
-  /** What `fetch` rejected with when it failed so: for an aborted request the platform's own error. */
-  rejection: unknown = undefined
+  /** The last failures: any of them may be thrown on. */
+  readonly failures: Array<Failed> = []
   /** `Retry-After` of the last answer that was an error: the builder drops it. */
   retryAfter: string | null = null
   /** Status of the last answer; 0 before one came. */
@@ -50,6 +73,12 @@ export class Tenure {
   said: Said | undefined = undefined
   /** The last answers that were errors: any of them may be thrown on, also after a later one that is none. */
   readonly heard: Array<Heard> = []
+  /** Status of the last answer that was no error; 0 where there was none. */
+  good = 0
+  /** Method of its request. */
+  goodMethod = ""
+  /** Its body, where that may be a page: a builder makes an error of a 2xx that is no JSON. */
+  private page: Uint8Array | undefined = undefined
   /** Requests that may have changed something: a write after which a repetition would do it twice. */
   writes = 0
   /** The builder said that it must not be repeated (`.retry(false)`). */
@@ -58,6 +87,8 @@ export class Tenure {
   wantsPlace = false
   /** `Content-Range` of the last answer that was no error, where it was wanted. */
   contentRange: string | null = null
+  /** `Preference-Applied` of the same. */
+  applied: string | null = null
   /** Header of each request; empty for none. */
   traceparent = ""
   /** The first request; empty before there was one. With the query, without the origin. */
@@ -77,14 +108,25 @@ export class Tenure {
   /** `writes`: whether it has left, and may change something. */
   fails(failure: DbError, thrown: unknown, writes: boolean): void {
     if (writes) this.writes += 1
+    this.refuses(failure, thrown)
+  }
+
+  /** What was not sent. */
+  refuses(failure: DbError, thrown: unknown = failure): void {
     this.failure = failure
-    this.rejection = thrown
+    remember(this.failures, { failure, rejection: thrown })
   }
 
   /** An answer that is no error. */
-  succeeds(method: string, status: number, headers: Headed): void {
+  succeeds(method: string, status: number, headers: Headed, body: Uint8Array | null): void {
     this.status = status
-    if (this.wantsPlace) this.contentRange = headers.get("content-range")
+    this.good = status
+    this.goodMethod = method
+    this.page = body === null || (body.length > longestPage && openingBracket.has(body[0] ?? 0)) ? undefined : body
+    if (this.wantsPlace) {
+      this.contentRange = headers.get("content-range")
+      this.applied = headers.get("preference-applied")
+    }
     this.answered = method
     this.retryAfter = null
     this.said = undefined
@@ -100,8 +142,18 @@ export class Tenure {
     const body = text().replace(/^\uFEFF/, "")
     const said = saidOf({ method, url, status, header, body, unread })
     this.said = said
-    if (this.heard.push({ status, answered: method, retryAfter: this.retryAfter, said }) > mostHeard) this.heard.shift()
+    remember(this.heard, { status, answered: method, retryAfter: this.retryAfter, said, url })
     if (!reads(method) && endingOf({ status, method, ...said }).mayHaveExecuted) this.writes += 1
     return said
+  }
+
+  /** Whether this is the text of the last answer that was no error. */
+  isPage(text: string): boolean {
+    return this.page !== undefined && text !== "" && new TextDecoder().decode(this.page) === text
+  }
+
+  /** Its borrower has what it wanted. */
+  ends(): void {
+    this.page = undefined
   }
 }

@@ -25,10 +25,10 @@ export interface HandlerOptions<R> {
   readonly maxAnswer: number
 }
 
-/** What came, and its words where it is an error, or why nobody can read them. */
+/** What came, and its body, or why nobody can read it. */
 interface Came {
   readonly response: Response
-  readonly words: string
+  readonly body: Buffer | null
   readonly unread?: QueryError | undefined
 }
 
@@ -80,14 +80,15 @@ class Handled implements UnderWay {
     this.settle.reject(Cause.squash(exit.cause))
   }
 
-  private answered(url: string, { response, unread, words }: Came): void {
+  private answered(url: string, { body, response, unread }: Came): void {
     this.finish()
     const { headers, status } = response
     const header = (name: string): string | null => headers.get(name)
     const { method } = this
     const { tenure } = this.asked
-    if (status < 300) tenure.succeeds(method, status, headers)
-    const said = status < 300 ? undefined : tenure.hears({ method, url, status, header, text: () => words, unread })
+    if (status < 300) tenure.succeeds(method, status, headers, body)
+    const text = () => (body === null ? "" : beginning(body))
+    const said = status < 300 ? undefined : tenure.hears({ method, url, status, header, text, unread })
     this.settle.resolve(
       said?.instead === undefined
         ? response
@@ -152,7 +153,7 @@ export class HandlerTransport<R> extends FetchTransport<Handled> {
 
   /** As a socket would have it. */
   private read(response: Response, { headers, method }: Request): Effect.Effect<Came, DbError> {
-    if (method === "HEAD" || response.body === null) return Effect.succeed({ response, words: "" })
+    if (method === "HEAD" || response.body === null) return Effect.succeed({ response, body: null })
     const { status } = response
     const answered = { method, status, headers: plainHeaders(headers), limit: this.options.maxAnswer }
     const coding = codingOf(response)
@@ -162,14 +163,14 @@ export class HandlerTransport<R> extends FetchTransport<Handled> {
           decodeBody(coding, Buffer.from(bytes), answered, (read) => resume(Effect.succeed(read)))
         )
       ),
-      Effect.flatMap((read) => {
+      Effect.flatMap((read): Effect.Effect<Came, QueryError> => {
         if (!(read instanceof Error)) {
           return Effect.succeed({
             response: coding === "" ? response : decoded(response, read),
-            words: beginning(read)
+            body: read
           })
         }
-        return status < 300 ? Effect.fail(read) : Effect.succeed({ response, words: "", unread: read })
+        return status < 300 ? Effect.fail(read) : Effect.succeed({ response, body: null, unread: read })
       })
     )
   }

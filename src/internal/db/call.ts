@@ -7,7 +7,8 @@
  * By POST it may have written, so it is called once. That nothing is missing is known by `Prefer: count=exact`: PostgREST counts
  * what the function gave, and calls it once all the same. A set that was cut is an error and no warning, since it would be
  * taken for all there is, by who reads the result and not the log. Who says `limit` or `offset` asks for a part, and
- * nothing is counted.
+ * nothing is counted. Where a gateway has dropped the count, the status still says whether the answer is a part (206), and
+ * `Preference-Applied` that the count was made; where all of that is missing nobody can know, which the log says.
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
@@ -26,6 +27,8 @@ interface Call {
   readonly options: Database.RpcOptions
   /** Gives what came, and says so in the log where that is as long as an answer that was cut. */
   readonly perhapsCut: (answer: Database.Placed) => Effect.Effect<unknown>
+  /** The same, of an answer of which nobody can know whether it was cut. */
+  readonly uncounted: (answer: Database.Placed) => Effect.Effect<unknown>
 }
 
 type Asking = (client: SupabaseClient) => PromiseLike<Response>
@@ -93,28 +96,37 @@ const rest = ({ limit, offset }: ReturnType<typeof boundsOf>, taken: number, mos
   limit: Math.min(limit - taken, most ?? Number.POSITIVE_INFINITY)
 })
 
-/** Only what PostgREST counted says for certain that something is missing. */
-const cutOff = (name: string, { data, method, place, status }: Database.Placed): QueryError | undefined => {
-  const { to = -1, total } = place ?? {}
-  if (!Array.isArray(data) || total === undefined || total <= to + 1) return undefined
-  return new QueryError({
+/** PostgREST has counted, and these are not all. */
+const partial = 206
+
+const cut = (name: string, gave: string, sent: number, { method, status }: Database.Placed): QueryError =>
+  new QueryError({
     code: "RESULT_CUT",
-    reason: `the function ${name} gave ${total} rows, and the server sent ${to + 1} of them`,
+    reason: `the function ${name} gave ${gave} rows, and the server sent ${sent} of them`,
     details: "",
     hint: "Say limit where a part is enough; call a function that only reads with { get: true }, which asks for the rest; or raise the server's max rows (db-max-rows).",
     status,
     method
   })
+
+/** Only what PostgREST counted says for certain that something is missing. */
+const cutOff = (name: string, answer: Database.Placed): QueryError | undefined => {
+  const { data, place, status } = answer
+  const { to = -1, total } = place ?? {}
+  if (!Array.isArray(data)) return undefined
+  if (total === undefined) return status === partial ? cut(name, "more", data.length, answer) : undefined
+  return total > to + 1 ? cut(name, String(total), to + 1, answer) : undefined
 }
 
-const byPost = ({ args, db, name, options, perhapsCut }: Call): Effect.Effect<unknown, DbError> => {
+const byPost = ({ args, db, name, options, perhapsCut, uncounted }: Call): Effect.Effect<unknown, DbError> => {
   const { idempotent, maxAffected, retry } = options
   const ask: Asking = (client) =>
     isPart(options) ? boundsOn(client.rpc(name, args), options) : client.rpc(name, args, { count: "exact" })
   return Effect.flatMap(db.placed(ask, { pool: "write", idempotent, maxAffected, retry }), (answer) => {
-    const cut = isPart(options) ? undefined : cutOff(name, answer)
-    if (cut !== undefined) return Effect.fail(cut)
-    return answer.place?.total === undefined ? perhapsCut(answer) : Effect.succeed(answer.data)
+    if (isPart(options)) return perhapsCut(answer)
+    const failure = cutOff(name, answer)
+    if (failure !== undefined) return Effect.fail(failure)
+    return answer.place?.total === undefined && !answer.counted ? uncounted(answer) : Effect.succeed(answer.data)
   })
 }
 

@@ -45,11 +45,32 @@ export class Cuts {
     return rows === this.seen.cut ? this.told(rows, sent) : undefined
   }
 
+  /**
+   * Of a set that a function gave by POST, where nothing says how many rows there were. A longer answer of the same server is
+   * proof that this one is whole.
+   */
+  uncounted(rows: number, sent: Sent, now: number): Effect.Effect<void> | undefined {
+    if (rows === this.seen.cut || !this.seen.tries) return this.perhaps(rows, sent)
+    const name = nameOf(sent.path)
+    // One row is what a value is, too.
+    if (rows < 2 || !this.seen.mayCut(rows, now) || !this.isNew(name)) return undefined
+    return Effect.logWarning(
+      `${name} gave ${rows} rows, and the answer does not say whether there were more: something on the way drops ` +
+        "Content-Range. Where the server gives no more rows at a time (db-max-rows), some may be missing. " +
+        `Let the header through, or say limit. Said once for ${name}.`
+    )
+  }
+
+  private isNew(name: string): boolean {
+    if (this.said.has(name) || this.said.size >= mostNames) return false
+    this.said.add(name)
+    return true
+  }
+
   private told(rows: number, sent: Sent): Effect.Effect<void> | undefined {
     const { path } = sent
     const name = nameOf(path)
-    if (!canBeCut(sent) || isAsked(path, rows) || this.said.has(name) || this.said.size >= mostNames) return undefined
-    this.said.add(name)
+    if (!canBeCut(sent) || isAsked(path, rows) || !this.isNew(name)) return undefined
     const remedy = path.includes("/rpc/")
       ? "Db.rpc(name, args, { get: true }) gives all rows of a function that only reads"
       : "Db.stream and Db.table give all rows"

@@ -184,6 +184,8 @@ export interface Placed extends Asked {
   readonly place: ContentRange | undefined
   /** As the answer says it, which may be nonsense. */
   readonly header: string | null
+  /** The server says that it has counted, as it was asked to (`Preference-Applied`). */
+  readonly counted: boolean
 }
 
 /** As much of a reading service as tables and streams are made of. */

@@ -2,16 +2,15 @@
 import { Effect } from "effect"
 import { type DbError, isDbError, QueryError, RowNotFound } from "../../Errors.js"
 import { parseRetryAfter } from "../../Retry.js"
-import { asksForOne, bodyOf, retryOf, tableOf, withoutRetries } from "../connection/builderFields.js"
+import { asksForOne, isBuilder, retryOf, tableOf, withoutRetries } from "../connection/builderFields.js"
 import { limitTo } from "../connection/maxAffected.js"
 import { withoutSecretsOf } from "../connection/supabaseClient.js"
-import type { Heard, Tenure } from "../connection/tenure.js"
+import type { Answered } from "../connection/tenure.js"
 import type { Transport } from "../connection/transport.js"
 import { reasonIn } from "../errors/gatewayText.js"
 import { invalidRequest } from "../errors/invalidRequest.js"
 import { caller, outside } from "../shared/asyncContext.js"
-import { unsendable } from "../shared/jsonable.js"
-import { isOfAnswer } from "./heardError.js"
+import { found, notOneRow } from "./heardError.js"
 import { returned } from "./tracing.js"
 
 /**
@@ -40,23 +39,20 @@ const longest = 4_096
 const text = (value: unknown, asked: object): string =>
   typeof value === "string" ? withoutSecretsOf(asked, value.slice(0, 2 * longest)).slice(0, longest) : ""
 
-/** PostgREST: "JSON object requested, multiple (or no) rows returned". */
-const notOneRow = "PGRST116"
-
 const severalRows = /\b(?:[2-9]|[1-9]\d+) rows/
 
 /** None is there, or several are: then the row was found, and more. */
-const notOne = (details: string, { tenure }: Transport, asked: object, reason: string): DbError => {
+const notOne = (details: string, { tenure }: Transport, last: Answered, asked: object, reason: string): DbError => {
   // A 2xx that supabase-js made this error of: `maybeSingle()` on a write that is committed.
-  const executed = tenure.status >= 200 && tenure.status < 300 && tenure.writes > 0
+  const executed = last.status >= 200 && last.status < 300 && tenure.writes > 0
   if (!severalRows.test(details)) return new RowNotFound({ table: tableOf(asked), details, executed })
   return new QueryError({
     code: notOneRow,
     reason,
     details,
     hint: "One row was asked for: narrow the filter, or leave out single() and maybeSingle().",
-    status: executed ? tenure.status : 406,
-    method: tenure.answered,
+    status: executed ? last.status : 406,
+    method: last.answered,
     answeredBy: "PostgREST"
   })
 }
@@ -82,7 +78,7 @@ export const errorOf = (
   transport: Transport,
   now: number,
   asked: object,
-  last: Heard | Tenure = transport.tenure
+  last: Answered = transport.tenure
 ): DbError => {
   const { tenure } = transport
   const { error } = answer
@@ -95,7 +91,7 @@ export const errorOf = (
   const code = text(error?.code, asked)
   const details = detailsOf(error?.details, asked)
   // A function of the database's can say so, too; nobody asked it for one row.
-  if (code === notOneRow && asksForOne(asked) !== false) return notOne(details, transport, asked, reason)
+  if (code === notOneRow && asksForOne(asked) !== false) return notOne(details, transport, last, asked, reason)
   const retryAfter = parseRetryAfter(last.retryAfter, now)
   return new QueryError({
     code,
@@ -114,16 +110,32 @@ const isObject = (u: unknown): u is NonNullable<Outcome["error"]> => typeof u ==
 /** An error's object of PostgREST's, or one that a builder made: the body of no answer, or not as it came. */
 const isErrorObject = (u: object): boolean => "message" in u && "code" in u
 
-/** What user code threw: an error of ours, the error of an answer thrown on, or a defect. */
-export const thrownError = (thrown: unknown, transport: Transport, now: number, asked: object): DbError | undefined => {
+/**
+ * What user code threw, or gave back as an error: an error of ours, or one that its connection has heard of. Undefined of
+ * whatever else, which is the caller's own.
+ */
+export const heardError = (thrown: unknown, transport: Transport, now: number, asked: object): DbError | undefined => {
   if (isDbError(thrown)) return thrown
-  const { failure, heard, rejection, status } = transport.tenure
-  if (failure !== undefined && rejection !== undefined && rejection === thrown) return failure
-  if (!isObject(thrown)) return undefined
-  const of = heard.findLast(({ said }) => isOfAnswer(thrown, said))
-  if (of === undefined && !isErrorObject(thrown)) return undefined
-  if (failure !== undefined && text(thrown.message, asked).includes(failure.message)) return failure
-  return errorOf({ error: thrown, status: of?.status ?? status }, transport, now, asked, of)
+  const what = isObject(thrown) ? found(thrown, transport.tenure) : undefined
+  if (what === undefined) return undefined
+  if (what._tag === "Failure") return what.failure
+  if (what._tag === "NeverAsked") return neverLeft(text(what.reason, asked))
+  return errorOf({ error: what.error, status: what.status }, transport, now, asked, what.of)
+}
+
+/** What a builder rejects with (`throwOnError()`) is nobody's own. */
+export const thrownError = (thrown: unknown, transport: Transport, now: number, asked: object): DbError | undefined => {
+  const heard = heardError(thrown, transport, now, asked)
+  if (heard !== undefined || !isBuilder(asked) || !isObject(thrown) || !isErrorObject(thrown)) return heard
+  return errorOf({ error: thrown, status: transport.tenure.status }, transport, now, asked)
+}
+
+/** A response that the caller has made itself says what it says, but nothing of the database: nothing is repeated for it. */
+const returnedError = (answer: Response, transport: Transport, now: number, asked: object): DbError => {
+  if (isBuilder(asked) || answer.error === null) return errorOf(answer, transport, now, asked)
+  const heard = heardError(answer.error, transport, now, asked)
+  if (heard === undefined) transport.tenure.once = true
+  return heard ?? errorOf(answer, transport, now, asked)
 }
 
 /** JSON `null` as the body of a failure: supabase-js takes it for "no error". */
@@ -134,19 +146,6 @@ export const heedRetry = (query: object, { tenure }: Transport): void => {
   const wanted = retryOf(query)
   if (wanted === true) withoutRetries(query)
   if (wanted === false) tenure.once = true
-}
-
-/** What must not be sent as it is: JSON makes `null` of an infinite number, and nobody would know. */
-const refusalOf = (query: unknown, maxAffected: number | undefined): QueryError | undefined => {
-  const body = bodyOf(query)
-  const found = body === undefined ? undefined : unsendable(body)
-  if (found !== undefined) {
-    return invalidRequest(
-      `${found.path === "" ? "the value" : found.path} cannot be sent: ${found.issue}`,
-      "Fix the value, or write null if that is what you mean."
-    )
-  }
-  return maxAffected === undefined ? undefined : limitTo(query, maxAffected)
 }
 
 /** What no operation of this kind can fail with is another one's, and the types do not say that it could come from here. */
@@ -170,7 +169,7 @@ export const askFor = <A extends Response, B>(
 ): Effect.Effect<B, DbError> =>
   Effect.withFiberRuntime((fiber) => {
     const span = fiber.currentSpan
-    const refused = refusalOf(query, maxAffected)
+    const refused = maxAffected === undefined ? undefined : limitTo(query, maxAffected)
     if (refused !== undefined) return Effect.fail(refused)
     heedRetry(query, transport)
     const context = fiber.getFiberRef(caller)
@@ -179,7 +178,7 @@ export const askFor = <A extends Response, B>(
         (answer) => {
           try {
             if (span !== undefined && answer.error === null) returned(span, answer.data)
-            resume(isGood(answer) ? pick(answer) : Effect.fail(errorOf(answer, transport, now(), query)))
+            resume(isGood(answer) ? pick(answer) : Effect.fail(returnedError(answer, transport, now(), query)))
           } catch (thrown) {
             // Here it would be nobody's, and its caller would wait for ever.
             resume(Effect.die(thrown))

@@ -74,7 +74,8 @@ class Service extends Derived {
         from: tableOf(query),
         method: tenure.answered,
         place: contentRangeOf(tenure.contentRange),
-        header: tenure.contentRange
+        header: tenure.contentRange,
+        counted: tenure.applied?.includes("count=exact") === true
       })
     )
   }
@@ -88,7 +89,8 @@ class Service extends Derived {
         name,
         args,
         options,
-        perhapsCut: ({ data, method }) => this.asItCame(data, data, { method, path })
+        perhapsCut: ({ data, method }) => this.asItCame(data, data, { method, path }),
+        uncounted: ({ data, method }) => this.uncounted(data, { method, path })
       })
     )
   }
@@ -126,6 +128,13 @@ class Service extends Derived {
   private asItCame<A>(answer: A, data: unknown, sent: Sent): Effect.Effect<A> {
     const said = Array.isArray(data) ? this.operations.cuts.perhaps(data.length, sent) : undefined
     return said === undefined ? Effect.succeed(answer) : Effect.as(said, answer)
+  }
+
+  private uncounted(data: unknown, sent: Sent): Effect.Effect<unknown> {
+    if (!Array.isArray(data)) return Effect.succeed(data)
+    return Effect.suspend(() =>
+      Effect.as(this.operations.cuts.uncounted(data.length, sent, this.operations.now()) ?? Effect.void, data)
+    )
   }
 
   private dataOf(f: AnyQuery, maxAffected?: number): Body<unknown, unknown, unknown> {

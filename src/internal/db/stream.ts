@@ -1,7 +1,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Chunk, Effect, identity, Option, Stream } from "effect"
 import type { DbError, QueryError } from "../../Errors.js"
-import { boundsOf } from "../connection/builderFields.js"
+import { boundsOf, withoutCount } from "../connection/builderFields.js"
 import { invalidRequest } from "../errors/invalidRequest.js"
 import type { OperationOptions, Untyped } from "./access.js"
 import * as Database from "./database.js"
@@ -116,6 +116,7 @@ const page = <R>(
   let most = Number.POSITIVE_INFINITY
   const rows = (client: SupabaseClient): PromiseLike<Response> => {
     const query = f(client)
+    withoutCount(query)
     const { limit, offset } = boundsOf(query)
     most = limit
     const from = offset + taken

@@ -1,4 +1,5 @@
 /** What an error says of a way that leads through a proxy. */
+import { proxyForm } from "../config/proxyAddress.js"
 import { sentOr } from "./errorMeaning.js"
 import { tlsRemedy } from "./tlsText.js"
 
@@ -14,6 +15,7 @@ const proxyFailures: Readonly<Record<string, string>> = {
 export const whichProxy = "Check DB_POOL_PROXY, HTTPS_PROXY and HTTP_PROXY; DB_POOL_PROXY=none goes without."
 
 const proxyRemedies: Readonly<Record<string, string>> = {
+  PROXY_INVALID: `Give ${proxyForm}.`,
   PROXY_407: "Give the login in the address: http://user:password@host:port.",
   PROXY_403: "Ask who runs the proxy to allow it, or name the host in NO_PROXY.",
   PROXY_502: "The proxy does not reach it: check SUPABASE_URL, then ask who runs the proxy.",

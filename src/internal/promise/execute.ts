@@ -2,11 +2,12 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Cause, Effect, Exit, Option } from "effect"
 import type { DbError, Mode } from "../../Errors.js"
+import { isBuilder } from "../connection/builderFields.js"
 import type { Tenure } from "../connection/tenure.js"
 import type { Transport } from "../connection/transport.js"
 import type { Cuts } from "../db/cuts.js"
 import type { Ask } from "../db/operation.js"
-import { errorOf, heedRetry, thrownError } from "../db/postgrestResult.js"
+import { errorOf, heardError, heedRetry, thrownError } from "../db/postgrestResult.js"
 import { AsyncContext, caller, outside } from "../shared/asyncContext.js"
 import type { Running } from "./host.js"
 import type { User } from "./user.js"
@@ -36,14 +37,13 @@ interface FailedResponse {
 const isFailedResponse = (u: unknown): u is FailedResponse =>
   typeof u === "object" && u !== null && "data" in u && "error" in u && typeof u.error === "object" && u.error !== null
 
-/** supabase-js answers a failure with a response and does not throw. */
-const failureIn = (value: unknown, transport: Transport, now: number, client: SupabaseClient): DbError | undefined => {
+/** supabase-js answers a failure with a response and does not throw. A caller's own object may look like one. */
+const failureIn = (value: unknown, asked: object, transport: Transport, now: number): DbError | undefined => {
   if (!isFailedResponse(value)) return undefined
   const { error, status } = value
-  // Whole, as those of HTTP are: a caller's own object may look like a response.
-  return typeof status === "number" && Number.isInteger(status)
-    ? errorOf({ error, status }, transport, now, client)
-    : thrownError(error, transport, now, client)
+  return isBuilder(asked) && typeof status === "number"
+    ? errorOf({ error, status }, transport, now, asked)
+    : heardError(error, transport, now, asked)
 }
 
 /** What is said of a response whose rows may be cut, of what sent one request alone. */
@@ -65,18 +65,23 @@ const call = <A>(
   operation: Operation<A>,
   client: SupabaseClient,
   transport: Transport,
-  returned: (value: A) => void,
-  threw: (thrown: unknown) => void
+  returned: (value: A, asked: object) => void,
+  threw: (thrown: unknown, asked: object) => void
 ): void => {
   try {
     const result = operation(client)
-    if (!isPromiseLike(result)) returned(result)
-    else {
-      heedRetry(result, transport)
-      result.then(returned, threw)
+    if (!isPromiseLike(result)) {
+      returned(result, client)
+      return
     }
+    heedRetry(result, transport)
+    const asked = isBuilder(result) ? result : client
+    result.then(
+      (value) => returned(value, asked),
+      (thrown: unknown) => threw(thrown, asked)
+    )
   } catch (thrown) {
-    threw(thrown)
+    threw(thrown, client)
   }
 }
 
@@ -117,9 +122,9 @@ export const execute = <A>(
       // What goes on is ours, or that of who waits for the connection.
       outside(() => ended(exit))
     }
-    const judged = (value: A): Exit.Exit<A, DbError> => {
+    const judged = (value: A, asked: object): Exit.Exit<A, DbError> => {
       try {
-        const failure = failureIn(value, transport, operations.now(), client)
+        const failure = failureIn(value, asked, transport, operations.now())
         if (failure === undefined) {
           const said = cutIn(value, operations.cuts, transport.tenure)
           if (said !== undefined) outside(() => running.fork(said))
@@ -133,9 +138,9 @@ export const execute = <A>(
         return Exit.die(thrown)
       }
     }
-    const returned = (value: A): void => once(judged(value))
-    const threw = (thrown: unknown): void => {
-      const error = thrownError(thrown, transport, operations.now(), client)
+    const returned = (value: A, asked: object): void => once(judged(value, asked))
+    const threw = (thrown: unknown, asked: object): void => {
+      const error = thrownError(thrown, transport, operations.now(), asked)
       once(error === undefined ? Exit.die(thrown) : Exit.fail(error))
     }
     context.run(() => call(operation, client, transport, returned, threw))
