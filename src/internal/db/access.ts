@@ -30,12 +30,21 @@ export interface Untyped {
 }
 
 /**
+ * The client of a database whose schema is known. It is `SupabaseClient<D>` under a name with one parameter: the compiler
+ * compares each of that one's five to infer what a function of it gives, which takes it longer than most applications.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TypedClient<D> extends SupabaseClient<D> {}
+
+/**
  * The client of a database with this schema.
  *
  * @since 0.1.0
  * @category models
  */
-export type Client<D> = [D] extends [Untyped] ? SupabaseClient : SupabaseClient<D>
+export type Client<D> = [D] extends [Untyped] ? SupabaseClient : TypedClient<D>
 
 /**
  * @since 0.1.0
@@ -94,7 +103,7 @@ export type Sound<Q> = [FlawOf<DataOf<Q>, []>] extends [never] ? unknown : { rea
  */
 export type Asks<D, Q> = [D] extends [Untyped]
   ? (client: SupabaseClient) => Q
-  : (client: SupabaseClient<D>) => Q & Sound<Q>
+  : (client: TypedClient<D>) => Q & Sound<Q>
 
 type PublicOf<D> = D extends { readonly public: infer P } ? P : never
 
