@@ -19,17 +19,21 @@ type FlawOf<T, Depth extends ReadonlyArray<0>> = string extends T
 
 /**
  * The same for what is no null, in fewer steps: of most rows the names and the union of the columns' types say that there is
- * nothing to look for. A mistake has a key `error`, as has a row with such a column.
+ * nothing to look for. Text has a key `charAt`, as has what may have any; all of that is looked at step by step.
  */
-type QuickFlawOf<T> = "error" extends keyof T
-  ? FlawOf<T, []>
-  : number extends keyof T
-    ? FlawOfRow<T[number & keyof T], [0]>
-    : FlawOfRow<T, []>
+type QuickFlawOf<T> = T extends unknown
+  ? "charAt" extends keyof T
+    ? FlawOf<T, []>
+    : number extends keyof T
+      ? FlawOfRow<T[number & keyof T], [0]>
+      : FlawOfRow<T, []>
+  : never
 
-type FlawOfRow<T, Depth extends ReadonlyArray<0>> = "error" extends keyof T
-  ? FlawOf<T, Depth>
-  : FlawOfColumns<T[keyof T], T, Depth>
+type FlawOfRow<T, Depth extends ReadonlyArray<0>> = T extends unknown
+  ? "charAt" extends keyof T
+    ? FlawOf<T, Depth>
+    : FlawOfColumns<T[keyof T], T, Depth>
+  : never
 
 /** Where a column is anything, the union of them says nothing of the others. */
 type FlawOfColumns<C, T, Depth extends ReadonlyArray<0>> = unknown extends C
