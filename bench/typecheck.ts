@@ -1,21 +1,23 @@
 /**
  * `npm run bench:typecheck -- COMMIT`: what the compiler takes for an application of 200 operations over this library, beside
- * what it takes over the library at another commit, in one run.
+ * what it takes over the library at another commit, and for the same queries over supabase-js alone, in one run.
  *
  * The application is generated, and is the same for both: twenty tables of ten columns, and every kind of operation there was
  * at the first of the two. What is compared is the CPU of whole runs of `tsc`, in turns.
  */
 import { execFileSync } from "node:child_process"
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { mkdirSync, rmSync, symlinkSync } from "node:fs"
 import { join, resolve } from "node:path"
 import process from "node:process"
 import { commandLine } from "../scripts/commandLine.js"
 import { commitOf, unpacked } from "../scripts/earlier.js"
-import { application } from "./typecheck/application.js"
+import { type Compiled, compiled, operations, written } from "./typecheck/compiled.js"
+import { libraries } from "./typecheck/libraries.js"
 
 const help = `npm run bench:typecheck -- COMMIT [OPTIONS]
 
-CPU of tsc for an application of 200 operations: over this checkout, beside over COMMIT, in turns; medians.
+CPU of tsc for an application of ${operations} operations: over this checkout, beside over COMMIT and over supabase-js alone, in
+turns; medians.
 
   --rounds N   5 unless said otherwise
   --help       this text`
@@ -35,7 +37,7 @@ const tsc = resolve("node_modules/typescript/bin/tsc")
 
 /** The declarations of the library whose sources are in a folder, as a package. */
 const packaged = (name: string, sources: string): string => {
-  const folder = join(root, name, "package")
+  const folder = join(root, name)
   mkdirSync(folder, { recursive: true })
   const options = ["--emitDeclarationOnly", "--outDir", join(folder, "dist")]
   execFileSync("node", [tsc, "-p", join(sources, "tsconfig.build.json"), ...options], { stdio: "inherit" })
@@ -51,43 +53,29 @@ const archived = (): string => {
   return folder
 }
 
-/** The application over a package, so that both find the same of everything else. */
-const over = (name: string, library: string): string => {
-  const folder = join(root, name, "application")
-  mkdirSync(join(folder, "src"), { recursive: true })
-  mkdirSync(join(folder, "node_modules", "@supabase"), { recursive: true })
-  for (const each of ["effect", "@supabase/supabase-js", "@types"]) {
-    symlinkSync(resolve("node_modules", each), join(folder, "node_modules", each))
-  }
-  symlinkSync(library, join(folder, "node_modules", "effect-supabase-pool"))
-  for (const [file, text] of application(200)) writeFileSync(join(folder, file), text)
-  return folder
-}
-
-/** Runs the compiler in a process that tells its own CPU at its end. */
-const told = `process.on("exit", () => process.stdout.write("CPU: " + JSON.stringify(process.cpuUsage())))
-process.argv.splice(1, 0, "tsc")
-require(${JSON.stringify(resolve("node_modules/typescript/lib/tsc.js"))})`
-
-/** Seconds of CPU, and how many types were instantiated. */
-const measured = (folder: string): { readonly cpu: number; readonly instantiations: number } => {
-  const said = execFileSync("node", ["-e", told, "--", "-p", folder, "--extendedDiagnostics"], { encoding: "utf8" })
-  const [, user = "", system = ""] = /CPU: \{"user":(\d+),"system":(\d+)\}/.exec(said) ?? []
-  return {
-    cpu: (Number(user) + Number(system)) / 1e6,
-    instantiations: Number(/^Instantiations:\s+(\d+)/m.exec(said)?.[1])
-  }
-}
-
 const median = (all: ReadonlyArray<number>): number => [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0
 
 rmSync(root, { recursive: true, force: true })
-const before = over("before", packaged("before", archived()))
-const now = over("now", packaged("now", resolve(".")))
-const runs = Array.from({ length: rounds }, () => ({ before: measured(before), now: measured(now) }))
-const ratio = median(runs.map((run) => run.now.cpu / run.before.cpu))
-const [first] = runs
+const ours = packaged("now", resolve("."))
+const before = written(libraries.effect, packaged("before", archived()), join(root, "overBefore"))
+const now = written(libraries.effect, ours, join(root, "overNow"))
+const alone = written(libraries.supabase, ours, join(root, "overSupabase"))
+const runs = Array.from({ length: rounds }, () => ({
+  before: compiled(before),
+  now: compiled(now),
+  alone: compiled(alone)
+}))
+type Run = (typeof runs)[number]
+
+const line = (what: string, of: (run: Run) => Compiled): string => {
+  const ratio = median(runs.map((run) => of(run).cpu / run.before.cpu)).toFixed(2)
+  const cpu = median(runs.map((run) => of(run).cpu)).toFixed(1)
+  return `${what.padEnd(24)} ${ratio} × (${cpu} s of CPU), ${median(runs.map((run) => of(run).instantiations))} instantiations\n`
+}
+
 process.stdout.write(
-  `type check of 200 operations: ${ratio.toFixed(2)} × (${median(runs.map((run) => run.now.cpu)).toFixed(1)} s, ` +
-    `${median(runs.map((run) => run.before.cpu)).toFixed(1)}); instantiations ${first?.now.instantiations}, ${first?.before.instantiations}\n`
+  `type check of ${operations} operations, beside ${commit.slice(0, 7)}:\n` +
+    line("this checkout", (run) => run.now) +
+    line(commit.slice(0, 7), (run) => run.before) +
+    line("supabase-js alone", (run) => run.alone)
 )

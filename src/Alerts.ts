@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import type { HttpClient } from "@effect/platform"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import { Context, Duration, Effect, Layer, Option, PubSub, type Redacted, Ref, type Scope, Stream } from "effect"
 import { ServerConfig } from "./Config.js"
 import * as Health from "./Health.js"

@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import type { FileSystem } from "@effect/platform"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import { Effect, Layer, Schema, type Scope, Stream } from "effect"
 import type { Mode } from "./Errors.js"
 import { EventType } from "./internal/audit/eventType.js"

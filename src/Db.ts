@@ -26,9 +26,9 @@ export type {
   Reader,
   ReaderWriter,
   Returned,
-  Sound,
   SoundSteps,
   TableName,
+  TypedClient,
   Untyped
 } from "./internal/db/access.js"
 export {
@@ -65,6 +65,7 @@ export type { Provided, ProvidedRead } from "./internal/db/layers.js"
 export * from "./internal/db/operationErrors.js"
 export { make, type Of, type OwnDatabase, type ReadOf } from "./internal/db/ownDatabase.js"
 export type { RetryOptions } from "./internal/db/retryOptions.js"
+export type { Sound } from "./internal/db/sound.js"
 export { type Ranged, type Row, type ServiceStreamOptions, type StreamOptions, stream } from "./internal/db/stream.js"
 export { type Typed, typed } from "./internal/db/typedAccessors.js"
 export type { TableSchema } from "./internal/table/columns.js"

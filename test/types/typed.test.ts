@@ -93,6 +93,17 @@ interface Shops {
 const shops = Db.typed<Shops>()
 const Own = Db.make<Shops>()("Own")
 
+/** `JSON.parse` gives `any`, as a column may be by who wrote the schema by hand. */
+type Log = Record<"id" | "charAt", string> & { error: string | null; whatever: ReturnType<typeof JSON.parse> }
+
+const logs = Db.typed<{
+  public: {
+    Tables: { logs: { Row: Log; Insert: Partial<Log>; Update: Partial<Log>; Relationships: [] } }
+    Views: Record<never, never>
+    Functions: Record<never, never>
+  }
+}>()
+
 describe("a column that the schema lacks", () => {
   it("is refused by the compiler, also in a row of another table, and JSON is no trouble", () => {
     const good = [
@@ -119,6 +130,51 @@ describe("a column that the schema lacks", () => {
       shops.response((client) => client.from("shops").select("nmae"))
     ]
     expect([...good, ...refused].every(Effect.isEffect)).toBe(true)
+  })
+
+  it("is found beside columns that may be anything, and a column of the name error is none", () => {
+    const good = logs.read((client) => client.from("logs").select("id, error, whatever"))
+    expectTypeOf<Effect.Effect.Success<typeof good>>().toExtend<Array<{ id: string; error: string | null }>>()
+    const refused = [
+      // @ts-expect-error: no such column.
+      logs.read((client) => client.from("logs").select("id, whatever, nmae")),
+      // @ts-expect-error: no such column.
+      logs.read((client) => client.from("logs").select("error, charAt, nmae").single()),
+      // @ts-expect-error: no such column.
+      logs.read((client) => client.from("logs").select("nmae")),
+      // @ts-expect-error: no such column.
+      logs.write((client) => client.from("logs").insert({ id: "a" }).select("whatever, nmae").maybeSingle())
+    ]
+    expect([good, ...refused].every(Effect.isEffect)).toBe(true)
+  })
+
+  it("is looked for in whatever a function gives", () => {
+    const either = (many: boolean) =>
+      shops.read((client) =>
+        many ? client.from("shops").select("name") : client.from("users").select("email").single()
+      )
+    type Either = Effect.Effect.Success<ReturnType<typeof either>>
+    expectTypeOf<Either>().toEqualTypeOf<Array<{ name: string }> | { email: string }>()
+    const awaited = shops.read(async (client) => await client.from("shops").select("name").maybeSingle())
+    expectTypeOf(awaited).toEqualTypeOf<Effect.Effect<{ name: string } | null, Db.ReadError, Db.ReadDb>>()
+    const thrown = shops.read((client) => client.from("shops").select("name").throwOnError())
+    expectTypeOf(thrown).toEqualTypeOf<Effect.Effect<Array<{ name: string }>, Db.ReadError, Db.ReadDb>>()
+    const effect = shops.write(() => Effect.fail("no"), { idempotent: true })
+    expectTypeOf(effect).toEqualTypeOf<Effect.Effect<never, string | Db.WriteError, Db.Db>>()
+    const asService = shops.read((client) => client.from("shops").select("name"), { as: "service" })
+    expectTypeOf(asService).toEqualTypeOf<Effect.Effect<Array<{ name: string }>, Db.ReadError, Db.Db>>()
+    const counted = shops.response((client) => client.from("shops").select("name").single(), { pool: "write" })
+    expectTypeOf<Effect.Effect.Success<typeof counted>["data"]>().toEqualTypeOf<{ name: string }>()
+    const refused = [
+      // @ts-expect-error: no such column, in one of two.
+      (many: boolean) => shops.read((client) => client.from("shops").select(many ? "name" : "nmae")),
+      // @ts-expect-error: no such column.
+      () => shops.read(async (client) => await client.from("shops").select("nmae")),
+      // @ts-expect-error: no response of a database.
+      () => shops.read(async () => 1)
+    ]
+    expect([awaited, thrown, effect, asService, counted].every(Effect.isEffect)).toBe(true)
+    expect(refused).toHaveLength(3)
   })
 
   it("is refused in a step of a transaction, whichever it is, and a table's step is no trouble", () => {

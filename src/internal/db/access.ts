@@ -17,6 +17,7 @@ import type {
 } from "./operationErrors.js"
 import type { Outcome, Response } from "./postgrestResult.js"
 import type { RetryOptions } from "./retryOptions.js"
+import type { Sound, SoundAnswer, SoundStep } from "./sound.js"
 import type { Ranged, Row, ServiceStreamOptions, StreamOptions } from "./stream.js"
 
 /**
@@ -30,12 +31,21 @@ export interface Untyped {
 }
 
 /**
+ * The client of a database whose schema is known. It is `SupabaseClient<D>` under a name with one parameter: the compiler
+ * compares each of that one's five to infer what a function of it gives, which takes it longer than most applications.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TypedClient<D> extends SupabaseClient<D> {}
+
+/**
  * The client of a database with this schema.
  *
  * @since 0.1.0
  * @category models
  */
-export type Client<D> = [D] extends [Untyped] ? SupabaseClient : SupabaseClient<D>
+export type Client<D> = [D] extends [Untyped] ? SupabaseClient : TypedClient<D>
 
 /**
  * @since 0.1.0
@@ -55,37 +65,6 @@ export const isReading = (
 ): options is OperationOptions | undefined =>
   options === undefined || !["as", "pool", "idempotent", "maxAffected"].some((name) => name in options)
 
-// What supabase-js gives for a column, table or function that the schema lacks is a text with a mark.
-type Mistaken = string & { readonly error: true }
-
-/** JSON and text hold no rows of other tables, and may be without end: what text is a part of is passed over first. */
-type FlawOf<T, Depth extends ReadonlyArray<0>> = string extends T
-  ? never
-  : Depth["length"] extends 4
-    ? never
-    : T extends Mistaken
-      ? T
-      : T extends ReadonlyArray<infer A>
-        ? FlawOf<A, [...Depth, 0]>
-        : T extends object
-          ? { [K in keyof T]: FlawOf<T[K], [...Depth, 0]> }[keyof T]
-          : never
-
-type DataOf<Q> =
-  Q extends PromiseLike<infer A>
-    ? Extract<A, { readonly error: null }> extends { readonly data: infer D }
-      ? D
-      : never
-    : never
-
-/**
- * Nothing to add where a query names only what the schema has; else what no builder is, with the reason in it.
- *
- * @since 0.1.0
- * @category models
- */
-export type Sound<Q> = [FlawOf<DataOf<Q>, []>] extends [never] ? unknown : { readonly mistake: FlawOf<DataOf<Q>, []> }
-
 /**
  * What a caller's function is given and gives.
  *
@@ -94,7 +73,15 @@ export type Sound<Q> = [FlawOf<DataOf<Q>, []>] extends [never] ? unknown : { rea
  */
 export type Asks<D, Q> = [D] extends [Untyped]
   ? (client: SupabaseClient) => Q
-  : (client: SupabaseClient<D>) => Q & Sound<Q>
+  : (client: TypedClient<D>) => Q & Sound<Q>
+
+/**
+ * The same of a function that gives a builder, or any promise of one kind of response, which is most of them. What it resolves to
+ * is inferred from its return type at once, and not taken out of that afterwards, which costs the compiler far more.
+ */
+type Asking<D, A> = [D] extends [Untyped]
+  ? (client: SupabaseClient) => PromiseLike<A>
+  : (client: TypedClient<D>) => PromiseLike<A> & SoundAnswer<A>
 
 type PublicOf<D> = D extends { readonly public: infer P } ? P : never
 
@@ -182,8 +169,6 @@ export type SoundSteps<D, Steps> = [D] extends [Untyped]
   ? Steps
   : { readonly [K in keyof Steps]: Steps[K] & SoundStep<Steps[K]> }
 
-type SoundStep<S> = S extends (client: never) => infer Q ? (client: never) => Sound<Q> : unknown
-
 /**
  * Reads, and can do nothing else: the service of `ReadDb`, so that nothing has to be provided for what it gives.
  *
@@ -191,6 +176,7 @@ type SoundStep<S> = S extends (client: never) => infer Q ? (client: never) => So
  * @category models
  */
 export interface Reader<D = Untyped> {
+  read<A extends Outcome>(f: Asking<D, A>, options?: OperationOptions): Effect.Effect<Database.Given<A, D>, ReadError>
   read<Q extends Database.Query>(
     f: Asks<D, Q>,
     options?: OperationOptions
@@ -202,6 +188,10 @@ export interface Reader<D = Untyped> {
     options?: OperationOptions
   ): Effect.Effect<A, ReadError | DecodeError>
   /** As `read`, with count and status. */
+  response<A extends Outcome>(
+    f: Asking<D, A>,
+    options?: OperationOptions
+  ): Effect.Effect<Database.Responded<A, D>, ReadError>
   response<Q extends PromiseLike<Response>>(
     f: Asks<D, Q>,
     options?: OperationOptions
@@ -246,6 +236,14 @@ export interface ReadingRpcOptions extends OperationOptions {
  * @category models
  */
 export interface Access<D, Reading, Writing> {
+  read<A extends Outcome>(
+    f: Asking<D, A>,
+    options?: OperationOptions
+  ): Effect.Effect<Database.Given<A, D>, ReadError, Reading>
+  read<A extends Outcome>(
+    f: Asking<D, A>,
+    options: Database.ReadOptions
+  ): Effect.Effect<Database.Given<A, D>, ReadError, Writing>
   read<Q extends Database.Query>(
     f: Asks<D, Q>,
     options?: OperationOptions
@@ -265,6 +263,10 @@ export interface Access<D, Reading, Writing> {
     f: (client: Client<D>) => PromiseLike<Response>,
     options: Database.ReadOptions
   ): Effect.Effect<A, ReadError | DecodeError, Writing>
+  write<A extends Outcome>(
+    f: Asking<D, A>,
+    options?: Database.WriteOptions
+  ): Effect.Effect<Database.Given<A, D>, WriteError, Writing>
   write<Q extends Database.Query>(
     f: Asks<D, Q>,
     options?: Database.WriteOptions
@@ -276,6 +278,14 @@ export interface Access<D, Reading, Writing> {
     options?: Database.WriteOptions
   ): Effect.Effect<A, WriteError | DecodeError, Writing>
   /** As `read` or `write`, with count and status. */
+  response<A extends Outcome>(
+    f: Asking<D, A>,
+    options?: OperationOptions
+  ): Effect.Effect<Database.Responded<A, D>, ReadError, Reading>
+  response<A extends Outcome>(
+    f: Asking<D, A>,
+    options: Database.ResponseOptions
+  ): Effect.Effect<Database.Responded<A, D>, ReadError, Writing>
   response<Q extends PromiseLike<Response>>(
     f: Asks<D, Q>,
     options?: OperationOptions

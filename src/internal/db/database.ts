@@ -6,6 +6,7 @@ import type { MostRows } from "../table/mostRows.js"
 import type { TransactionOptions } from "../transaction/options.js"
 import type { Step } from "../transaction/planned.js"
 import type { Reader, ReaderWriter, Untyped } from "./access.js"
+import type { DataIn, DataOf, Succeeded, Successful } from "./answered.js"
 import type { ContentRange } from "./contentRange.js"
 import type { Known } from "./known.js"
 import type { Asked } from "./list.js"
@@ -20,10 +21,6 @@ import type { RetryOptions } from "./retryOptions.js"
  */
 export type Query = PromiseLike<Response> | Effect.Effect<unknown, unknown, unknown>
 
-type Successful<Q> = Q extends PromiseLike<infer A> ? Extract<A, { readonly error: null }> : never
-
-type DataOf<Q> = Successful<Q> extends { readonly data: infer Data } ? Data : never
-
 /**
  * The response without its failure case: what a builder resolves to when there was no error. Without a schema `D` a column is
  * `unknown`.
@@ -31,11 +28,15 @@ type DataOf<Q> = Successful<Q> extends { readonly data: infer Data } ? Data : ne
  * @since 0.1.0
  * @category models
  */
-export type Success<Q, D = Untyped> = [D] extends [Untyped]
-  ? Successful<Q> extends { readonly data: infer Data }
-    ? Extract<PostgrestSingleResponse<Known<Data>>, { readonly error: null }>
-    : never
-  : Successful<Q>
+export type Success<Q, D = Untyped> = [D] extends [Untyped] ? KnownResponse<DataOf<Q>> : Successful<Q>
+
+type KnownResponse<Data> = Extract<PostgrestSingleResponse<Known<Data>>, { readonly error: null }>
+
+/** The same, of the response. */
+export type Responded<A, D> = [D] extends [Untyped] ? KnownResponse<DataIn<A>> : Succeeded<A>
+
+/** The rows of a response. */
+export type Given<A, D> = [D] extends [Untyped] ? Known<DataIn<A>> : DataIn<A>
 
 /**
  * What an operation gives: the builder's `data`, or what the Effect gives. Without a schema `D` a column is `unknown`.
@@ -145,8 +146,11 @@ export type TransactionResults<Steps extends ReadonlyArray<unknown>, D = Untyped
  * @since 0.1.0
  * @category models
  */
-export type StepResult<S, D = Untyped> =
-  S extends Step<infer A> ? A : S extends (client: never) => infer Q ? Result<Q, D> : never
+export type StepResult<S, D = Untyped> = S extends (client: never) => PromiseLike<infer A>
+  ? Given<A, D>
+  : S extends Step<infer A>
+    ? A
+    : never
 
 /**
  * Who may only read.

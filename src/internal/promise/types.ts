@@ -1,6 +1,7 @@
 /** What the types of the Promise API are made of, with a schema of the database's and without. */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import type { Client, Untyped } from "../db/access.js"
+import type { DataIn, DataOf } from "../db/answered.js"
 import type { Known } from "../db/known.js"
 
 export type { Known } from "../db/known.js"
@@ -34,14 +35,6 @@ export type InsertOf<D, Name> = EntryOf<D, Name> extends { readonly Insert: infe
 
 export type UpdateOf<D, Name> = EntryOf<D, Name> extends { readonly Update: infer U } ? U : never
 
-/** The builder's `data` where there was no error. */
-type DataOf<Q> =
-  Q extends PromiseLike<infer A>
-    ? Extract<A, { readonly error: null }> extends { readonly data: infer Data }
-      ? Data
-      : never
-    : never
-
 /**
  * One row of what the builder selects.
  *
@@ -57,5 +50,5 @@ export type RowOfQuery<Q> = DataOf<Q> extends ReadonlyArray<infer A> ? A : never
  * @category models
  */
 export type StepResults<D, Steps extends ReadonlyArray<unknown>> = {
-  readonly [K in keyof Steps]: Answer<D, Steps[K] extends (client: never) => infer Q ? DataOf<Q> : never>
+  readonly [K in keyof Steps]: Answer<D, Steps[K] extends (client: never) => PromiseLike<infer A> ? DataIn<A> : never>
 }
