@@ -47,6 +47,40 @@ describe("Db.stream", () => {
     })
   )
 
+  it.effect("ends with the list of a handler that heeds no offset, which is all there is", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const constant = Db.layerTest((request) => {
+        asked.push(new URL(request.url).searchParams.get("offset") ?? "")
+        return Response.json(rows)
+      })
+      for (const pageSize of [10, 25, 1_000]) {
+        const read = Db.stream((client) => client.from("numbers").select("id").order("id"), { pageSize })
+        assert.strictEqual(yield* Stream.runCount(read).pipe(Effect.provide(constant)), rows.length)
+      }
+      assert.deepStrictEqual(asked.slice(0, 3), ["0", "25", "1000000000"])
+    })
+  )
+
+  it.effect("gives rows that look the same as often as they are there", () =>
+    Effect.gen(function* () {
+      const same = Db.layerTest((request) => {
+        const { searchParams } = new URL(request.url)
+        const left = 25 - Number(searchParams.get("offset"))
+        return Response.json(Array.from({ length: Math.max(0, Math.min(left, 10)) }, () => ({ status: "open" })))
+      })
+      const states = Db.stream((client) => client.from("orders").select("status"), { pageSize: 10 })
+      assert.strictEqual(yield* Stream.runCount(states).pipe(Effect.provide(same)), 25)
+    })
+  )
+
+  it.effect("ends where an answer says that it is from elsewhere", () =>
+    Effect.gen(function* () {
+      const elsewhere = Db.layerTest(() => Response.json(rows.slice(0, 10), { headers: { "content-range": "0-9/*" } }))
+      assert.strictEqual(yield* Stream.runCount(all).pipe(Effect.provide(elsewhere)), 10)
+    })
+  )
+
   it.effect("keeps the limit and the offset of its query, whatever the page", () =>
     Effect.gen(function* () {
       for (const pageSize of [1, 3, 10, 100]) {
