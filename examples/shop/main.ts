@@ -8,7 +8,7 @@
  * Another port: PORT=4001. In production it is `Config.layer` alone, which reads `SUPABASE_URL` and the keys.
  */
 import { createServer } from "node:http"
-import { HttpLayerRouter, HttpServer } from "@effect/platform"
+import { HttpLayerRouter } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Config, Layer } from "effect"
 import { Db, Health, Http, Config as PoolConfig } from "effect-supabase-pool"
@@ -20,7 +20,6 @@ const listen = { port: Config.withDefault(Config.port("PORT"), 4000), host: Conf
 const ours = Http.routesOf({ prefix: "/internal", parts: ["health", "metrics", "admin"] })
 
 HttpLayerRouter.serve(Layer.merge(routes, ours)).pipe(
-  HttpServer.withLogAddress,
   Layer.provide([Health.layer, Http.Readiness.layer]),
   Layer.provide(NodeHttpServer.layerConfig(() => Http.graceful(createServer()), listen)),
   // After the server, so that it ends after the server has answered what it had begun.
