@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Fiber, Layer, Ref, Stream } from "effect"
+import { Chunk, Deferred, Effect, Fiber, Layer, Ref, Schema, Stream } from "effect"
 import { PoolConfig } from "../../src/Config.js"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
@@ -78,6 +78,46 @@ describe("Db.stream", () => {
     Effect.gen(function* () {
       const elsewhere = Db.layerTest(() => Response.json(rows.slice(0, 10), { headers: { "content-range": "0-9/*" } }))
       assert.strictEqual(yield* Stream.runCount(all).pipe(Effect.provide(elsewhere)), 10)
+    })
+  )
+
+  it.effect("that is consumed twice begins anew, and one that is consumed by half asks for no more, as its user", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const heard = Db.layerTest(
+        (request) => {
+          const { searchParams } = new URL(request.url)
+          const offset = Number(searchParams.get("offset"))
+          asked.push(`${request.headers.get("authorization")} ${offset}`)
+          return Response.json(rows.slice(offset, offset + 10))
+        },
+        { minConnections: 1, maxConnections: 2 }
+      )
+      const anns = all.pipe(Db.withAccessToken("ann"))
+      const bobs = Db.table("numbers", Schema.Struct({ id: Schema.Int }))
+        .stream({ orderBy: "id", pageSize: 10 })
+        .pipe(Db.withAccessToken("bob"))
+      yield* Effect.gen(function* () {
+        const streams: ReadonlyArray<readonly [name: string, stream: Stream.Stream<unknown, Db.DbError, Db.ReadDb>]> = [
+          ["ann", anns],
+          ["bob", bobs]
+        ]
+        for (const [name, stream] of streams) {
+          for (const _ of [1, 2]) {
+            asked.length = 0
+            assert.strictEqual(yield* Stream.runCount(stream), rows.length)
+            assert.deepStrictEqual(
+              asked,
+              [0, 10, 20, 25].map((offset) => `Bearer ${name} ${offset}`)
+            )
+          }
+          asked.length = 0
+          assert.strictEqual(yield* Stream.runCount(Stream.take(stream, 3)), 3)
+          assert.deepStrictEqual(asked, [`Bearer ${name} 0`])
+          const { metrics } = yield* Pool.ReadPool
+          assert.strictEqual((yield* metrics).active, 0)
+        }
+      }).pipe(Effect.provide(heard))
     })
   )
 
