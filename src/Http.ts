@@ -20,6 +20,7 @@ import { Cause, Context, Effect, Layer, Option, Ref, type Scope } from "effect"
 import { ServerConfig } from "./Config.js"
 import type { DbError } from "./Errors.js"
 import type * as Health from "./Health.js"
+import { debugLog } from "./internal/audit/debugLog.js"
 import * as Admin from "./internal/http/admin.js"
 import { Api } from "./internal/http/api.js"
 import * as ApiErrors from "./internal/http/apiErrors.js"
@@ -281,10 +282,12 @@ export const layer: Layer.Layer<
     yield* HttpServer.serveEffect(Hosts.guarded(address, yield* ServerConfig)(yield* app))
     yield* whileServing
   })
-)
+).pipe(Layer.merge(debugLog))
 
 /**
  * Every route, mounted in a server of your own that is made with `HttpLayerRouter`.
+ *
+ * With `LOG_LEVEL=debug` (the `logLevel` of `ServerConfig`) every connection event is in the log, as with `supabase-pool serve`.
  *
  * They keep their paths; `GET /` is the dashboard, so a page of yours goes elsewhere. Everything else is yours. Provide
  * the server before `Db.layer`, as here, so that it ends first.
@@ -349,4 +352,4 @@ export const routesOf = (
       yield* Parts.mount(router, [...methodsOf.keys()], whole, options)
       yield* whileServing
     })
-  )
+  ).pipe(Layer.merge(debugLog))

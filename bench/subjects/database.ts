@@ -1,23 +1,16 @@
 /** This package from the outside: reads by `Db.read` and by the Promise API. */
 import { AsyncLocalStorage } from "node:async_hooks"
-import { Effect } from "effect"
 import * as Db from "../../src/Db.js"
 import { createDatabase } from "../../src/promise.js"
 import { reading } from "../support/options.js"
 import { connections, query } from "../support/read.js"
 import { runtime } from "../support/runtime.js"
-import { cpuOf, looping, type Make, times } from "../support/subject.js"
+import { fibers, looping, type Make } from "../support/subject.js"
 
 /** `Db.read` by so many fibers, each in a loop. */
 export const loops = async (layer: ReturnType<typeof Db.layerOf>): ReturnType<Make> => {
   const { run } = await runtime(layer)
-  const read = Effect.asVoid(Db.read(query))
-  return async ({ callers = 1, operations = 1 }) => {
-    const each = Math.ceil(operations / callers)
-    const all = Array.from({ length: callers }, () => times(read, each))
-    const { cpu, wall } = await cpuOf(() => run(Effect.all(all, { concurrency: "unbounded", discard: true })))
-    return { cpu: cpu / (each * callers), wall: (wall * 1_000) / (each * callers) }
-  }
+  return fibers(run, Db.read(query))
 }
 
 /** Callers are fibers of one runtime, each in a loop, as callers of the others are promises in a loop. */

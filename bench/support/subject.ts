@@ -53,3 +53,16 @@ export const times = <A, E, R>(effect: Effect.Effect<A, E, R>, count: number): E
       }
     })
   })
+
+/** The same by so many fibers of one runtime. */
+export const fibers =
+  <R, E>(
+    run: <A, F>(effect: Effect.Effect<A, F, R>) => Promise<A>,
+    operation: Effect.Effect<unknown, E, R>
+  ): ((asked: Asked) => Promise<Answer>) =>
+  async ({ callers = 1, operations = 1 }) => {
+    const each = Math.ceil(operations / callers)
+    const all = Array.from({ length: callers }, () => times(Effect.asVoid(operation), each))
+    const { cpu, wall } = await cpuOf(() => run(Effect.all(all, { concurrency: "unbounded", discard: true })))
+    return { cpu: cpu / (each * callers), wall: (wall * 1_000) / (each * callers) }
+  }

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { resolve } from "node:path"
 import { nameOf, root } from "./example.js"
 
-const block = /^```tsx? fragment: a copy of (examples\/\S+)\n\/\/ (\S+)\n([\s\S]*?)^```$/gm
+const block = /^```(?:tsx?|sql) fragment: a copy of (examples\/\S+)\n(?:\/\/|--) (\S+)\n([\s\S]*?)^```$/gm
 
 export const staleCopies = (page: string): ReadonlyArray<string> => {
   const text = readFileSync(page, "utf8")

@@ -31,7 +31,9 @@ describe("the screen of supabase-pool top", () => {
     const text = lines.join("\n")
     expect(lines[0]).toContain("degraded")
     expect(text).toContain("utilization is 90 %")
-    expect(text).toMatch(/read pool +█{22}▒{2} +9 active, 1 idle of 10 · 12 waiting · 1 leak · longest held 1.5 s/)
+    expect(text).toMatch(
+      /read pool +█{22}▒{2} +9 active, 1 idle of 10 · 12 waiting · 1 leak since start · longest held 1.5 s/
+    )
     expect(text).toMatch(/write pool +▒{12}·{12} +0 active, 5 idle of 10/)
     expect(text).toContain("p95 20 ms")
   })

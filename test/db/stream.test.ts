@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Fiber, Layer, Ref, Stream } from "effect"
+import { Chunk, Deferred, Effect, Fiber, Layer, Ref, Schema, Stream } from "effect"
 import { PoolConfig } from "../../src/Config.js"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
@@ -78,6 +78,80 @@ describe("Db.stream", () => {
         )
         assert.deepStrictEqual([...new Set(prefers)], ["tx=commit"])
       }
+    })
+  )
+
+  it.effect("ends with the list of a handler that heeds no offset, which is all there is", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const constant = Db.layerTest((request) => {
+        asked.push(new URL(request.url).searchParams.get("offset") ?? "")
+        return Response.json(rows)
+      })
+      for (const pageSize of [10, 25, 1_000]) {
+        const read = Db.stream((client) => client.from("numbers").select("id").order("id"), { pageSize })
+        assert.strictEqual(yield* Stream.runCount(read).pipe(Effect.provide(constant)), rows.length)
+      }
+      assert.deepStrictEqual(asked.slice(0, 3), ["0", "25", "1000000000"])
+    })
+  )
+
+  it.effect("gives rows that look the same as often as they are there", () =>
+    Effect.gen(function* () {
+      const same = Db.layerTest((request) => {
+        const { searchParams } = new URL(request.url)
+        const left = 25 - Number(searchParams.get("offset"))
+        return Response.json(Array.from({ length: Math.max(0, Math.min(left, 10)) }, () => ({ status: "open" })))
+      })
+      const states = Db.stream((client) => client.from("orders").select("status"), { pageSize: 10 })
+      assert.strictEqual(yield* Stream.runCount(states).pipe(Effect.provide(same)), 25)
+    })
+  )
+
+  it.effect("ends where an answer says that it is from elsewhere", () =>
+    Effect.gen(function* () {
+      const elsewhere = Db.layerTest(() => Response.json(rows.slice(0, 10), { headers: { "content-range": "0-9/*" } }))
+      assert.strictEqual(yield* Stream.runCount(all).pipe(Effect.provide(elsewhere)), 10)
+    })
+  )
+
+  it.effect("that is consumed twice begins anew, and one that is consumed by half asks for no more, as its user", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const heard = Db.layerTest(
+        (request) => {
+          const { searchParams } = new URL(request.url)
+          const offset = Number(searchParams.get("offset"))
+          asked.push(`${request.headers.get("authorization")} ${offset}`)
+          return Response.json(rows.slice(offset, offset + 10))
+        },
+        { minConnections: 1, maxConnections: 2 }
+      )
+      const anns = all.pipe(Db.withAccessToken("ann"))
+      const bobs = Db.table("numbers", Schema.Struct({ id: Schema.Int }))
+        .stream({ orderBy: "id", pageSize: 10 })
+        .pipe(Db.withAccessToken("bob"))
+      yield* Effect.gen(function* () {
+        const streams: ReadonlyArray<readonly [name: string, stream: Stream.Stream<unknown, Db.DbError, Db.ReadDb>]> = [
+          ["ann", anns],
+          ["bob", bobs]
+        ]
+        for (const [name, stream] of streams) {
+          for (const _ of [1, 2]) {
+            asked.length = 0
+            assert.strictEqual(yield* Stream.runCount(stream), rows.length)
+            assert.deepStrictEqual(
+              asked,
+              [0, 10, 20, 25].map((offset) => `Bearer ${name} ${offset}`)
+            )
+          }
+          asked.length = 0
+          assert.strictEqual(yield* Stream.runCount(Stream.take(stream, 3)), 3)
+          assert.deepStrictEqual(asked, [`Bearer ${name} 0`])
+          const { metrics } = yield* Pool.ReadPool
+          assert.strictEqual((yield* metrics).active, 0)
+        }
+      }).pipe(Effect.provide(heard))
     })
   )
 

@@ -27,19 +27,24 @@ describe("examples", () => {
     )
   }
 
-  it.scopedLive(
-    "examples/http-service/main.ts serves its own routes beside the pool's, and ends when it is asked to",
-    () =>
+  const services = [
+    ["http-service", "/laptops?max=900", /^\[\{"title":"[^"]+","price":\d/, "/api/health/database"],
+    ["shop", "/products", /^\[\{"id":"[^"]+","title":"A lamp"/, "/internal/api/health/database"]
+  ] as const
+
+  it.scopedLive.each(services)(
+    "examples/%s/main.ts serves its own routes beside the pool's, and ends when it is asked to",
+    ([name, own, answer, ours]) =>
       Effect.gen(function* () {
         const port = yield* freePort
-        const service = yield* running("examples/http-service/main.ts", { PORT: `${port}` })
+        const service = yield* running(`examples/${name}/main.ts`, { PORT: `${port}` })
         yield* line(service, `http://127.0.0.1:${port}`)
-        const [laptops, health] = yield* Effect.all(
-          ["/laptops?max=900", "/api/health/database"].map((path) =>
+        const [answered, health] = yield* Effect.all(
+          [own, ours].map((path) =>
             Effect.promise(() => fetch(`http://127.0.0.1:${port}${path}`).then((response) => response.text()))
           )
         )
-        assert.match(laptops ?? "", /^\[\{"title":"[^"]+","price":\d/)
+        assert.match(answered ?? "", answer)
         assert.match(health ?? "", /"status":"connected"/)
         assert.deepStrictEqual(yield* ended(service), { signal: null })
       }),

@@ -58,6 +58,21 @@ describe("docs", () => {
     })
   )
 
+  it.live("the Grafana dashboard draws what is counted as a rate or an increase, never as a level", () =>
+    Effect.gen(function* () {
+      const { panels } = yield* dashboard
+      const counted = panels
+        .flatMap(({ targets }) => targets.map(({ expr }) => expr))
+        .flatMap((expr) =>
+          [...expr.matchAll(/(\w*\(?)[a-z_]+_(?:total|bucket|count)\{/g)].map(([all, by]) => ({ all, by }))
+        )
+        .filter(({ all }) => !all.endsWith("connection_count{"))
+      expect(counted.length).toBeGreaterThan(10)
+      for (const { all, by } of counted)
+        expect([all, by]).toEqual([all, expect.stringMatching(/^(?:rate|increase)\($/)])
+    })
+  )
+
   it.live("every instrument of the table is in the exposition", () =>
     Effect.gen(function* () {
       const names = [...new Set((yield* shown).map(({ name }) => name))]

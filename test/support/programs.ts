@@ -17,6 +17,7 @@ const sources = [
   "examples/leak/load.ts",
   "examples/opentelemetry/main.ts",
   "examples/rls/main.ts",
+  "examples/shop/main.ts",
   "examples/worker/main.ts",
   "test/support/embeddedChild.ts",
   "test/support/postgresChild.ts",
@@ -33,7 +34,7 @@ const external = ["@supabase/lite", "@hono/node-server", "postgres", "redis", "v
 const places = (folder: string): Plugin => ({
   name: "places",
   setup: ({ onLoad }) => {
-    onLoad({ filter: /[\\/](src|test)[\\/][^.]*\.tsx?$/ }, async ({ path }) => {
+    onLoad({ filter: /[\\/](src|test|examples)[\\/][^.]*\.tsx?$/ }, async ({ path }) => {
       if (!path.startsWith(root) || path.includes("node_modules")) return undefined
       const code = await readFile(path, "utf8")
       if (!code.includes("import.meta.url")) return undefined

@@ -9,6 +9,7 @@ import { asMaker } from "./identity.js"
 import { listIn } from "./list.js"
 import type { StreamError } from "./operationErrors.js"
 import type { Response } from "./postgrestResult.js"
+import { isFirstAgain, type Part } from "./whole.js"
 
 /**
  * A builder that a range can be asked of: one of `select`, ordered so that pages do not overlap.
@@ -96,13 +97,24 @@ export const streamOf = <R, W>(
   if (!Number.isSafeInteger(size) || size < 1) return Stream.fail(noPage(size))
   const asUser = asMaker()
   const db: Effect.Effect<Database.ReadCore, never, R | W> = options.as === "service" ? source.writing : source.reading
-  return Stream.paginateChunkEffect(0, (taken) =>
-    Effect.map(named(asUser(page(db, f, taken, size, options))), ({ limit, list }) => {
-      const rows = Chunk.fromIterable(list)
+  const ask = (taken: number, most = size) => asUser(page(db, f, taken, most, options))
+  return Stream.paginateChunkEffect<Progress, unknown, DbError, R | W>({ taken: 0, first: [] }, ({ first, taken }) =>
+    Effect.gen(function* () {
+      const part = yield* named(ask(taken))
+      if (taken > 0 && (yield* isFirstAgain(first, part, taken, ask))) return [Chunk.empty(), Option.none()]
+      const { place, rows, wanted } = part
       const next = taken + rows.length
-      return [rows, Chunk.isEmpty(rows) || next >= limit ? Option.none() : Option.some(next)]
+      if (rows.length === 0 || next >= wanted) return [Chunk.fromIterable(rows), Option.none()]
+      // Only of who says no place is the first page ever looked at again.
+      const kept = place !== undefined ? [] : taken === 0 ? rows : first
+      return [Chunk.fromIterable(rows), Option.some({ taken: next, first: kept })]
     })
   )
+}
+
+interface Progress {
+  readonly taken: number
+  readonly first: ReadonlyArray<unknown>
 }
 
 /** The query's own limit and offset hold for the whole of the stream. */
@@ -110,21 +122,24 @@ const page = <R>(
   source: Effect.Effect<Database.ReadCore, never, R>,
   f: (client: SupabaseClient) => Ranged,
   taken: number,
-  size: number,
+  most: number,
   { as, retry }: AnyStreamOptions
-): Effect.Effect<{ readonly list: ReadonlyArray<unknown>; readonly limit: number }, DbError, R> => {
-  let most = Number.POSITIVE_INFINITY
+): Effect.Effect<Part, DbError, R> => {
+  let wanted = Number.POSITIVE_INFINITY
+  let start = 0
   const rows = (client: SupabaseClient): PromiseLike<Response> => {
     const query = f(client)
     withoutCount(query)
     const { limit, offset } = boundsOf(query)
-    most = limit
+    wanted = limit
+    start = offset
     const from = offset + taken
-    return query.range(from, from + Math.min(size, limit - taken) - 1)
+    return query.range(from, from + (taken > limit ? most : Math.min(most, limit - taken)) - 1)
   }
   return Effect.flatMap(source, (db) => db.placed(rows, { as, retry })).pipe(
-    Effect.flatMap((answer) => listIn(answer, answer.data)),
-    Effect.map((list) => ({ list, limit: most }))
+    Effect.flatMap((answer) =>
+      Effect.map(listIn(answer, answer.data), (list) => ({ rows: list, place: answer.place, wanted, offset: start }))
+    )
   )
 }
 

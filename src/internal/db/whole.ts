@@ -22,7 +22,7 @@ export interface Part {
 }
 
 /** Asks for rows, `taken` of which are already there; no more than `most` of them, where it is said. */
-export type AskOn = (taken: number, most?: number) => Effect.Effect<Part, DbError>
+export type AskOn<R = never> = (taken: number, most?: number) => Effect.Effect<Part, DbError, R>
 
 const isCounted = ({ offset, place }: Part, taken: number): boolean =>
   place?.total !== undefined && offset + taken >= place.total
@@ -35,7 +35,7 @@ const isElsewhere = ({ offset, place }: Part, taken: number): boolean =>
  * A server that says no place (none of PostgREST's: a gateway that drops the header, a handler of a spec) may heed no offset,
  * either. Whether it does is asked once: of one that does not, the first answer is all there is.
  */
-const heedsOffset = (ask: AskOn, heeding: Heeding): Effect.Effect<boolean, DbError> =>
+const heedsOffset = <R>(ask: AskOn<R>, heeding: Heeding): Effect.Effect<boolean, DbError, R> =>
   heeding.heedsOffset !== undefined
     ? Effect.succeed(heeding.heedsOffset)
     : Effect.map(ask(unlimited, 1), ({ rows }) => {
@@ -45,6 +45,25 @@ const heedsOffset = (ask: AskOn, heeding: Heeding): Effect.Effect<boolean, DbErr
 
 const mayGoOn = (part: Part, ask: AskOn, heeding: Heeding): Effect.Effect<boolean, DbError> =>
   part.place === undefined ? heedsOffset(ask, heeding) : Effect.succeed(true)
+
+/** Rows of JSON, so that what is the same is written the same. */
+const beginsWith = (all: ReadonlyArray<unknown>, rows: ReadonlyArray<unknown>): boolean =>
+  rows.length > 0 && JSON.stringify(all.slice(0, rows.length)) === JSON.stringify(rows)
+
+/**
+ * Whether a later page is the first one again, since whoever answers heeds no offset: a stream of it would never end. Pages
+ * may look the same where rows do, so that it is asked before it is believed.
+ */
+export const isFirstAgain = <R>(
+  first: ReadonlyArray<unknown>,
+  part: Part,
+  taken: number,
+  ask: AskOn<R>
+): Effect.Effect<boolean, DbError, R> => {
+  if (part.place !== undefined) return Effect.succeed(isElsewhere(part, taken))
+  if (!beginsWith(first, part.rows)) return Effect.succeed(false)
+  return Effect.map(heedsOffset(ask, { heedsOffset: undefined }), (heeded) => !heeded)
+}
 
 /** All rows of which `first` has the first ones. */
 export const wholeFrom = (

@@ -1,8 +1,11 @@
 import { Schema } from "effect"
+import { sinceStart } from "./wire.js"
 
 const Status = Schema.Literal("healthy", "degraded", "unhealthy")
 
 const Count = Schema.NonNegativeInt
+
+const Total = Count.annotations({ description: sinceStart })
 
 /** The body of `GET /api/health/database`: the guide's, field for field. Times are ms, rates 0 to 1. */
 export const HealthJson = Schema.Struct({
@@ -19,13 +22,13 @@ export const HealthJson = Schema.Struct({
       health: Status,
       connections: Schema.Struct({ total: Count, active: Count, idle: Count, pending: Count }),
       performance: Schema.Struct({
-        totalRequests: Count,
-        failedRequests: Count,
+        totalRequests: Total,
+        failedRequests: Total,
         averageResponseTime: Schema.Number.annotations({ description: "ms, of the last minute" }),
         errorRate: Schema.Number.annotations({ description: "0 to 1, of the last minute" })
       }),
       monitoring: Schema.Struct({
-        connectionLeaks: Count,
+        connectionLeaks: Total,
         lastHealthCheck: Schema.String,
         uptimeSeconds: Count
       })

@@ -4,11 +4,16 @@ import { EventType } from "../audit/eventType.js"
 
 const Count = Schema.NonNegativeInt
 
+/** What only grows: shown as a total since the start, or as a rate, and never as what there is now. */
+export const sinceStart = "since the process started"
+
+const Total = Count.annotations({ description: sinceStart })
+
 const Mode = Schema.Literal("read", "write")
 
 const Status = Schema.Literal("healthy", "degraded", "unhealthy")
 
-/** One pool at one moment; what is counted is counted since the process started. */
+/** One pool at one moment. */
 export const PoolSample = Schema.Struct({
   min: Count,
   max: Count,
@@ -17,13 +22,13 @@ export const PoolSample = Schema.Struct({
   pending: Count,
   connecting: Count,
   reachable: Schema.Boolean,
-  created: Count,
-  closed: Count,
-  acquired: Count,
-  timeouts: Count,
-  overloaded: Count,
-  leaks: Count,
-  connectFailures: Count,
+  created: Total,
+  closed: Total,
+  acquired: Total,
+  timeouts: Total,
+  overloaded: Total,
+  leaks: Total,
+  connectFailures: Total,
   longestHeld: Schema.Number.annotations({ description: "ms" })
 }).annotations({ identifier: "PoolSample" })
 
@@ -34,8 +39,8 @@ const Percentile = Schema.NullOr(Schema.Number).annotations({ description: "ms; 
 /** Operations of both pools. */
 const OperationsSample = Schema.Struct({
   perSecond: Schema.Number.annotations({ description: "since the sample before" }),
-  total: Count,
-  failed: Count,
+  total: Total,
+  failed: Total,
   errorRate: Schema.Number.annotations({ description: "0 to 1, of the last minute" }),
   mean: Schema.Number.annotations({ description: "ms, of the last minute" }),
   p50: Percentile,

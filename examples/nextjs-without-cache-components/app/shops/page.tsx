@@ -1,6 +1,6 @@
 import { executeWithPool } from "../../lib/database"
 
-// Made in `next build`, and anew when somebody comes an hour later.
+// Made in `next build`, and again when somebody comes an hour later.
 export const revalidate = 3600
 
 export default async function Shops() {

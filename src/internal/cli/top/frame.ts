@@ -43,7 +43,7 @@ const pool = (paint: Paint, name: string, sample: Wire.PoolSample): string => {
     `${active} active, ${idle} idle of ${max}`,
     ...(connecting > 0 ? [`${connecting} connecting`] : []),
     pending > 0 ? paint("warn", `${format.number(pending)} waiting`) : "0 waiting",
-    ...(leaks > 0 ? [paint("bad", format.plural(leaks, "leak"))] : []),
+    ...(leaks > 0 ? [`${paint("bad", format.plural(leaks, "leak"))} since start`] : []),
     ...(longestHeld > 0 ? [`longest held ${format.millis(longestHeld)}`] : []),
     ...(reachable ? [] : [paint("bad", "unreachable")])
   ]
@@ -166,5 +166,5 @@ export const line = ({ at, operations: figures, read, status, write }: Wire.Samp
     `${format.number(figures.perSecond)}/s`,
     `p95 ${format.millis(figures.p95)}`,
     `failed ${format.percent(figures.errorRate)}`,
-    `leaks ${read.leaks + write.leaks}`
+    `leaks since start ${read.leaks + write.leaks}`
   ].join("  ")
