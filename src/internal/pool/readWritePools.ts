@@ -158,10 +158,13 @@ const warnOfPlainHttp: Effect.Effect<void, never, SupabaseConfig> = Effect.flatM
   })
 )
 
-export const layer: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(
-  Cores,
-  Effect.zipRight(warnOfPlainHttp, awake(pools(configured)))
-)
+export const make: Effect.Effect<
+  Context.Tag.Service<Cores>,
+  never,
+  PoolConfig | SupabaseConfig | Scope.Scope
+> = Effect.zipRight(warnOfPlainHttp, awake(pools(configured)))
+
+export const layer: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(Cores, make)
 
 export const layerRead: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(
   Cores,
