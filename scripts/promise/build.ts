@@ -37,8 +37,8 @@ const substituteIn =
       : undefined
   }
 
-/** Modules of Node's that take their time, and that only sockets, certificates and keys need. */
-const builtins = /import (?:\* as (\w+)|\{ ([\w, ]+) \}) from "(node:(?:crypto|dns|net|tls))"/g
+/** Modules of Node's that take their time, and that only sockets, certificates, keys and compressed answers need. */
+const builtins = /import (?:\* as (\w+)|\{ ([\w, ]+) \}) from "(node:(?:crypto|dns|fs|net|tls|zlib))"/g
 
 const builtinsOnDemand = (source: string): string => {
   const made = source.replace(builtins, (_, as: string | undefined, names: string | undefined, module: string) =>
