@@ -1,9 +1,9 @@
 /**
- * Arrow functions as functions, where that means the same.
+ * Turns arrow functions into functions, where that means the same.
  *
- * V8 looks for the end of a function in a module and reads it when it is called. An arrow function it reads as a whole
- * each time that it passes it, since until the arrow comes it could be an expression in parentheses. Effect is made of arrow
- * functions in arrow functions, of which a first query calls the fewest.
+ * When V8 loads a module it skips the body of a function and parses it at the first call. It parses the body of an arrow
+ * function each time that it parses the code around it. Effect consists of nested arrow functions, and a first query calls
+ * few of them.
  */
 import ts from "typescript"
 
@@ -15,7 +15,7 @@ const isOfAround = (node: ts.Node): boolean =>
   ts.isMetaProperty(node) ||
   (ts.isIdentifier(node) && node.text === "arguments")
 
-/** In a function inside of it that is no arrow function, it would be that one's; who looks there too is on the safe side. */
+/** Looks into nested functions too, although these have their own: the arrow function stays one more often than it has to. */
 const usesWhatIsAround = (node: ts.Node): boolean =>
   isOfAround(node) || ts.forEachChild(node, (child) => usesWhatIsAround(child) || undefined) === true
 

@@ -1,4 +1,4 @@
-/** What a pool shows of itself to who decides when it is filled. */
+/** What this needs of a pool. */
 interface Filling {
   readonly active: number
   readonly bag: { readonly pending: number }
@@ -6,10 +6,11 @@ interface Filling {
 }
 
 /**
- * When connections are opened that nobody waits for: at once where nobody has asked yet, otherwise behind the first operation.
+ * When the pool opens the connections that nobody waits for: at once if no operation has asked yet, otherwise behind the
+ * first operation.
  *
- * A process may have been started for that one. The least of both pools would open beside it, which takes the CPU half as long
- * again as it does alone, and on one core all of that is in its way.
+ * A process may have been started for that one operation. Opening the minimum of both pools beside it costs half as much CPU
+ * as the operation itself.
  */
 export class WarmUp {
   /** Whether they may be opened. */
