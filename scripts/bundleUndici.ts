@@ -109,6 +109,8 @@ const { outputFiles } = await build({
   platform: "node",
   target: "node20.19",
   write: false,
+  // Names stay, for whoever looks into it; what V8 has to read is a third less.
+  minifyWhitespace: true,
   define: Object.fromEntries(timers.map((timer) => [timer, realName(timer)])),
   plugins: [requireBuiltins, passOver100, http2OnDemand]
 })

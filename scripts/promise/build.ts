@@ -8,6 +8,7 @@
 import { readFile } from "node:fs/promises"
 import { relative, resolve } from "node:path"
 import { type BuildResult, build, type Metafile, type Plugin } from "esbuild"
+import { asFunctions } from "./asFunctions.js"
 import { byModule, type Substitute } from "./byModule.js"
 
 const root = resolve(import.meta.dirname, "../..")
@@ -36,8 +37,8 @@ const substituteIn =
       : undefined
   }
 
-/** Modules of Node's that take their time, and that only sockets, certificates and keys need. */
-const builtins = /import (?:\* as (\w+)|\{ ([\w, ]+) \}) from "(node:(?:crypto|dns|net|tls))"/g
+/** Modules of Node's that take their time, and that only sockets, certificates, keys and compressed answers need. */
+const builtins = /import (?:\* as (\w+)|\{ ([\w, ]+) \}) from "(node:(?:crypto|dns|fs|net|tls|zlib))"/g
 
 const builtinsOnDemand = (source: string): string => {
   const made = source.replace(builtins, (_, as: string | undefined, names: string | undefined, module: string) =>
@@ -60,11 +61,15 @@ const sources: Plugin = {
   name: "sources",
   setup: ({ onLoad }) => {
     onLoad(
-      { filter: /\/((src|scripts\/promise)\/.*\.tsx?|vendor\/effect\/.*\.js|@effect\/[^/]+\/dist\/esm\/.*\.js)$/ },
+      {
+        filter:
+          /\/((src|scripts\/promise)\/.*\.tsx?|vendor\/effect\/.*\.js|(@effect\/[^/]+|effect)\/dist\/esm\/.*\.js)$/
+      },
       async ({ path }) => {
         const file = relative(root, path)
         const source = builtinsOnDemand(byModule(await readFile(path, "utf8"), substituteIn(file)))
-        return { contents: loadedFirst(file) + source, loader: path.endsWith(".js") ? "js" : "ts" }
+        const contents = asFunctions(path, loadedFirst(file) + source)
+        return { contents, loader: path.endsWith(".js") ? "js" : "ts" }
       }
     )
   }

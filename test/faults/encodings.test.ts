@@ -4,7 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
 import * as Db from "../../src/Db.js"
 import { target } from "../../src/internal/connection/connect.js"
-import { accepted } from "../../src/internal/connection/contentCoding.js"
+import { codings } from "../../src/internal/connection/contentCoding.js"
 import { aborted } from "../../src/internal/connection/fetchErrors.js"
 import { SocketFetch } from "../../src/internal/connection/socketFetch.js"
 import { type Answer, against, failureOf, json, serve } from "../support/httpServer.js"
@@ -232,7 +232,9 @@ describe("compression", () => {
     )
 
   it.effect("is asked for where there may be a body, unless the caller chose itself or wants bytes of it", () =>
-    Effect.map(asked(true), (seen) => expect(seen).toEqual([accepted, accepted, undefined, "gzip;q=0.1", undefined]))
+    Effect.map(asked(true), (seen) =>
+      expect(seen).toEqual([codings.accepted, codings.accepted, undefined, "gzip;q=0.1", undefined])
+    )
   )
 
   it.effect("is not asked for where it is off", () =>

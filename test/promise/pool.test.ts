@@ -2,7 +2,7 @@
 import { once } from "node:events"
 import { createServer, type RequestListener, type Server } from "node:http"
 import type { Socket } from "node:net"
-import { afterEach, describe, expect, it } from "vitest"
+import { afterEach, describe, expect, it, vi } from "vitest"
 import { ConfigInvalid } from "../../src/Config.js"
 import { AcquireTimeout, ConnectionFailed, PoolClosed, QueryError, ReadOnlyConnection } from "../../src/Errors.js"
 import { createDatabase, getOptimizedConfig, type PrivateDatabase, SupabaseConnectionPool } from "../../src/promise.js"
@@ -217,6 +217,30 @@ describe("operations", () => {
     await getPooledClient().write((client) => client.from("c").select("*"))
     await checkDatabaseHealth()
     expect(counted.opened()).toBeLessThanOrEqual(4)
+  })
+
+  it("the first operation is asked before what nobody waits for is opened, which comes behind it", async () => {
+    const openAtFirst: Array<number> = []
+    const counted = await serve((_, response) => {
+      openAtFirst.push(counted.opened())
+      json(response, 200, [])
+    })
+    // Of one that says how short it keeps connections only those are kept that are used.
+    counted.server.keepAliveTimeout = 0
+    const options = { url: counted.url, minConnections: 3, maxConnections: 8, enableHealthChecks: false }
+    await database(options).executeWithPool((client) => client.from("a").select("*"))
+    expect(openAtFirst).toEqual([1])
+    await vi.waitFor(() => expect(counted.opened()).toBe(6), 10_000)
+  })
+
+  it("who keeps the first connection keeps nobody from the others", async () => {
+    const counted = await serve((_, response) => json(response, 200, []))
+    const options = { url: counted.url, minConnections: 3, maxConnections: 8, enableHealthChecks: false }
+    const pool = database(options).getConnectionPool()
+    const connection = await pool.getConnection()
+    expect(counted.opened()).toBe(1)
+    await vi.waitFor(() => expect(counted.opened()).toBe(6), 10_000)
+    pool.releaseConnection(connection)
   })
 
   it("a database that refuses for a moment is asked again, and the caller does not notice", async () => {

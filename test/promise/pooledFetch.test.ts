@@ -330,9 +330,9 @@ describe("who is asked", () => {
     const others = [
       [other.url, other.url],
       [`${url}@evil.test`, "http://evil.test"],
-      [`${url}1`, "none that can be asked"],
-      [`${url}.evil.test`, "none that can be asked"],
-      ["", "none that can be asked"]
+      [`${url}1`, "not one that can be asked"],
+      [`${url}.evil.test`, "not one that can be asked"],
+      ["", "not one that can be asked"]
     ]
     for (const [host = "", named = ""] of others) {
       const headers = { authorization: "Bearer secret-user-token" }

@@ -14,7 +14,7 @@ import { asSaid, bodyAfterHead } from "../pool/hangUps.js"
 import type { Deadlines } from "../shared/deadlines.js"
 import { realTime } from "../shared/timers.js"
 import { codeOf, failed, openSocket, type Target } from "./connect.js"
-import { accepted } from "./contentCoding.js"
+import { codings } from "./contentCoding.js"
 import { Exchange } from "./exchange.js"
 import { invalidAnswer, invalidRequest, refusedRequest, requestErrorCode } from "./fetchErrors.js"
 import { type PlainHeaders, userAgent } from "./fetchInput.js"
@@ -269,7 +269,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
   protected dispatch(asked: Asked, settle: Settle): Exchange {
     const compressible = this.options.compression && asked.method !== "HEAD" && !choosesCoding(asked.headers)
     return this.launch(
-      compressible ? { ...asked, headers: { "accept-encoding": accepted, ...asked.headers } } : asked,
+      compressible ? { ...asked, headers: { "accept-encoding": codings.accepted, ...asked.headers } } : asked,
       settle
     )
   }

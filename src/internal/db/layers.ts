@@ -9,14 +9,15 @@ import {
   Fiber,
   FiberRef,
   Layer,
-  Option
+  Option,
+  type Scope
 } from "effect"
 import * as Config from "../../Config.js"
 import * as Metrics from "../../Metrics.js"
 import * as Pool from "../../Pool.js"
 import * as RateLimit from "../../RateLimit.js"
 import * as HandlerTransport from "../connection/testTransport.js"
-import { layerFromCores } from "../pool/layerFromCores.js"
+import { fromCores, layerFromCores } from "../pool/layerFromCores.js"
 import * as Cores from "../pool/readWritePools.js"
 import { layerDefault } from "../rateLimit/layerDefault.js"
 import { Db, ReadDb } from "./database.js"
@@ -33,12 +34,12 @@ export type Provided = ReadDb | Db | Pool.ReadPool | Pool.WritePool | Metrics.Me
 
 type Configured = Config.PoolConfig | Config.SupabaseConfig
 
-const services: Layer.Layer<ReadDb | Db, never, Operations> = Layer.effectContext(
-  Effect.map(Operations, (operations) => {
-    const service = Service.make(operations)
-    return Context.make(ReadDb, service).pipe(Context.add(Db, service))
-  })
-)
+const servicesOf = (operations: Context.Tag.Service<Operations>): Context.Context<ReadDb | Db> => {
+  const service = Service.make(operations)
+  return Context.make(ReadDb, service).pipe(Context.add(Db, service))
+}
+
+const services: Layer.Layer<ReadDb | Db, never, Operations> = Layer.effectContext(Effect.map(Operations, servicesOf))
 
 const over = <E, R>(cores: Layer.Layer<Cores.Cores, E, R>): Layer.Layer<Provided, E, R | Configured> =>
   Layer.mergeAll(services, layerFromCores).pipe(
@@ -122,6 +123,21 @@ export const byConfig = (): ((surrounding: Surrounding) => object | undefined) =
 export const byEnvironment = ({ configProvider }: Surrounding): object => configProvider
 
 export const sockets: Layer.Layer<Provided, never, Configured> = over(Cores.layer)
+
+/**
+ * The same with what it stands on, in one step: a layer for each part takes longer to build than all parts together, which
+ * a process feels that was started for one query. A rate limit of the caller's own is not looked for.
+ */
+export const built: Effect.Effect<Context.Context<Provided | Operations>, never, Configured | Scope.Scope> = Effect.gen(
+  function* () {
+    const parts = Context.merge(yield* Layer.build(Metrics.layer), yield* Layer.build(RateLimit.layer)).pipe(
+      Context.add(Cores.Cores, yield* Cores.make)
+    )
+    const operations = yield* Effect.provide(Operations.make, parts)
+    const pools = yield* Effect.provide(fromCores, parts)
+    return Context.mergeAll(parts, pools, servicesOf(operations), Context.make(Operations, operations))
+  }
+)
 
 /**
  * Everything that `Db.layerRead` provides.

@@ -31,16 +31,16 @@ import { mistaken, type Retrying, retrying } from "./retryOptions.js"
 import { sourceOf } from "./tokenSource.js"
 import * as Spans from "./tracing.js"
 
+type Required = Cores | Metrics.Metrics | PoolConfig | RateLimit.RateLimit
+
 export class Operations extends Context.Tag("effect-supabase-pool/internal/Operations")<Operations, Runner>() {
-  static readonly layer: Layer.Layer<Operations, never, Cores | Metrics.Metrics | PoolConfig | RateLimit.RateLimit> =
-    Layer.effect(
-      Operations,
-      Effect.gen(function* () {
-        const limit = yield* RateLimit.RateLimit
-        const { name } = yield* DatabaseName
-        return new Runner(yield* Cores, yield* PoolConfig, yield* Metrics.Metrics, limit, name)
-      })
-    )
+  static readonly make: Effect.Effect<Runner, never, Required> = Effect.gen(function* () {
+    const limit = yield* RateLimit.RateLimit
+    const { name } = yield* DatabaseName
+    return new Runner(yield* Cores, yield* PoolConfig, yield* Metrics.Metrics, limit, name)
+  })
+
+  static readonly layer: Layer.Layer<Operations, never, Required> = Layer.effect(Operations, Operations.make)
 }
 
 /** Nothing is left to do. */

@@ -4,7 +4,7 @@
  * Effect's registry has no such kind. It keeps one hook object per key and calls its `get` for each snapshot, so the
  * hook's `get` is replaced by one that adds up its sources: the pools that have registered under that key.
  */
-import { Effect, GlobalValue, Metric, type MetricHook, type MetricKey, MetricState, type Scope } from "effect"
+import { GlobalValue, Metric, type MetricHook, type MetricKey, MetricState } from "effect"
 
 type Read = () => number
 
@@ -53,33 +53,24 @@ const sourcesOf = (hook: MetricHook.MetricHook.Untyped, replaceGet: (sources: So
   return sources
 }
 
-const during = (sources: Sources, read: Read, keep: boolean): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.asVoid(
-    Effect.acquireRelease(
-      Effect.sync(() => sources.add(read)),
-      () => Effect.sync(() => sources.remove(read, keep))
-    )
-  )
+/** Ends that something is a source. */
+type End = () => void
 
-/** Until the scope closes, `read` is a part of the counter's value; of one that only grows it stays one. */
-export const counter = (
-  key: MetricKey.MetricKey.Counter<number>,
-  read: Read
-): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.suspend(() => {
-    const hook = Metric.globalMetricRegistry.getCounter(key)
-    const sources = sourcesOf(hook, (all) => Object.assign(hook, { get: () => MetricState.counter(all.sum) }))
-    return during(sources, read, key.keyType.incremental)
-  })
+const begin = (sources: Sources, read: Read, keep: boolean): End => {
+  sources.add(read)
+  return () => sources.remove(read, keep)
+}
+
+/** Until it is ended, `read` is a part of the counter's value; of one that only grows it stays one. */
+export const counter = (key: MetricKey.MetricKey.Counter<number>, read: Read): End => {
+  const hook = Metric.globalMetricRegistry.getCounter(key)
+  const sources = sourcesOf(hook, (all) => Object.assign(hook, { get: () => MetricState.counter(all.sum) }))
+  return begin(sources, read, key.keyType.incremental)
+}
 
 /** Of several sources the gauge shows the least or the greatest, whichever is the worse. */
-export const gauge = (
-  key: MetricKey.MetricKey.Gauge<number>,
-  worst: "least" | "most",
-  read: Read
-): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.suspend(() => {
-    const hook = Metric.globalMetricRegistry.getGauge(key)
-    const sources = sourcesOf(hook, (all) => Object.assign(hook, { get: () => MetricState.gauge(all[worst]) }))
-    return during(sources, read, false)
-  })
+export const gauge = (key: MetricKey.MetricKey.Gauge<number>, worst: "least" | "most", read: Read): End => {
+  const hook = Metric.globalMetricRegistry.getGauge(key)
+  const sources = sourcesOf(hook, (all) => Object.assign(hook, { get: () => MetricState.gauge(all[worst]) }))
+  return begin(sources, read, false)
+}

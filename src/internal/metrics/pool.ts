@@ -137,19 +137,27 @@ const counts: ReadonlyArray<Row> = [
 ]
 
 /** Until the scope closes. `read` is called when somebody reads the registry. */
-export const show = (mode: Mode, origin: string, read: () => Figures): Effect.Effect<void, never, Scope.Scope> => {
+export const show = (mode: Mode, origin: string, read: () => Figures): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(
+    Effect.acquireRelease(
+      Effect.sync(() => shown(mode, origin, read)),
+      (ends) =>
+        Effect.sync(() => {
+          for (const end of ends) end()
+        })
+    )
+  )
+
+const shown = (mode: Mode, origin: string, read: () => Figures): ReadonlyArray<() => void> => {
   const pool = poolAttributes(mode, origin)
   const counter = (key: typeof upDownKey, { attributes, description, name, unit, value }: Row) =>
     Pulled.counter(key(name, description, unit, { ...pool, ...attributes }), () => value(read()))
   const reachable = gaugeKey("supabase.pool.reachable", "1 while connections can be opened, else 0.", "{state}", pool)
   const held = gaugeKey("supabase.pool.longest_held", "How long the connection lent longest has been lent.", "s", pool)
-  return Effect.all(
-    [
-      ...levels.map((row) => counter(upDownKey, row)),
-      ...counts.map((row) => counter(counterKey, row)),
-      Pulled.gauge(reachable, "least", () => (read().reachable ? 1 : 0)),
-      Pulled.gauge(held, "most", () => Duration.toSeconds(read().longestHeld))
-    ],
-    { discard: true }
-  )
+  return [
+    ...levels.map((row) => counter(upDownKey, row)),
+    ...counts.map((row) => counter(counterKey, row)),
+    Pulled.gauge(reachable, "least", () => (read().reachable ? 1 : 0)),
+    Pulled.gauge(held, "most", () => Duration.toSeconds(read().longestHeld))
+  ]
 }

@@ -67,6 +67,7 @@ const sweep = <R extends Resource>(core: Core<R>): Effect.Effect<void> =>
       if (found === "ping") due.push(lease)
       else if (found !== undefined) core.discard(lease, found)
     }
+    core.options.warmUp?.begin()
     core.opener.grow()
     return Effect.forEach(due, (lease) => ping(core, lease), { concurrency: 2, discard: true })
   })

@@ -55,17 +55,19 @@ const show = (core: Core<PooledConnection>): Effect.Effect<void, never, Scope.Sc
   return periods === undefined ? Effect.void : PoolFigures.show(mode, origin, () => metricsOf(core))
 }
 
-/**
- * The two tags for cores that something else made.
- */
-export const layerFromCores: Layer.Layer<ReadPool | WritePool, never, Cores.Cores> = Layer.scopedContext(
-  Effect.gen(function* () {
-    const { identities, read, write } = yield* Cores.Cores
-    yield* show(read)
-    if (write !== read) yield* show(write)
-    const { name } = yield* DatabaseName
-    return Context.make(ReadPool, fromCore(read, identities, name)).pipe(
-      Context.add(WritePool, fromCore(write, identities, name))
-    )
-  })
-)
+/** The two tags for cores that something else made. */
+export const fromCores: Effect.Effect<
+  Context.Context<ReadPool | WritePool>,
+  never,
+  Cores.Cores | Scope.Scope
+> = Effect.gen(function* () {
+  const { identities, read, write } = yield* Cores.Cores
+  yield* show(read)
+  if (write !== read) yield* show(write)
+  const { name } = yield* DatabaseName
+  return Context.make(ReadPool, fromCore(read, identities, name)).pipe(
+    Context.add(WritePool, fromCore(write, identities, name))
+  )
+})
+
+export const layerFromCores: Layer.Layer<ReadPool | WritePool, never, Cores.Cores> = Layer.scopedContext(fromCores)

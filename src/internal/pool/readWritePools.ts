@@ -17,6 +17,7 @@ import { AwakeClock } from "../shared/awakeClock.js"
 import * as Deadlines from "../shared/deadlines.js"
 import type { Lease } from "./lease.js"
 import { Core } from "./resourcePool.js"
+import { WarmUp } from "./warmUp.js"
 
 export type PoolCore = Core<PooledConnection.PooledConnection>
 
@@ -62,10 +63,16 @@ const sockets: Carrier = (mode, url, options) =>
 const configured: Carrier = (mode, url, options) =>
   options.transport === "fetch" ? platformFetch(mode, url, options) : sockets(mode, url, options)
 
+/** What the pools of a database have together. */
+interface Shared {
+  readonly listeners: ReadonlyArray<Listener>
+  readonly warmUp: WarmUp
+}
+
 const coreOf = (
   size: PoolSize,
   options: PoolOptions,
-  listeners: ReadonlyArray<Listener>,
+  shared: Shared,
   connection: Omit<PooledConnection.ConnectionOptions, "onClose">,
   proxy: string | undefined
 ): Effect.Effect<PoolCore, never, Scope.Scope> =>
@@ -83,7 +90,7 @@ const coreOf = (
     keepaliveInterval: Duration.toMillis(options.keepaliveInterval),
     shutdownTimeout: options.shutdownTimeout,
     periods: options.enableMetrics ? PoolFigures.periods(connection.mode, new URL(connection.url).origin) : undefined,
-    listeners,
+    ...shared,
     acquire: (onClose: (resource: PooledConnection.PooledConnection) => void) =>
       PooledConnection.make({ ...connection, onClose })
   })
@@ -99,9 +106,9 @@ const guarded =
     }
   }
 
-const listenersOf: Effect.Effect<ReadonlyArray<Listener>> = Effect.gen(function* () {
+const sharedByPools: Effect.Effect<Shared> = Effect.gen(function* () {
   const report = Runtime.runFork(yield* Effect.runtime<never>())
-  return (yield* Listeners).map((listener) => {
+  const listeners = (yield* Listeners).map((listener) => {
     let reported = false
     return guarded(listener, (thrown) => {
       if (reported) return
@@ -109,17 +116,21 @@ const listenersOf: Effect.Effect<ReadonlyArray<Listener>> = Effect.gen(function*
       inNone(() => report(Effect.logError("a listener to connection events failed", Cause.die(thrown))))
     })
   })
+  return { listeners, warmUp: new WarmUp() }
 })
+
+/** In a moment: whoever built the pools for an operation asks at once. */
+const beginWarmUp = ({ fork }: PoolCore, { warmUp }: Shared): void => fork(Effect.sync(() => warmUp.beginUnlessAsked()))
 
 const pools = (carrier: Carrier, isHandler = false) =>
   Effect.gen(function* () {
     const options = yield* PoolConfig
     const { anonKey, serviceRoleKey, url } = yield* SupabaseConfig
     const sizes = poolSizes(options)
-    const listeners = yield* listenersOf
+    const shared = yield* sharedByPools
     const build = (mode: Mode, size: PoolSize, key: Redacted.Redacted) =>
       Effect.flatMap(carrier(mode, new URL(url), options), ({ makeTransport, proxy }) =>
-        coreOf(size, options, listeners, { mode, url, credentials: { key, token: key }, makeTransport }, proxy)
+        coreOf(size, options, shared, { mode, url, credentials: { key, token: key }, makeTransport }, proxy)
       )
     // Closed side by side, so that shutting down takes the longer of the two drains and not their sum.
     const [read, write] = yield* Effect.parallelFinalizers(
@@ -128,6 +139,7 @@ const pools = (carrier: Carrier, isHandler = false) =>
         Effect.sequentialFinalizers(build("write", sizes.write, serviceRoleKey))
       ])
     )
+    beginWarmUp(read, shared)
     const overSockets = !isHandler && options.transport === "sockets"
     return { read, write, identities: new Identities(anonKey, serviceRoleKey), overSockets }
   })
@@ -136,11 +148,12 @@ const pools = (carrier: Carrier, isHandler = false) =>
 const readPool = Effect.gen(function* () {
   const options = yield* PoolConfig
   const { anonKey, url } = yield* SupabaseConfig
-  const listeners = yield* listenersOf
+  const shared = yield* sharedByPools
   const { makeTransport, proxy } = yield* configured("read", new URL(url), options)
   const size = { min: options.minConnections, max: options.maxConnections }
   const credentials = { key: anonKey, token: anonKey }
-  const read = yield* coreOf(size, options, listeners, { mode: "read", url, credentials, makeTransport }, proxy)
+  const read = yield* coreOf(size, options, shared, { mode: "read", url, credentials, makeTransport }, proxy)
+  beginWarmUp(read, shared)
   const overSockets = options.transport === "sockets"
   return { read, write: read, identities: new Identities(anonKey, anonKey), overSockets }
 })
@@ -158,10 +171,13 @@ const warnOfPlainHttp: Effect.Effect<void, never, SupabaseConfig> = Effect.flatM
   })
 )
 
-export const layer: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(
-  Cores,
-  Effect.zipRight(warnOfPlainHttp, awake(pools(configured)))
-)
+export const make: Effect.Effect<
+  Context.Tag.Service<Cores>,
+  never,
+  PoolConfig | SupabaseConfig | Scope.Scope
+> = Effect.zipRight(warnOfPlainHttp, awake(pools(configured)))
+
+export const layer: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(Cores, make)
 
 export const layerRead: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(
   Cores,

@@ -72,6 +72,7 @@ export class Core<R extends Resource> {
 
   /** A server that keeps idle connections for moments only has those that are used: others would cost a ping each moment. */
   get least(): number {
+    if (this.options.warmUp?.isDue === false) return 0
     return this.habits.isShort ? Math.min(1, this.options.min) : this.options.min
   }
 
@@ -195,6 +196,7 @@ export class Core<R extends Resource> {
     else if (HangUps.mayBeLentAgain(this, lease)) this.place(lease)
     else HangUps.endOrWatch(this, lease)
     this.drained.look()
+    this.options.warmUp?.begin()
     return undefined
   }
 
@@ -382,7 +384,8 @@ export class Core<R extends Resource> {
       })
       const items = Pool.makeWithTTL({
         acquire: Slot.make(options.acquire(core.lost)),
-        min: options.min,
+        // Made when they are to be opened, and not before.
+        min: 0,
         max: options.max,
         timeToLive: memory,
         timeToLiveStrategy: "creation"
@@ -395,6 +398,7 @@ export class Core<R extends Resource> {
       // The last to be added is the first to run: in a scope that closes Effect's `Pool` makes nothing any more, and whoever
       // asked it would wait.
       yield* Effect.addFinalizer(() => core.shutdown)
+      options.warmUp?.add(core)
       core.opener.grow()
       return core
     })

@@ -5,6 +5,7 @@ import type { Periods } from "../metrics/pool.js"
 import type { Deadlines } from "../shared/deadlines.js"
 import type { Opener } from "./connector.js"
 import type { Resource } from "./lease.js"
+import type { WarmUp } from "./warmUp.js"
 
 /** Why a lease ends. */
 export type End = "idle-closed" | "retired" | "failed" | "reset" | "closed" | "reclaimed"
@@ -37,6 +38,8 @@ export interface CoreOptions<R extends Resource> {
   readonly shutdownTimeout: Duration.Duration
   /** Told of each period where it ends; nobody where metrics are off. */
   readonly periods?: Periods | undefined
+  /** When the least is opened; none: at once. */
+  readonly warmUp?: WarmUp | undefined
   /** Told of every event, from the first to the last. */
   readonly listeners?: ReadonlyArray<Listener> | undefined
   readonly acquire: (onClose: (resource: R) => void) => Effect.Effect<R, never, Scope.Scope>

@@ -1,30 +1,26 @@
 /** What the Promise API runs on, from the environment or from values. */
-import { ConfigProvider, Effect, Layer, Logger } from "effect"
+import { ConfigProvider, Context, Effect, Layer, Logger } from "effect"
 import * as Config from "../../Config.js"
 import type * as Db from "../../Db.js"
 import * as Health from "../../Health.js"
-import * as Metrics from "../../Metrics.js"
 import { debugLog } from "../audit/debugLog.js"
-import { sockets } from "../db/layers.js"
-import { Operations } from "../db/operationRunner.js"
-import * as Cores from "../pool/readWritePools.js"
-import { layerDefault } from "../rateLimit/layerDefault.js"
+import { built } from "../db/layers.js"
+import type { Operations } from "../db/operationRunner.js"
 import { BackgroundClock } from "./clock.js"
 import type { PoolOptions, SupabaseOptions } from "./options.js"
 
 export type Services = Db.Provided | Operations | Health.Health | Config.SupabaseConfig
 
-/** Built together with what `Db.layer` is made of, and layers are shared by reference, so these are the operations behind `Db`. */
-const operations: Layer.Layer<Operations, never, Config.PoolConfig | Config.SupabaseConfig> = Operations.layer.pipe(
-  Layer.provide(Layer.merge(Metrics.layer, layerDefault)),
-  Layer.provide(Cores.layer)
-)
-
 const services: Layer.Layer<
   Exclude<Services, Config.SupabaseConfig>,
   never,
   Config.PoolConfig | Config.SupabaseConfig
-> = Health.layer.pipe(Layer.provideMerge(Layer.merge(sockets, operations)))
+> = Layer.scopedContext(
+  Effect.gen(function* () {
+    const database = yield* built
+    return Context.merge(database, yield* Effect.provide(Layer.build(Health.layer), database))
+  })
+)
 
 const logLevel: Layer.Layer<never, never, Config.ServerConfig> = Layer.unwrapEffect(
   Effect.map(Config.ServerConfig, ({ logLevel }) => Logger.minimumLogLevel(logLevel))

@@ -6,13 +6,29 @@ import type { Value } from "./step.js"
  * A reference must pass through supabase-js's builders, which know only text and JSON. So it is a text that nobody else
  * can make: it holds a random number that never leaves this process.
  */
-const secret = randomBytes(12).toString("hex")
+class Secret {
+  private made: { readonly random: string; readonly prefix: string; readonly pattern: RegExp } | undefined = undefined
 
-const pattern = new RegExp(`^supabase_pool_ref_${secret}_(-?\\d+)_([0-9a-f]*)$`)
+  /** Made with the first reference, so that an import loads no cryptography for it; before that no text is one. */
+  get known(): Secret["made"] {
+    return this.made
+  }
+
+  get prefix(): string {
+    if (this.made === undefined) {
+      const random = randomBytes(12).toString("hex")
+      const prefix = `supabase_pool_ref_${random}_`
+      this.made = { random, prefix, pattern: new RegExp(`^${prefix}(-?\\d+)_([0-9a-f]*)$`) }
+    }
+    return this.made.prefix
+  }
+}
+
+const secret = new Secret()
 
 /** `step`: its number, or below 0 what a table's step is known by before it has one. */
 export const make = (step: number, column: string): string =>
-  `supabase_pool_ref_${secret}_${step}_${Buffer.from(column, "utf8").toString("hex")}`
+  `${secret.prefix}${step}_${Buffer.from(column, "utf8").toString("hex")}`
 
 const RefTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Ref")
 
@@ -57,14 +73,17 @@ export interface Target {
 }
 
 export const parse = (text: string): Target | undefined => {
-  const match = pattern.exec(text)
+  const match = secret.known?.pattern.exec(text) ?? null
   return match === null
     ? undefined
     : { step: Number(match[1]), column: Buffer.from(match[2] ?? "", "hex").toString("utf8") }
 }
 
 /** Whether a reference stands inside a longer text, where it cannot be replaced. */
-export const isWithin = (text: string): boolean => text.includes(secret) && !pattern.test(text)
+export const isWithin = (text: string): boolean => {
+  const { known } = secret
+  return known !== undefined && text.includes(known.random) && !known.pattern.test(text)
+}
 
 export const from = (text: string): Value => {
   const target = parse(text)
