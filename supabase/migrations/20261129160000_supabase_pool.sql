@@ -36,6 +36,8 @@ begin
       -- The schemas that transactions may touch: as PostgREST's db-schemas, it keeps the API from showing what the roles
       -- could reach in SQL.
       ('exposed_schemas', 'text[]', 'immutable', 'array[''public'']', 'select array[''public'']'),
+      -- Where a step looks for functions, operators and types after its own schema: as PostgREST's db-extra-search-path.
+      ('extra_search_path', 'text', 'immutable', '''public, extensions''', null),
       -- The most rows that a step gives back, as PostgREST's db-max-rows; null for no limit. An insert gives back as many
       -- as it was given.
       ('max_rows', 'integer', 'immutable', '1000', 'select 1000'),
@@ -53,7 +55,7 @@ begin
   loop
     -- A default of an earlier version was written in SQL: it is made anew as one whose plan is kept.
     if (
-      select p.prosrc <> default_of.before from pg_catalog.pg_proc p
+      select p.prosrc is distinct from default_of.before from pg_catalog.pg_proc p
       where p.oid = pg_catalog.to_regprocedure('supabase_pool.' || default_of.name || '()')
     ) then
       continue;
@@ -81,6 +83,19 @@ begin
 end
 $$;
 
+-- The role of the request. Not current_user, which within a definer function is its owner: nobody has a role set that they
+-- are not a member of.
+create or replace function supabase_pool.request_role()
+returns name
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce(nullif(current_setting('role'), 'none'), session_user);
+end
+$$;
+
 -- Whose transaction it is. With a user: the role, the issuer, and the user, which is one within its issuer. Without one:
 -- the role alone where row level security does not bind it, since nothing is hidden from it; else nobody in particular,
 -- apart from others by the rest of the token, of which what changes with each one is left out.
@@ -91,18 +106,19 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
-  sub text := coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''), nullif(claims ->> 'sub', ''));
+  claims constant jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+  sub constant text := coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''), nullif(claims ->> 'sub', ''));
+  me constant text := supabase_pool.request_role();
 begin
   if sub is not null then
     return jsonb_build_array(
-      'user', current_user, coalesce(nullif(current_setting('request.jwt.claim.iss', true), ''), nullif(claims ->> 'iss', '')), sub
+      'user', me, coalesce(nullif(current_setting('request.jwt.claim.iss', true), ''), nullif(claims ->> 'iss', '')), sub
     )::text;
   end if;
-  if (select r.rolbypassrls or r.rolsuper from pg_catalog.pg_roles r where r.rolname = current_user) then
-    return current_user || ':';
+  if (select r.rolbypassrls or r.rolsuper from pg_catalog.pg_roles r where r.rolname = me) then
+    return me || ':';
   end if;
-  return jsonb_build_array('nobody', current_user, encode(sha256(convert_to(
+  return jsonb_build_array('nobody', me, encode(sha256(convert_to(
     (coalesce(claims, '{}') - '{exp,iat,nbf,jti}'::text[])::text, 'UTF8'
   )), 'hex'))::text;
 end
@@ -129,8 +145,8 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if not supabase_pool.is_nobody(supabase_pool.caller()) or current_user = 'anon' then
-    return current_user || ':' || coalesce(supabase_pool.claim('sub'), '');
+  if not supabase_pool.is_nobody(supabase_pool.caller()) or supabase_pool.request_role() = 'anon' then
+    return supabase_pool.request_role() || ':' || coalesce(supabase_pool.claim('sub'), '');
   end if;
   return null;
 end
@@ -204,23 +220,7 @@ begin
   for wanted in
     select * from (values
       ('transactions_before_4', 'own transactions', 'for select using (caller in ((select supabase_pool.caller()), (select supabase_pool.caller_of_version_1())))'),
-      -- supabase_pool.digest(supabase_pool.caller()), with the way of a user written out: a policy has no search path, and
-      -- its expression costs less than a call.
-      ('transactions', 'own transactions', $policy$using (caller = (
-        select pg_catalog.encode(pg_catalog.substr(pg_catalog.sha256(pg_catalog.convert_to(
-          case
-            when nullif(pg_catalog.current_setting('request.jwt.claim.sub', true), '') is null
-              and nullif(pg_catalog.current_setting('request.jwt.claim.iss', true), '') is null
-              and nullif(nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::pg_catalog.jsonb ->> 'sub', '') is not null
-            then pg_catalog.jsonb_build_array(
-              'user', current_user,
-              nullif(pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.jsonb ->> 'iss', ''),
-              pg_catalog.current_setting('request.jwt.claims', true)::pg_catalog.jsonb ->> 'sub'
-            )::pg_catalog.text
-            else supabase_pool.caller()
-          end, 'UTF8'
-        )), 1, 16), 'hex')::pg_catalog.uuid
-      ))$policy$)
+      ('transactions', 'own transactions', 'for select using (caller = (select supabase_pool.digest(supabase_pool.caller())))')
     ) as listed (relation, name, rule)
   loop
     -- Dropping one and making it anew would wait for all transactions that run.
@@ -1262,7 +1262,7 @@ begin
 end
 $$;
 
--- The search path that PostgREST would set for a request of that schema: it, then those of the request that there is.
+-- The search path that PostgREST would set for a request of that schema: it, then the extra ones.
 create or replace function supabase_pool.path_of(schema_name text, path text)
 returns text
 language plpgsql
@@ -1270,9 +1270,6 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if starts_with(path || ',', quote_ident(schema_name) || ',') or starts_with(path || ',', format('"%s",', schema_name)) then
-    return path;
-  end if;
   return concat_ws(', ', quote_ident(schema_name), nullif(path, ''));
 end
 $$;
@@ -1554,35 +1551,120 @@ begin
 end
 $$;
 
--- What is recorded under a key, as the answer to a second arrival; null where there is no record. print is the digest of
--- the steps.
-create or replace function supabase_pool.replayed(my_key uuid, print uuid)
-returns jsonb
+-- The digest under which a transaction is recorded: of the caller and the key. Whoever is nobody in particular and sends the
+-- same key may be somebody else: there the steps are a part of the key.
+create or replace function supabase_pool.key_of(me text, whole_key text, steps jsonb)
+returns uuid
 language plpgsql
-stable
+immutable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  earlier supabase_pool.transactions;
 begin
-  select * into earlier from supabase_pool.transactions t where t.key = my_key;
-  if not found then
-    return null;
-  end if;
-  return supabase_pool.answer_again(earlier.fingerprint is null, earlier.fingerprint = print, earlier.result);
+  return supabase_pool.digest(
+    replace(supabase_pool.digest(me)::text, '-', '') || supabase_pool.whole_key(me, whole_key, steps)
+  );
 end
 $$;
 
--- The same for what earlier versions have recorded.
-create or replace function supabase_pool.replayed_before_4(me text, whole_key text, steps jsonb)
+create or replace function supabase_pool.whole_key(me text, key text, steps jsonb)
+returns text
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return key || case when supabase_pool.is_nobody(me) then ':' || encode(sha256(convert_to(steps::text, 'UTF8')), 'hex') else '' end;
+end
+$$;
+
+-- Takes the key for these steps, and gives its digest; null where it is taken. It waits for who is just taking it. Without steps
+-- the key is settled. Definer, since nobody writes the table but by these two functions, which write only what is the
+-- caller's own: whoever calls is computed here. It is digest(caller()) and key_of() in few expressions: each one more
+-- costs in every transaction.
+create or replace function supabase_pool.recorded(idempotency_key text, steps jsonb, known jsonb)
+returns uuid
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  claims constant jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+  me constant text := case
+    when nullif(current_setting('request.jwt.claim.sub', true), '') is null
+      and nullif(current_setting('request.jwt.claim.iss', true), '') is null and claims ->> 'sub' <> ''
+    then jsonb_build_array(
+      'user', coalesce(nullif(current_setting('role'), 'none'), session_user), nullif(claims ->> 'iss', ''), claims ->> 'sub'
+    )::text
+    else supabase_pool.caller()
+  end;
+  caller_id constant text := encode(substr(sha256(convert_to(me, 'UTF8')), 1, 16), 'hex');
+  taken uuid := encode(substr(sha256(convert_to(
+    caller_id || case when starts_with(me, '["nobody"') then supabase_pool.whole_key(me, idempotency_key, steps) else idempotency_key end,
+    'UTF8'
+  )), 1, 16), 'hex')::uuid;
+begin
+  insert into supabase_pool.transactions (key, caller, fingerprint, result) values (
+    taken, caller_id::uuid, encode(substr(sha256(convert_to(steps::text, 'UTF8')), 1, 16), 'hex')::uuid, known
+  )
+  on conflict do nothing;
+  return case when found then taken end;
+end
+$$;
+
+-- Keeps a result that is small enough with the caller's own record.
+create or replace function supabase_pool.record_result(my_key uuid, result jsonb)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if supabase_pool.is_kept(result) then
+    update supabase_pool.transactions t set result = record_result.result
+    where t.key = my_key and t.caller = supabase_pool.digest(supabase_pool.caller());
+  end if;
+end
+$$;
+
+-- What is recorded under a key, as the answer to a second arrival; null where there is no record.
+create or replace function supabase_pool.replayed(my_key text, steps jsonb)
 returns jsonb
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  found_key constant uuid := supabase_pool.key_of(supabase_pool.caller(), my_key, steps);
+  earlier supabase_pool.transactions;
+begin
+  select * into earlier from supabase_pool.transactions t where t.key = found_key;
+  if not found then
+    return null;
+  end if;
+  return supabase_pool.answer_again(
+    earlier.fingerprint is null, earlier.fingerprint = supabase_pool.digest(steps::text), earlier.result
+  );
+end
+$$;
+
+-- The same for what earlier versions have recorded. A session remembers that there is nothing any more.
+create or replace function supabase_pool.replayed_before_4(my_key text, steps jsonb)
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  me constant text := supabase_pool.caller();
+  whole_key constant text := supabase_pool.whole_key(me, my_key, steps);
   earlier supabase_pool.transactions_before_4;
 begin
+  if pg_relation_size('supabase_pool.transactions_before_4') = 0 then
+    perform set_config('supabase_pool.earlier', 'none', false);
+    return null;
+  end if;
   select * into earlier from supabase_pool.transactions_before_4 t
   where (t.caller = supabase_pool.caller_of_version_1() and t.key = whole_key)
     or (t.caller = me and t.key = supabase_pool.stored_key(whole_key))
@@ -1595,6 +1677,23 @@ begin
     earlier.fingerprint = encode(sha256(convert_to(steps::text, 'UTF8')), 'hex'),
     earlier.result
   );
+end
+$$;
+
+-- An error of a step, which says which one it was.
+create or replace function supabase_pool.blame(at_step integer, state text, reason text, more text, advice text)
+returns void
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Codes that an API answers with words of its own, and loses the step (what is missing; PGRST), and codes that tell a
+  -- client that the end is unknown (08, 40003), which it is not when a step raises them.
+  raise exception using
+    errcode = case when state ~ '^(42P01|42703|42883|PGRST|08...|40003)$' then 'P0001' else state end,
+    message = reason, hint = advice,
+    detail = jsonb_build_object('supabase_pool_step', at_step, 'code', state, 'details', more)::text;
 end
 $$;
 
@@ -1666,12 +1765,7 @@ begin
 exception when query_canceled or others then
   get stacked diagnostics
     state = returned_sqlstate, reason = message_text, more = pg_exception_detail, advice = pg_exception_hint;
-  -- Codes that an API answers with words of its own, and loses the step (what is missing; PGRST), and codes that tell a
-  -- client that the end is unknown (08, 40003), which it is not when a step raises them.
-  raise exception using
-    errcode = case when state ~ '^(42P01|42703|42883|PGRST|08...|40003)$' then 'P0001' else state end,
-    message = reason, hint = advice,
-    detail = jsonb_build_object('supabase_pool_step', at_step, 'code', state, 'details', more)::text;
+  perform supabase_pool.blame(at_step, state, reason, more, advice);
 end
 $$;
 
@@ -1679,7 +1773,7 @@ $$;
 create or replace function supabase_pool.known_results(steps jsonb)
 returns jsonb
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -1688,55 +1782,72 @@ declare
 begin
   for at_step in 0 .. how_many - 1 loop
     step := steps -> at_step;
-    if step ?| array['returning', 'single'] or step ->> 'op' not in ('insert', 'upsert', 'update', 'delete') then
+    if step ?| array['returning', 'single'] or step ->> 'op' not in ('insert', 'upsert', 'update', 'delete')
+      or supabase_pool.only_reads(step) then
       return null;
     end if;
   end loop;
-  return to_jsonb(array_fill('[]'::jsonb, array[how_many]));
+  return case when how_many > 0 then to_jsonb(array_fill('[]'::jsonb, array[how_many])) end;
 end
 $$;
 
--- The search path that a request has. Nobody gives another one than the one that there is.
-do $do$
+-- ---------------------------------------------------------------------------------------------------- one insert
+
+-- Makes ready what one insert needs in this session, and says whether it is: the table is one that is shown, its statement is
+-- prepared, and the search path is known. It holds for the second in which it is asked: then the setting
+-- "supabase_pool.ready" has the name with it, and the next insert of the kind need not ask. Of statements a session has 64
+-- at most, and one that is there under the name, and was not made here, is not believed.
+create or replace function supabase_pool.made_ready(name text, step jsonb, this_second text)
+returns boolean
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  relation constant text := format('%I.%I', step ->> 'schema', step ->> 'table');
+  names constant text := supabase_pool.names_sql(step -> 'columns');
+  ready constant text := coalesce(current_setting('supabase_pool.ready', true), '');
+  made constant text := coalesce(current_setting('supabase_pool.prepared', true), '');
 begin
-  if pg_catalog.to_regtype('supabase_pool.request_path') is null then
-    create domain supabase_pool.request_path as pg_catalog.text
-      constraint is_the_request_s check (value is not distinct from pg_catalog.current_setting('search_path'));
+  if names is null or supabase_pool.is_shown(step ->> 'schema', coalesce(step ->> 'table', '')) is not true then
+    return false;
   end if;
+  perform set_config('supabase_pool.path', supabase_pool.extra_search_path(), false);
+  if strpos(made, name) = 0 then
+    if length(made) > 64 * 46 then
+      return false;
+    end if;
+    if exists (select from pg_catalog.pg_prepared_statements p where p.name = made_ready.name) then
+      execute format('deallocate %I', name);
+    end if;
+    perform set_config('search_path', supabase_pool.path_of(step ->> 'schema', supabase_pool.extra_search_path()), true);
+    execute pg_catalog.format(
+      'prepare %1$I (pg_catalog.jsonb) as insert into %2$s as t (%3$s) select %3$s from pg_catalog.jsonb_populate_recordset(null::%2$s, $1) as r',
+      name, relation, names
+    );
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    perform set_config('supabase_pool.prepared', made || name, false);
+  end if;
+  perform set_config(
+    'supabase_pool.ready', case when starts_with(ready, this_second) then ready else this_second end || name, false
+  );
+  return true;
 end
-$do$;
+$$;
+
+-- ---------------------------------------------------------------------------------------------------- what is called
 
 -- Supabase's default privileges give anon what is made anew in public. So what is not there is made here first, to be
--- replaced below, and anon loses it at once; what is there keeps what a project has granted. The function of versions
--- before 4 makes room for one that is told the search path, and hands on what was granted on it.
+-- replaced below, and anon loses it at once; what is there keeps what a project has granted.
 do $do$
-declare
-  before regprocedure := pg_catalog.to_regprocedure('public.supabase_pool_transaction(text, jsonb)');
-  grants pg_catalog.aclitem[];
-  granted record;
 begin
-  if before is not null then
-    select p.proacl into grants from pg_catalog.pg_proc p where p.oid = before;
-    drop function public.supabase_pool_transaction(text, jsonb);
-  end if;
-  if pg_catalog.to_regprocedure('public.supabase_pool_transaction(text, jsonb, supabase_pool.request_path)') is null then
-    create function public.supabase_pool_transaction(
-      idempotency_key text, steps jsonb, path supabase_pool.request_path default pg_catalog.current_setting('search_path')
-    )
+  if pg_catalog.to_regprocedure('public.supabase_pool_transaction(text, jsonb)') is null then
+    create function public.supabase_pool_transaction(idempotency_key text, steps jsonb)
     returns jsonb
     language plpgsql
     set search_path = pg_catalog, pg_temp
     as $$begin raise exception 'the migration of effect-supabase-pool was interrupted: apply it again'; end$$;
-    revoke all on function public.supabase_pool_transaction(text, jsonb, supabase_pool.request_path) from public, anon;
-    for granted in
-      select r.rolname from pg_catalog.aclexplode(grants) as held
-      join pg_catalog.pg_roles r on r.oid = held.grantee
-      where held.privilege_type = 'EXECUTE'
-    loop
-      execute pg_catalog.format(
-        'grant execute on function public.supabase_pool_transaction(text, jsonb, supabase_pool.request_path) to %I', granted.rolname
-      );
-    end loop;
+    revoke all on function public.supabase_pool_transaction(text, jsonb) from public, anon;
   end if;
   if pg_catalog.to_regprocedure('public.supabase_pool_transaction_settle(text)') is null then
     create function public.supabase_pool_transaction_settle(idempotency_key text)
@@ -1752,11 +1863,7 @@ $do$;
 -- Executes the steps in order, all or none, and once for each key of a caller: a second arrival, also one at the same
 -- time, gets the first one's result. Records are kept for a day. A key takes part where something may be written: what
 -- only reads can be read again, and leaves no record.
---
--- path is what the steps are to find: where the arguments are made, the search path is the request's, and here it is ours.
-create or replace function public.supabase_pool_transaction(
-  idempotency_key text, steps jsonb, path supabase_pool.request_path default pg_catalog.current_setting('search_path')
-)
+create or replace function public.supabase_pool_transaction(idempotency_key text, steps jsonb)
 returns jsonb
 language plpgsql
 volatile
@@ -1764,57 +1871,71 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  me constant text := supabase_pool.caller();
-  steps_text constant text := steps::text;
-  print constant uuid := encode(substr(sha256(convert_to(steps_text, 'UTF8')), 1, 16), 'hex')::uuid;
-  my_caller constant uuid := encode(substr(sha256(convert_to(me, 'UTF8')), 1, 16), 'hex')::uuid;
-  this_second constant text := extract(epoch from date_trunc('second', now()))::bigint::text;
-  whole_key text := idempotency_key;
+  -- One that adds rows and gives nothing back, which is sent most: its result is known before, and it is run in as few
+  -- statements as there can be, each with a plan that the session keeps.
+  is_insert boolean := jsonb_array_length(steps) = 1 and steps @> '[{"op": "insert"}]'
+    and not steps -> 0 ?| array['returning', 'single', 'keep', 'refs', 'missing', 'maxAffected'];
+  known jsonb := '[[]]';
+  writes boolean := true;
   my_key uuid;
-  step jsonb;
-  writes boolean := false;
-  taken bigint := 0;
   earlier jsonb;
   results jsonb;
+  this_second constant text := extract(epoch from date_trunc('second', now()))::bigint::text;
+  name text;
+  path text;
 begin
   if length(idempotency_key) between 1 and 255 is not true then
     raise exception 'an idempotency key has 1 to 255 characters' using errcode = '22023';
   end if;
-  -- Whoever is nobody in particular and sends the same key may be somebody else: there the steps are a part of the key.
-  if starts_with(me, '["nobody"') then
-    whole_key := idempotency_key || ':' || encode(sha256(convert_to(steps_text, 'UTF8')), 'hex');
-  end if;
-  my_key := encode(substr(sha256(convert_to(my_caller::text || whole_key, 'UTF8')), 1, 16), 'hex')::uuid;
-  if pg_relation_size('supabase_pool.transactions_before_4') > 0 then
-    earlier := supabase_pool.replayed_before_4(me, whole_key, steps);
+  if current_setting('supabase_pool.earlier', true) is distinct from 'none' then
+    earlier := supabase_pool.replayed_before_4(idempotency_key, steps);
     if earlier is not null then
       return earlier;
     end if;
   end if;
-  for at_step in 0 .. jsonb_array_length(steps) - 1 loop
-    step := steps -> at_step;
-    writes := step ->> 'op' in ('insert', 'upsert', 'delete') or not supabase_pool.only_reads(step);
-    exit when writes;
-  end loop;
+  if is_insert is not true then
+    known := supabase_pool.known_results(steps);
+    writes := known is not null or exists (select from jsonb_array_elements(steps) as step where not supabase_pool.only_reads(step));
+  end if;
   if writes then
-    results := supabase_pool.known_results(steps);
-    insert into supabase_pool.transactions (key, caller, fingerprint, result) values (my_key, my_caller, print, results)
-      on conflict do nothing;
-    get diagnostics taken = row_count;
+    my_key := supabase_pool.recorded(idempotency_key, steps, known);
   end if;
-  if taken = 0 then
-    earlier := supabase_pool.replayed(my_key, print);
+  if my_key is null then
+    earlier := supabase_pool.replayed(idempotency_key, steps);
     if earlier is not null then
       return earlier;
     end if;
   end if;
-  if results is not null then
-    perform supabase_pool.run_steps(steps, path);
-  else
-    results := supabase_pool.run_steps(steps, path);
-    if writes then
-      update supabase_pool.transactions t set result = results
-      where t.key = my_key and supabase_pool.is_kept(results);
+  if is_insert then
+    begin
+      name := 'supabase_pool_' || encode(substr(sha256(convert_to(concat_ws(
+        '|', current_setting('supabase_pool.path', true), steps #>> '{0,schema}', steps #>> '{0,table}', steps #>> '{0,columns}'
+      ), 'UTF8')), 1, 16), 'hex');
+      if (starts_with(current_setting('supabase_pool.ready', true), this_second)
+          and strpos(current_setting('supabase_pool.ready', true), name) > 0)
+        or supabase_pool.made_ready(name, steps -> 0, this_second) then
+        name := format('execute %I(%L)', name, steps #>> '{0,rows}');
+        path := set_config(
+          'search_path', concat_ws(', ', quote_ident(steps #>> '{0,schema}'), nullif(current_setting('supabase_pool.path'), '')), true
+        );
+        execute name;
+        path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        results := known;
+      end if;
+    exception
+      -- Somebody was in the way: the same again would be no other.
+      when transaction_rollback then
+        results := null;
+        is_insert := false;
+      -- Nothing of it is kept, and the general way says what is wrong with it.
+      when others then
+        results := null;
+    end;
+  end if;
+  if results is null then
+    results := supabase_pool.run_steps(steps, supabase_pool.extra_search_path());
+    if known is null and writes then
+      perform supabase_pool.record_result(my_key, results);
     end if;
   end if;
   if writes and current_setting('supabase_pool.looked_at', true) is distinct from this_second then
@@ -1874,9 +1995,8 @@ as $$
 declare
   me constant text := supabase_pool.caller();
   my_caller constant uuid := supabase_pool.digest(me);
-  my_key constant uuid := supabase_pool.digest(my_caller::text || idempotency_key);
+  my_key constant uuid := supabase_pool.key_of(me, idempotency_key, '[]');
   executed boolean;
-  taken bigint;
 begin
   if length(idempotency_key) between 1 and 255 is not true then
     raise exception 'an idempotency key has 1 to 255 characters' using errcode = '22023';
@@ -1896,9 +2016,7 @@ begin
     return jsonb_build_object('executed', executed);
   end if;
   perform supabase_pool.check_may_settle(my_caller);
-  insert into supabase_pool.transactions (key, caller) values (my_key, my_caller) on conflict do nothing;
-  get diagnostics taken = row_count;
-  if taken > 0 then
+  if supabase_pool.recorded(idempotency_key, null, null) is not null then
     perform supabase_pool.sweep();
     return jsonb_build_object('executed', false);
   end if;
@@ -1907,7 +2025,7 @@ begin
 end
 $$;
 
-comment on function public.supabase_pool_transaction(text, jsonb, supabase_pool.request_path) is
+comment on function public.supabase_pool_transaction(text, jsonb) is
   'effect-supabase-pool: several steps, all or none, once per idempotency key. Runs with the rights of whoever calls.';
 
 -- ---------------------------------------------------------------------------------------------------- of earlier versions
@@ -1937,19 +2055,18 @@ $do$;
 -- ---------------------------------------------------------------------------------------------------- who may call
 
 grant usage on schema supabase_pool to anon, authenticated, service_role;
-grant select, insert, update, delete on supabase_pool.transactions to anon, authenticated, service_role;
-revoke all on supabase_pool.transactions_before_4 from anon, authenticated, service_role;
-grant select on supabase_pool.transactions_before_4 to anon, authenticated, service_role;
+revoke all on supabase_pool.transactions, supabase_pool.transactions_before_4 from anon, authenticated, service_role;
+grant select on supabase_pool.transactions, supabase_pool.transactions_before_4 to anon, authenticated, service_role;
 revoke all on all functions in schema supabase_pool from public;
 grant execute on all functions in schema supabase_pool to anon, authenticated, service_role;
 revoke all on function supabase_pool.sweep_before_4() from anon, authenticated, service_role;
 revoke all on function
-  public.supabase_pool_ping(), public.supabase_pool_transaction(text, jsonb, supabase_pool.request_path),
+  public.supabase_pool_ping(), public.supabase_pool_transaction(text, jsonb),
   public.supabase_pool_transaction_settle(text)
   from public;
 grant execute on function public.supabase_pool_ping() to anon, authenticated, service_role;
 grant execute on function
-  public.supabase_pool_transaction(text, jsonb, supabase_pool.request_path), public.supabase_pool_transaction_settle(text)
+  public.supabase_pool_transaction(text, jsonb), public.supabase_pool_transaction_settle(text)
   to authenticated, service_role;
 
 -- Not for anon, whom Supabase's default privileges would give it: anybody could fill the table of records. A project
@@ -1963,7 +2080,7 @@ begin
   end if;
   if installed < 2 then
     revoke all on function
-      public.supabase_pool_transaction(text, jsonb, supabase_pool.request_path), public.supabase_pool_transaction_settle(text)
+      public.supabase_pool_transaction(text, jsonb), public.supabase_pool_transaction_settle(text)
       from anon;
   end if;
 end

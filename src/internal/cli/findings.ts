@@ -25,7 +25,7 @@ const transactionFunctionName = "transaction function"
 const askedOfDatabase = [anonKey, serviceRoleKey, transactionFunctionName]
 
 /** What this version of the package expects in the database; see `supabase_pool_version` in the migration. */
-export const expectedVersion = 3
+export const expectedVersion = 4
 
 const good = (name: string, detail: string): Finding => ({ name, ok: true, detail, remedy: "" })
 

@@ -8,7 +8,7 @@ import { type Compiled, compileAll, type TransactionStep } from "./record.js"
 import { isVersionedStep, operationOf, type Step } from "./step.js"
 
 /** In supabase/migrations: makes the function that executes the steps, of whatever version there was before. */
-export const migrationFile = "20261128080000_supabase_pool.sql"
+export const migrationFile = "20261129160000_supabase_pool.sql"
 
 const functionName = "supabase_pool_transaction"
 
