@@ -37,7 +37,7 @@ begin
       -- could reach in SQL.
       ('exposed_schemas', 'text[]', 'immutable', 'array[''public'']', 'select array[''public'']'),
       -- Where a step looks for functions, operators and types after its own schema: as PostgREST's db-extra-search-path.
-      ('extra_search_path', 'text', 'immutable', '''public, extensions''', null),
+      ('extra_search_path', 'text', 'immutable', $$'"public", "extensions"'$$, null),
       -- The most rows that a step gives back, as PostgREST's db-max-rows; null for no limit. An insert gives back as many
       -- as it was given.
       ('max_rows', 'integer', 'immutable', '1000', 'select 1000'),
@@ -1270,6 +1270,9 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if starts_with(path || ',', quote_ident(schema_name) || ',') or starts_with(path || ',', format('"%s",', schema_name)) then
+    return path;
+  end if;
   return concat_ws(', ', quote_ident(schema_name), nullif(path, ''));
 end
 $$;
@@ -1916,7 +1919,13 @@ begin
         or supabase_pool.made_ready(name, steps -> 0, this_second) then
         name := format('execute %I(%L)', name, steps #>> '{0,rows}');
         path := set_config(
-          'search_path', concat_ws(', ', quote_ident(steps #>> '{0,schema}'), nullif(current_setting('supabase_pool.path'), '')), true
+          'search_path',
+          case
+            when starts_with(current_setting('supabase_pool.path'), concat('"', steps #>> '{0,schema}', '",'))
+              then current_setting('supabase_pool.path')
+            else concat_ws(', ', quote_ident(steps #>> '{0,schema}'), nullif(current_setting('supabase_pool.path'), ''))
+          end,
+          true
         );
         execute name;
         path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
