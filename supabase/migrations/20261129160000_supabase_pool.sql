@@ -1642,7 +1642,7 @@ declare
   found_key constant uuid := supabase_pool.key_of(supabase_pool.caller(), my_key, steps);
   earlier supabase_pool.transactions;
 begin
-  select * into earlier from supabase_pool.transactions t where t.key = found_key;
+  select t.* into earlier from supabase_pool.transactions t where t.key = found_key;
   if not found then
     return null;
   end if;
@@ -1769,6 +1769,7 @@ exception when query_canceled or others then
   get stacked diagnostics
     state = returned_sqlstate, reason = message_text, more = pg_exception_detail, advice = pg_exception_hint;
   perform supabase_pool.blame(at_step, state, reason, more, advice);
+  return null;
 end
 $$;
 
@@ -1878,14 +1879,14 @@ declare
   -- statements as there can be, each with a plan that the session keeps.
   is_insert boolean := jsonb_array_length(steps) = 1 and steps @> '[{"op": "insert"}]'
     and not steps -> 0 ?| array['returning', 'single', 'keep', 'refs', 'missing', 'maxAffected'];
-  known jsonb := '[[]]';
+  known jsonb := '[[]]'::jsonb;
   writes boolean := true;
   my_key uuid;
   earlier jsonb;
   results jsonb;
   this_second constant text := extract(epoch from date_trunc('second', now()))::bigint::text;
   name text;
-  path text;
+  sql text;
 begin
   if length(idempotency_key) between 1 and 255 is not true then
     raise exception 'an idempotency key has 1 to 255 characters' using errcode = '22023';
@@ -1917,8 +1918,8 @@ begin
       if (starts_with(current_setting('supabase_pool.ready', true), this_second)
           and strpos(current_setting('supabase_pool.ready', true), name) > 0)
         or supabase_pool.made_ready(name, steps -> 0, this_second) then
-        name := format('execute %I(%L)', name, steps #>> '{0,rows}');
-        path := set_config(
+        sql := format('execute %I(%L)', name, steps #>> '{0,rows}');
+        name := set_config(
           'search_path',
           case
             when starts_with(current_setting('supabase_pool.path'), concat('"', steps #>> '{0,schema}', '",'))
@@ -1927,8 +1928,8 @@ begin
           end,
           true
         );
-        execute name;
-        path := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        execute sql;
+        name := pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         results := known;
       end if;
     exception
