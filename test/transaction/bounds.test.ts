@@ -234,8 +234,10 @@ describePostgres("a transaction's bounds", () => {
           assert.strictEqual(refusedWith(yield* settled(n, { ...service, sub: "" })), "none")
         yield* Effect.promise(() => database.run(`update ${records} set created_at = created_at - interval '25 hours'`))
         assert.strictEqual(refusedWith(yield* settled(101)), "none")
-        const [longest] = yield* Effect.promise(() => database.run(`select max(length(key)) as n from ${records}`))
-        assert.strictEqual(longest?.["n"], 71)
+        const [longest] = yield* Effect.promise(() =>
+          database.run(`select max(pg_column_size(key) + pg_column_size(caller)) as n from ${records}`)
+        )
+        assert.strictEqual(longest?.["n"], 32)
       })
     )
 

@@ -5,7 +5,7 @@ import type * as Config from "../../Config.js"
 import * as Db from "../../Db.js"
 import { keySources, plainHttp, type Source } from "../config/supabase.js"
 import { printable } from "../shared/printable.js"
-import { migrationFile } from "../transaction/run.js"
+import { installIt } from "../transaction/run.js"
 
 export interface Finding {
   readonly name: string
@@ -25,7 +25,7 @@ const transactionFunctionName = "transaction function"
 const askedOfDatabase = [anonKey, serviceRoleKey, transactionFunctionName]
 
 /** What this version of the package expects in the database; see `supabase_pool_version` in the migration. */
-export const expectedVersion = 3
+export const expectedVersion = 4
 
 const good = (name: string, detail: string): Finding => ({ name, ok: true, detail, remedy: "" })
 
@@ -90,23 +90,21 @@ const key = (
 
 const Version = Schema.Int
 
-const install = `Run \`supabase-pool migration\`, then apply ${migrationFile} (\`supabase db push\`, or the SQL editor).`
-
 const transactionFunction: Effect.Effect<Finding, never, Db.Db | Db.ReadDb> = Effect.gen(function* () {
   const name = transactionFunctionName
   const answer = yield* Effect.either(Db.rpc("supabase_pool_version"))
   if (Either.isLeft(answer)) {
     const { left: error } = answer
     const missing = error._tag === "QueryError" && error.status === 404
-    return bad(name, missing ? "is not installed" : error.message, missing ? install : "")
+    return bad(name, missing ? "is not installed" : error.message, missing ? installIt : "")
   }
   const version = Schema.decodeUnknownOption(Version)(answer.right)
   if (Option.contains(version, expectedVersion)) return good(name, `version ${expectedVersion}`)
   return Option.match(version, {
-    onNone: () => bad(name, "gave no version", install),
+    onNone: () => bad(name, "gave no version", installIt),
     onSome: (found) =>
       found < expectedVersion
-        ? bad(name, `is old: version ${found}, and this package expects ${expectedVersion}`, install)
+        ? bad(name, `is old: version ${found}, and this package expects ${expectedVersion}`, installIt)
         : bad(
             name,
             `is version ${found}, newer than the ${expectedVersion} of this package`,

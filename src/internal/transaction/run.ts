@@ -8,11 +8,13 @@ import { type Compiled, compileAll, type TransactionStep } from "./record.js"
 import { isVersionedStep, operationOf, type Step } from "./step.js"
 
 /** In supabase/migrations: makes the function that executes the steps, of whatever version there was before. */
-export const migrationFile = "20261128080000_supabase_pool.sql"
+export const migrationFile = "20261129160000_supabase_pool.sql"
 
 const functionName = "supabase_pool_transaction"
 
-const installIt = `Apply the migration supabase/migrations/${migrationFile} to the database.`
+/** The file has the time at which a project took it for its name. */
+export const installIt =
+  "Run `supabase-pool migration`, then apply the file that it writes, …_supabase_pool.sql (`supabase db push`, or the SQL editor)."
 
 const wordsOf = (step: Step | undefined): string =>
   step === undefined ? "" : `${operationOf(step)} ${step.table ?? step.function ?? ""}`.trim()
@@ -47,6 +49,7 @@ const unanswered = (): QueryError =>
 const noRow = { code: "P0002", reason: "one row was asked for" }
 const noRowToRefer = { code: "P0002", reason: /^step (\d+) gave no row to refer to$/ }
 const guardFailed = "SP001"
+const undefinedTable = "42P01"
 const unknownOperation = { code: "22023", reason: "unknown operation" }
 
 /** What any refusal has of the answer. */
@@ -117,13 +120,14 @@ const explained = (error: QueryError, steps: ReadonlyArray<Compiled>): DbError =
   const blame = blameIn(error.details)
   if (blame === undefined) {
     const { code, details } = error
+    const isMissing = code === undefinedTable && reason.includes("supabase_pool.")
     return new TransactionFailed({
       ...answered,
       step: -1,
       operation: "",
       code,
       reason,
-      hint: mayNotCall(error) ? grantIt : hint,
+      hint: isMissing ? installIt : mayNotCall(error) ? grantIt : hint,
       details
     })
   }
