@@ -27,7 +27,7 @@ export const poolMetrics = (pool: "read" | "write", active: number): Pool.PoolMe
 
 export type Details = Health.HealthReport["details"]
 
-export const report = (timestamp: number, change: Partial<Details>): Health.HealthReport => {
+const report = (timestamp: number, change: Partial<Details>): Health.HealthReport => {
   const details: Details = {
     canConnect: true,
     connectionTime: Option.some(Duration.millis(3)),
