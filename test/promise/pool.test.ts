@@ -333,6 +333,19 @@ describe("starting and ending", () => {
     expect(counted.opened()).toBeGreaterThan(sockets)
   })
 
+  it("a shutdown ends also in the moment in which the pool begins to connect", async () => {
+    const counted = await serve((_, response) => json(response, 200, []))
+    for (const turns of [0, 1, 2, 5, 10]) {
+      const pool = database({ url: counted.url, minConnections: 2 }).getConnectionPool()
+      // Behind the first connection that comes back the pool opens the rest of its minimum.
+      pool.releaseConnection(await pool.getConnection("read"))
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
+      await pool.gracefulShutdown()
+      expect(pool.getMetrics().totalConnections).toBe(0)
+    }
+    await counted.deserted()
+  })
+
   it("a shutdown lets the work under way finish, and tells those who wait", async () => {
     const answers: Array<() => void> = []
     let arrive: () => void = () => {}

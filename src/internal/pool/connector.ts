@@ -9,7 +9,7 @@
  * there is no place beside it, since there are never more sockets than the pool may have, it is ended after a while and
  * started again; and should nothing come of that either, the next has all its time.
  */
-import { Cause, Deferred, Duration, Effect, Exit, FiberSet, type Pool, Random, Scope } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, FiberId, type FiberSet, type Pool, Random, Scope } from "effect"
 import { ConnectionFailed, type Mode } from "../../Errors.js"
 import { keeping } from "../shared/asyncContext.js"
 import { AwakeClock } from "../shared/awakeClock.js"
@@ -129,16 +129,14 @@ export class Opener<R extends Resource> {
     this.pool.dismissHopeless()
   }
 
-  /** Ends all attempts. */
-  readonly stop: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.ensuring(
-      FiberSet.clear(this.attempts),
-      // One that had not begun has not counted itself down.
-      Effect.sync(() => {
-        this.connecting = 0
-      })
-    )
-  )
+  /**
+   * Ends all attempts, and does not wait for them: one may wait for Effect's `Pool` to make an item, which it does no more
+   * where its scope closes, so that only the end of that `Pool` ends the attempt. The scope waits for them after that.
+   */
+  stop(): void {
+    for (const attempt of this.attempts) attempt.unsafeInterruptAsFork(FiberId.none)
+    this.connecting = 0
+  }
 
   failure(failure: ConnectionFailed["failure"], code: string): ConnectionFailed {
     const { mode, origin, proxy } = this.pool.options
@@ -167,6 +165,11 @@ export class Opener<R extends Resource> {
   /** Whether it has to be found out if connecting works. */
   private get isDoubtful(): boolean {
     return this.circuit.isOpen || (this.hanging > 0 && this.isWanted(this.connecting - this.hanging))
+  }
+
+  /** Not counted any more where all were stopped. */
+  private ended(): void {
+    if (this.pool.phase === "open") this.connecting -= 1
   }
 
   private connect(attempt: Effect.Effect<void>): void {
@@ -233,20 +236,20 @@ export class Opener<R extends Resource> {
       if (Exit.isSuccess(exit) && isProbe && this.pool.phase === "open") {
         this.recovered()
         yield* Scope.close(scope, Exit.void)
-        this.connecting -= 1
+        this.ended()
         return
       }
       const error = this.errorOf(exit)
       if (error !== undefined && !isQuick) this.learn(error)
       if (error !== undefined && !(isQuick && this.isInconclusive(error))) this.failed(error)
       yield* Scope.close(scope, Exit.void)
-      this.connecting -= 1
+      this.ended()
     })
   }
 
   private succeeded(): void {
     this.allowance = afterSuccess(this.allowance, this.connecting)
-    this.connecting -= 1
+    this.ended()
     this.lastOpened = this.pool.now()
     this.hungSince = undefined
   }

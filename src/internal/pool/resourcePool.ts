@@ -351,7 +351,7 @@ export class Core<R extends Resource> {
   readonly shutdown: Effect.Effect<void> = Effect.gen(this, function* () {
     this.phase = "draining"
     this.dismiss(this.closed(false))
-    yield* this.opener.stop
+    this.opener.stop()
     for (const lease of this.leases.values()) if (lease.state !== "busy") this.discard(lease, "closed")
     yield* Effect.timeoutOption(Effect.interruptible(this.drained.met), this.options.shutdownTimeout)
     for (const lease of this.leases.values()) {
@@ -395,8 +395,7 @@ export class Core<R extends Resource> {
       const runtime = yield* Effect.runtime<Scope.Scope>()
       core.opener.items = inNone(() => Runtime.runSync(runtime)(Effect.interruptible(items)))
       yield* keep(core)
-      // The last to be added is the first to run: in a scope that closes Effect's `Pool` makes nothing any more, and whoever
-      // asked it would wait.
+      // Added after Effect's `Pool`, so that it runs before that ends; `attempts` were made before it, and are waited for last.
       yield* Effect.addFinalizer(() => core.shutdown)
       options.warmUp?.add(core)
       core.opener.grow()
