@@ -157,7 +157,7 @@ describe("the published Promise entry", () => {
     })
   )
 
-  it.effect("loads no schemas, no undici and no marketplace at once, and at most 450 kB", () =>
+  it.effect("loads no schemas, no undici and no marketplace at once, and at most 500 kB", () =>
     Effect.gen(function* () {
       const { metafile } = yield* made
       const loaded = loadedAtOnce(metafile)
@@ -171,7 +171,7 @@ describe("the published Promise entry", () => {
       )
       assert.isAtMost(
         [...loaded.values()].reduce((all, bytes) => all + bytes, 0),
-        450_000
+        500_000
       )
     })
   )
