@@ -4,7 +4,7 @@
  *     npx vitest run examples/shop
  */
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, Stream, TestClock } from "effect"
+import { Effect, Fiber, Layer, Stream, TestClock } from "effect"
 import { Db } from "effect-supabase-pool"
 import { asLines, Shop } from "./shop.js"
 
@@ -33,7 +33,7 @@ it.effect("an export goes on as its user when the database was busy", () => {
     yield* TestClock.adjust("2 seconds")
     assert.match(yield* Fiber.join(exporting), /^\{"id":"4.*"total":"39\.8".*\}\n$/)
     assert.deepStrictEqual([...new Set(tokens)], ["Bearer token-of-ann"])
-  }).pipe(Effect.provide(Shop.Default), Effect.provide(Test))
+  }).pipe(Effect.provide(Layer.provideMerge(Shop.Default, Test)))
 })
 
 it.effect("an order that nobody could take is not sent twice", () => {
@@ -56,5 +56,5 @@ it.effect("an order that nobody could take is not sent twice", () => {
     const failed = yield* Effect.flip(shop.order(order.product_id, 1))
     assert.isTrue(failed._tag === "ConnectionFailed" && failed.mayHaveExecuted)
     assert.deepStrictEqual(sent, ["POST"])
-  }).pipe(Effect.provide(Shop.Default), Effect.provide(Test))
+  }).pipe(Effect.provide(Layer.provideMerge(Shop.Default, Test)))
 })

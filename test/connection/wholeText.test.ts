@@ -263,13 +263,13 @@ describe("what cannot be sent is refused by field, and nothing is sent", () => {
           const sent: Query = (client) => notes(client).insert([{ n: 1 }, { n: value }])
           const said = { message: expect.stringContaining(`1.${message}`) }
           const inEffect = Db.write((client) => Effect.promise(() => Promise.resolve(sent(client, "")))).pipe(
-            Effect.flatMap(({ error }) => Effect.fail(new Error(String(error?.message))))
+            Effect.flatMap(({ error }) => Effect.fail({ message: String(error?.message) }))
           )
           expect(yield* refused(inEffect)).toMatchObject(said)
           const byHand = Effect.flatMap(Pool.WritePool, (pool) =>
             pool.use(({ client }) =>
               Effect.promise(() => Promise.resolve(sent(client, ""))).pipe(
-                Effect.flatMap(({ error }) => Effect.fail(new Error(String(error?.message))))
+                Effect.flatMap(({ error }) => Effect.fail({ message: String(error?.message) }))
               )
             )
           )

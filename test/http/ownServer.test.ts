@@ -112,8 +112,9 @@ describe("LOG_LEVEL in a server of one's own", () => {
       })
       yield* read.pipe(
         Effect.zipRight(logLevel === "debug" ? Queue.takeN(lines, 3) : Effect.void),
-        Effect.provide(over(database.url, routes, logLevel)),
-        Effect.provide(Logger.replace(Logger.defaultLogger, listener))
+        Effect.provide(
+          Layer.provideMerge(over(database.url, routes, logLevel), Logger.replace(Logger.defaultLogger, listener))
+        )
       )
       return [...(yield* Queue.takeAll(lines))]
     })
