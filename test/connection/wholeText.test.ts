@@ -1,7 +1,7 @@
 /** What cannot be sent as it is: refused by field before anything is sent, whatever it is and wherever it stands. */
 import { describe, expect, it } from "@effect/vitest"
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Effect, FastCheck as fc, Schema } from "effect"
+import { Data, Effect, FastCheck as fc, Schema } from "effect"
 import * as Db from "../../src/Db.js"
 import type { Outcome } from "../../src/internal/db/postgrestResult.js"
 import { clientOn } from "../../src/internal/promise/client.js"
@@ -9,6 +9,8 @@ import { Hosts } from "../../src/internal/promise/hosts.js"
 import * as Pool from "../../src/Pool.js"
 import { createDatabase } from "../../src/promise.js"
 import { anonKey, json, layer, serve, serviceRoleKey } from "../support/httpServer.js"
+
+class Told extends Data.TaggedError("Told")<{ readonly message: string }> {}
 
 type Query = (client: SupabaseClient, bad: string) => PromiseLike<Outcome>
 
@@ -263,13 +265,13 @@ describe("what cannot be sent is refused by field, and nothing is sent", () => {
           const sent: Query = (client) => notes(client).insert([{ n: 1 }, { n: value }])
           const said = { message: expect.stringContaining(`1.${message}`) }
           const inEffect = Db.write((client) => Effect.promise(() => Promise.resolve(sent(client, "")))).pipe(
-            Effect.flatMap(({ error }) => Effect.fail({ message: String(error?.message) }))
+            Effect.flatMap(({ error }) => new Told({ message: String(error?.message) }))
           )
           expect(yield* refused(inEffect)).toMatchObject(said)
           const byHand = Effect.flatMap(Pool.WritePool, (pool) =>
             pool.use(({ client }) =>
               Effect.promise(() => Promise.resolve(sent(client, ""))).pipe(
-                Effect.flatMap(({ error }) => Effect.fail({ message: String(error?.message) }))
+                Effect.flatMap(({ error }) => new Told({ message: String(error?.message) }))
               )
             )
           )
