@@ -384,8 +384,7 @@ export class Core<R extends Resource> {
       })
       const items = Pool.makeWithTTL({
         acquire: Slot.make(options.acquire(core.lost)),
-        // Made when they are to be opened, and not before.
-        min: 0,
+        min: options.min,
         max: options.max,
         timeToLive: memory,
         timeToLiveStrategy: "creation"
