@@ -964,20 +964,6 @@ begin
 end
 $$;
 
--- The schemas in which PostgreSQL looks for a function under that search path; its own schema is not among them.
-create or replace function supabase_pool.schemas_of(path text)
-returns name[]
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  -- Of this call alone: the function has a setting of its own, which ends with it.
-  perform set_config('search_path', path, true);
-  return array_remove(pg_catalog.current_schemas(false), 'pg_catalog');
-end
-$$;
-
 -- PostgREST's computed column: a function that takes a row of the relation and gives one value. All that could be meant
 -- have to be such, since PostgreSQL chooses.
 create or replace function supabase_pool.is_computed(relation oid, col text, path text)
