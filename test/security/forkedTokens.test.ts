@@ -31,18 +31,24 @@ const ways: Readonly<Record<string, Work>> = {
   "a stream of such a table": Stream.runDrain(served.stream())
 }
 
+/** Tells the token of each request; the first is not answered. */
+const failingOnce = () => {
+  const asked: Array<string | null> = []
+  const layer = Db.layerTest(
+    (request) => {
+      asked.push(request.headers.get("authorization"))
+      return asked.length === 1 ? new Response("away", { status: 503 }) : Response.json([])
+    },
+    { retryDelay: 1, maxRetries: 3 }
+  )
+  return { asked, layer }
+}
+
 describe("under a token", () => {
   it.live.each(Object.entries(ways))("%s is asked with that token, repetitions included", ([, work]) =>
     Effect.gen(function* () {
-      const asked: Array<string | null> = []
-      const failsOnce = Db.layerTest(
-        (request) => {
-          asked.push(request.headers.get("authorization"))
-          return asked.length === 1 ? new Response("away", { status: 503 }) : Response.json([])
-        },
-        { retryDelay: 1, maxRetries: 3 }
-      )
-      yield* Effect.exit(work.pipe(Db.withAccessToken("ann"), Effect.provide(failsOnce)))
+      const { asked, layer } = failingOnce()
+      yield* Effect.exit(work.pipe(Db.withAccessToken("ann"), Effect.provide(layer)))
       assert.isNotEmpty(asked)
       assert.deepStrictEqual([...new Set(asked)], ["Bearer ann"])
     })
@@ -50,18 +56,8 @@ describe("under a token", () => {
 
   it.live("a read is repeated, so that the token of a repetition was looked at", () =>
     Effect.gen(function* () {
-      const asked: Array<string | null> = []
-      const failsOnce = Db.layerTest(
-        (request) => {
-          asked.push(request.headers.get("authorization"))
-          return asked.length === 1 ? new Response("away", { status: 503 }) : Response.json([])
-        },
-        { retryDelay: 1, maxRetries: 3 }
-      )
-      yield* Effect.flatMap(Effect.forkDaemon(read), Fiber.join).pipe(
-        Db.withAccessToken("ann"),
-        Effect.provide(failsOnce)
-      )
+      const { asked, layer } = failingOnce()
+      yield* Effect.flatMap(Effect.forkDaemon(read), Fiber.join).pipe(Db.withAccessToken("ann"), Effect.provide(layer))
       assert.deepStrictEqual(asked, ["Bearer ann", "Bearer ann"])
     })
   )

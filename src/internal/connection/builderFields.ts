@@ -120,8 +120,13 @@ export const leaveRetriesToPool = (rest: object, once: (builder: object) => void
   following(rest, "schema", (other) => leaveRetriesToPool(other, once))
 }
 
+interface Builder {
+  readonly body?: unknown
+  readonly isMaybeSingle?: unknown
+}
+
 /** Whether it is one of PostgREST's, which sends by itself when it is waited for. */
-export const isBuilder = (query: unknown): boolean =>
+export const isBuilder = (query: unknown): query is Builder =>
   typeof query === "object" && query !== null && "url" in query && "headers" in query && "then" in query
 
 /** Whether a builder asks for one row; undefined of what is no builder. */

@@ -49,7 +49,8 @@ const proxyStatus = (value: string | null): string | undefined => {
   return own === undefined ? undefined : (/;\s*error=([^;\s]*)/.exec(own)?.[1] ?? "")
 }
 
-const parsed = (body: string): unknown => {
+/** Undefined where it is no JSON. */
+export const parsed = (body: string): unknown => {
   try {
     return JSON.parse(body)
   } catch {

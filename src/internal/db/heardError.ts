@@ -3,7 +3,7 @@
  * builder makes of them by itself. Whatever is not found is the caller's own, whatever it looks like.
  */
 import type { DbError } from "../../Errors.js"
-import type { Said } from "../connection/errorBody.js"
+import { parsed, type Said } from "../connection/errorBody.js"
 import type { Answered, Failed, Heard, Tenure } from "../connection/tenure.js"
 import { reasonIn } from "../errors/gatewayText.js"
 
@@ -14,14 +14,6 @@ const enough = 1_024
 const jsonOf = (u: unknown): string | undefined => {
   try {
     return JSON.stringify(u)
-  } catch {
-    return undefined
-  }
-}
-
-const parsed = (body: string): unknown => {
-  try {
-    return JSON.parse(body)
   } catch {
     return undefined
   }

@@ -5,7 +5,11 @@ import { type Listener, Listeners } from "../audit/listeners.js"
 import { plainHttp } from "../config/supabase.js"
 import { target } from "../connection/connect.js"
 import { platformFetch } from "../connection/platformFetch.js"
-import * as PooledConnection from "../connection/pooledConnection.js"
+import {
+  type ConnectionOptions,
+  make as makeConnection,
+  type PooledConnection
+} from "../connection/pooledConnection.js"
 import { proxyTo } from "../connection/proxy.js"
 import { SocketFetch } from "../connection/socketFetch.js"
 import type { MakeTransport } from "../connection/transport.js"
@@ -19,9 +23,9 @@ import type { Lease } from "./lease.js"
 import { Core } from "./resourcePool.js"
 import { WarmUp } from "./warmUp.js"
 
-export type PoolCore = Core<PooledConnection.PooledConnection>
+export type PoolCore = Core<PooledConnection>
 
-export type PoolLease = Lease<PooledConnection.PooledConnection>
+export type PoolLease = Lease<PooledConnection>
 
 /** The two pools as operations see them. Users see `ReadPool` and `WritePool`. */
 export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<
@@ -73,7 +77,7 @@ const coreOf = (
   size: PoolSize,
   options: PoolOptions,
   shared: Shared,
-  connection: Omit<PooledConnection.ConnectionOptions, "onClose">,
+  connection: Omit<ConnectionOptions, "onClose">,
   proxy: string | undefined
 ): Effect.Effect<PoolCore, never, Scope.Scope> =>
   Core.make({
@@ -91,8 +95,7 @@ const coreOf = (
     shutdownTimeout: options.shutdownTimeout,
     periods: options.enableMetrics ? PoolFigures.periods(connection.mode, new URL(connection.url).origin) : undefined,
     ...shared,
-    acquire: (onClose: (resource: PooledConnection.PooledConnection) => void) =>
-      PooledConnection.make({ ...connection, onClose })
+    acquire: (onClose: (resource: PooledConnection) => void) => makeConnection({ ...connection, onClose })
   })
 
 /** One that throws is not felt by the pool, and is heard of once. */

@@ -4,6 +4,7 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, FiberRef, Redacted } from "effect"
 import { type DbError, DecodeError, QueryError, TransactionFailed } from "../../Errors.js"
+import { isBuilder } from "../connection/builderFields.js"
 import { LeanResponse } from "../connection/leanResponse.js"
 import { takeItOut } from "../connection/sendable.js"
 import * as PooledClient from "../connection/supabaseClient.js"
@@ -52,6 +53,7 @@ class Recorder {
     this.kept = []
     this.refused = undefined
     const query = step(this.client)
+    // A promise of a builder's answer tells neither its rows nor whether it asked for one.
     if (!isBuilder(query)) throw new Unsupported("a step that does not return the builder itself")
     // What the builder holds, before JSON makes null of what it cannot say.
     const { body, isMaybeSingle } = query
@@ -72,14 +74,6 @@ class Recorder {
     }
   }
 }
-
-interface Builder extends PromiseLike<Outcome> {
-  readonly body?: unknown
-  readonly isMaybeSingle?: unknown
-}
-
-/** A promise of a builder's answer tells neither its rows nor whether it asked for one. */
-const isBuilder = (query: PromiseLike<Outcome>): query is Builder => "url" in query && "headers" in query
 
 const refuseUnsendable = (value: unknown): void => {
   const found = unsendable(value)
