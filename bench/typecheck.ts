@@ -11,6 +11,7 @@ import { join, resolve } from "node:path"
 import process from "node:process"
 import { commandLine } from "../scripts/commandLine.js"
 import { commitOf, unpacked } from "../scripts/earlier.js"
+import { median } from "./support/figures.js"
 import { type Compiled, compiled, operations, written } from "./typecheck/compiled.js"
 import { libraries } from "./typecheck/libraries.js"
 
@@ -52,8 +53,6 @@ const archived = (): string => {
   unpacked(commit, folder)
   return folder
 }
-
-const median = (all: ReadonlyArray<number>): number => [...all].sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0
 
 rmSync(root, { recursive: true, force: true })
 const ours = packaged("now", resolve("."))

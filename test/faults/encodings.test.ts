@@ -233,7 +233,7 @@ describe("compression", () => {
 
   it.effect("is asked for where there may be a body, unless the caller chose itself or wants bytes of it", () =>
     Effect.map(asked(true), (seen) =>
-      expect(seen).toEqual([codings.accepted, codings.accepted, undefined, "gzip;q=0.1", undefined])
+      expect(seen).toEqual([codings().accepted, codings().accepted, undefined, "gzip;q=0.1", undefined])
     )
   )
 

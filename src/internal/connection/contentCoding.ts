@@ -20,8 +20,6 @@ interface Coding {
   readonly later: (body: Buffer, limits: Limits, done: (error: Error | null, decoded: Buffer) => void) => void
 }
 
-const gzip = (): Coding => ({ now: Zlib.gunzipSync, later: Zlib.gunzip })
-
 /** Some servers take the name at its word and leave the zlib wrapper out. */
 const isWrapped = (body: Buffer): boolean => ((body[0] ?? 0) & 0x0f) === 8
 
@@ -29,8 +27,6 @@ const deflate: Coding = {
   now: (body, limits) => (isWrapped(body) ? Zlib.inflateSync : Zlib.inflateRawSync)(body, limits),
   later: (body, limits, done) => (isWrapped(body) ? Zlib.inflate : Zlib.inflateRaw)(body, limits, done)
 }
-
-const brotli = (): Coding => ({ now: Zlib.brotliDecompressSync, later: Zlib.brotliDecompress })
 
 type Zstd = { readonly zstdDecompress: Coding["later"]; readonly zstdDecompressSync: Coding["now"] }
 
@@ -40,30 +36,31 @@ const hasZstd = (zlib: object): zlib is Zstd => "zstdDecompress" in zlib && "zst
 /** A namespace of a built-in module has no prototype, and its type does not know what newer versions have. */
 const zlib: object = Zlib
 
-/** Looked for with the first request, since an import would have to load zlib for it. */
-class Codings {
-  private made: ReadonlyMap<string, Coding> | undefined = undefined
-  private names: string | undefined = undefined
-
-  get all(): ReadonlyMap<string, Coding> {
-    this.made ??= new Map([
-      ["gzip", gzip()],
-      ["x-gzip", gzip()],
-      ["deflate", deflate],
-      ["br", brotli()],
-      ...(hasZstd(zlib) ? [["zstd", { now: zlib.zstdDecompressSync, later: zlib.zstdDecompress }] as const] : [])
-    ])
-    return this.made
-  }
-
+interface Codings {
+  readonly all: ReadonlyMap<string, Coding>
   /** What an answer may be encoded with. */
-  get accepted(): string {
-    this.names ??= ["br", "gzip", "zstd"].filter((name) => this.all.has(name)).join(", ")
-    return this.names
-  }
+  readonly accepted: string
 }
 
-export const codings: Codings = new Codings()
+const makeCodings = (): Codings => {
+  const gzip: Coding = { now: Zlib.gunzipSync, later: Zlib.gunzip }
+  const all = new Map<string, Coding>([
+    ["gzip", gzip],
+    ["x-gzip", gzip],
+    ["deflate", deflate],
+    ["br", { now: Zlib.brotliDecompressSync, later: Zlib.brotliDecompress }],
+    ...(hasZstd(zlib) ? [["zstd", { now: zlib.zstdDecompressSync, later: zlib.zstdDecompress }] as const] : [])
+  ])
+  return { all, accepted: ["br", "gzip", "zstd"].filter((name) => all.has(name)).join(", ") }
+}
+
+let made: Codings | undefined
+
+/** Looked for with the first request, since an import would have to load zlib for it. */
+export const codings = (): Codings => {
+  made ??= makeCodings()
+  return made
+}
 
 /** Nobody encodes so often, and each time may make a thousand times as much. */
 const mostCodings = 4
@@ -113,7 +110,7 @@ const undo = (names: ReadonlyArray<string>, body: Buffer, limit: number, done: D
     done(body)
     return
   }
-  const coding = codings.all.get(name)
+  const coding = codings().all.get(name)
   if (coding === undefined) {
     done({ why: "unknown", coding: name })
     return

@@ -269,7 +269,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
   protected dispatch(asked: Asked, settle: Settle): Exchange {
     const compressible = this.options.compression && asked.method !== "HEAD" && !choosesCoding(asked.headers)
     return this.launch(
-      compressible ? { ...asked, headers: { "accept-encoding": codings.accepted, ...asked.headers } } : asked,
+      compressible ? { ...asked, headers: { "accept-encoding": codings().accepted, ...asked.headers } } : asked,
       settle
     )
   }

@@ -6,29 +6,24 @@ import type { Value } from "./step.js"
  * A reference must pass through supabase-js's builders, which know only text and JSON. So it is a text that nobody else
  * can make: it holds a random number that never leaves this process.
  */
-class Secret {
-  private made: { readonly random: string; readonly prefix: string; readonly pattern: RegExp } | undefined = undefined
-
-  /** Made with the first reference, so that an import loads no cryptography for it; before that no text is one. */
-  get known(): Secret["made"] {
-    return this.made
-  }
-
-  get prefix(): string {
-    if (this.made === undefined) {
-      const random = randomBytes(12).toString("hex")
-      const prefix = `supabase_pool_ref_${random}_`
-      this.made = { random, prefix, pattern: new RegExp(`^${prefix}(-?\\d+)_([0-9a-f]*)$`) }
-    }
-    return this.made.prefix
-  }
+interface Secret {
+  readonly random: string
+  readonly pattern: RegExp
 }
 
-const secret = new Secret()
+const makeSecret = (): Secret => {
+  const random = randomBytes(12).toString("hex")
+  return { random, pattern: new RegExp(`^supabase_pool_ref_${random}_(-?\\d+)_([0-9a-f]*)$`) }
+}
+
+/** Made with the first reference, so that an import loads no cryptography for it; before that no text is one. */
+let secret: Secret | undefined
 
 /** `step`: its number, or below 0 what a table's step is known by before it has one. */
-export const make = (step: number, column: string): string =>
-  `${secret.prefix}${step}_${Buffer.from(column, "utf8").toString("hex")}`
+export const make = (step: number, column: string): string => {
+  secret ??= makeSecret()
+  return `supabase_pool_ref_${secret.random}_${step}_${Buffer.from(column, "utf8").toString("hex")}`
+}
 
 const RefTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Ref")
 
@@ -73,17 +68,15 @@ export interface Target {
 }
 
 export const parse = (text: string): Target | undefined => {
-  const match = secret.known?.pattern.exec(text) ?? null
+  const match = secret?.pattern.exec(text) ?? null
   return match === null
     ? undefined
     : { step: Number(match[1]), column: Buffer.from(match[2] ?? "", "hex").toString("utf8") }
 }
 
 /** Whether a reference stands inside a longer text, where it cannot be replaced. */
-export const isWithin = (text: string): boolean => {
-  const { known } = secret
-  return known !== undefined && text.includes(known.random) && !known.pattern.test(text)
-}
+export const isWithin = (text: string): boolean =>
+  secret !== undefined && text.includes(secret.random) && !secret.pattern.test(text)
 
 export const from = (text: string): Value => {
   const target = parse(text)
