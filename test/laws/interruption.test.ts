@@ -133,7 +133,7 @@ const addsUp = ({ core, world }: FakePool, clock: VirtualClock) =>
     world.connecting = "accept"
     while (world.undecided.length > 0) yield* world.accept
     yield* clock.adjust(2_000)
-    expect({ active: core.active, pending: core.bag.pending, connecting: core.opener.connecting }).toEqual({
+    expect({ active: core.active, pending: core.bag.pending, connecting: core.connector.connecting }).toEqual({
       active: 0,
       pending: 0,
       connecting: 0

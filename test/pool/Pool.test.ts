@@ -417,7 +417,7 @@ describe("counts and events", () => {
       yield* core.giveBack(lease)
       yield* giveBack(core, yield* ask(core))
       expect(built).toBe(0)
-      core.ledger.listeners.add(() => {})
+      core.statistics.listeners.add(() => {})
       yield* giveBack(core, yield* ask(core))
       expect(built).toBe(2)
     })

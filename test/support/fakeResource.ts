@@ -199,7 +199,7 @@ export const make = (options: FakeOptions = {}): Effect.Effect<FakePool, never, 
       },
       housekeeper ? undefined : () => Effect.void
     )
-    if (listens) core.ledger.listeners.add((event) => events.push(event))
+    if (listens) core.statistics.listeners.add((event) => events.push(event))
     yield* settle
     return { core, world, events }
   })

@@ -152,12 +152,12 @@ class Model {
     const { core, world } = this.pool
     const { closed, holding, waiting } = this
     const idle = core.bag.idleCount
-    const { connecting } = core.opener
+    const { connecting } = core.connector
     demand(core.active === holding.length, `active ${core.active}, held ${holding.length}`)
     demand(core.bag.pending === waiting.length, `pending ${core.bag.pending}, waiting ${waiting.length}`)
     demand(core.active + idle + connecting <= this.limits.max, "more than max")
     demand(world.openSockets <= this.limits.max, `the server sees ${world.openSockets}`)
-    demand(connecting <= 2 || core.ledger.created > 0, `${connecting} connecting before one has succeeded`)
+    demand(connecting <= 2 || core.statistics.created > 0, `${connecting} connecting before one has succeeded`)
     demand(idle === 0 || waiting.length === 0, "idle connections while somebody waits")
     demand(new Set(holding.map((party) => party.lease())).size === holding.length, "one lease lent twice")
     demand(waiting.length === 0 || connecting + core.leases.size > 0, "somebody waits and nothing is on the way")
@@ -306,7 +306,7 @@ class Model {
     demand(world.openSockets === 0, `${world.openSockets} sockets are open after closing`)
     demand(this.waiting.length === 0, "somebody waits for a closed pool")
     yield* Effect.forEach(this.keeping, (party) => this.return(party))
-    demand(core.active === 0 && core.opener.connecting === 0, "a closed pool has something under way")
+    demand(core.active === 0 && core.connector.connecting === 0, "a closed pool has something under way")
     yield* this.clock.adjust(10_000)
     demand(this.clock.sleepers.size === 0, `${this.clock.sleepers.size} timers are left`)
   })

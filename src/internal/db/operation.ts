@@ -238,7 +238,7 @@ export class Operation<A, E, R>
   }
 
   get recovery(): Signal {
-    return this.core.opener.recovery
+    return this.core.connector.recovery
   }
 
   observed<B, F>(exit: Exit.Exit<B, F>): Exit.Exit<B, F> {

@@ -16,42 +16,33 @@ const longestDelay = 1_500
 /** Who fails again sooner than this (ms) after recovering never was well: the delays go on where they were. */
 const recovered = 2_000
 
-export class Circuit {
+export interface Circuit {
   /** The last failure, while connecting fails. */
-  error: ConnectionFailed | undefined = undefined
+  readonly error: ConnectionFailed | undefined
   /** When it began to fail. */
-  since = 0
-  private failures = 0
-  private closedAt = Number.NEGATIVE_INFINITY
-
-  get isOpen(): boolean {
-    return this.error !== undefined
-  }
-
-  /** True when it worked until now. */
-  failed(error: ConnectionFailed, now: number): boolean {
-    const first = this.error === undefined
-    this.error = error
-    if (!first) return false
-    this.since = now
-    if (now - this.closedAt >= recovered) this.failures = 0
-    return true
-  }
-
-  /** How long to wait before the next probe, in ms; longer each time. */
-  nextDelay(): number {
-    const { failures } = this
-    this.failures += 1
-    return failures < restart
-      ? Math.min(restartDelay, firstDelay * 2 ** failures)
-      : Math.min(longestDelay, restartDelay * 2 ** Math.min(failures - restart + 1, 16))
-  }
-
-  /** True when it had failed until now. */
-  succeeded(now: number): boolean {
-    if (this.error === undefined) return false
-    this.error = undefined
-    this.closedAt = now
-    return true
-  }
+  readonly since: number
+  /** Probes since then. */
+  readonly probes: number
+  readonly closedAt: number
 }
+
+export const closed: Circuit = { error: undefined, since: 0, probes: 0, closedAt: Number.NEGATIVE_INFINITY }
+
+export const isOpen = ({ error }: Circuit): boolean => error !== undefined
+
+export const afterFailure = (circuit: Circuit, error: ConnectionFailed, now: number): Circuit => {
+  if (isOpen(circuit)) return { ...circuit, error }
+  return { ...circuit, error, since: now, probes: now - circuit.closedAt >= recovered ? 0 : circuit.probes }
+}
+
+export const afterSuccess = (circuit: Circuit, now: number): Circuit =>
+  isOpen(circuit) ? { ...circuit, error: undefined, closedAt: now } : circuit
+
+/** How long to wait before the next probe, in ms. */
+export const delayOf = ({ probes }: Circuit): number =>
+  probes < restart
+    ? Math.min(restartDelay, firstDelay * 2 ** probes)
+    : Math.min(longestDelay, restartDelay * 2 ** Math.min(probes - restart + 1, 16))
+
+/** The next is planned. */
+export const afterPlan = (circuit: Circuit): Circuit => ({ ...circuit, probes: circuit.probes + 1 })

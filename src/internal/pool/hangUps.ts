@@ -1,8 +1,8 @@
 /** What follows from a server's closing a connection: for the memory of its habits, and for whether connecting works. */
 import { Effect } from "effect"
-import type { Opener } from "./connector.js"
+import type { Connector } from "./connector.js"
 import type { Lease, Resource } from "./lease.js"
-import type { Ledger } from "./poolStatistics.js"
+import type { PoolStatistics } from "./poolStatistics.js"
 import type { Habits } from "./serverHabits.js"
 
 /**
@@ -21,8 +21,8 @@ interface Pool<R extends Resource> {
   readonly options: { readonly max: number }
   readonly bag: { readonly pending: number }
   readonly habits: Habits
-  readonly ledger: Ledger
-  readonly opener: Opener<R>
+  readonly statistics: PoolStatistics
+  readonly connector: Connector<R>
   now(): number
   fork(effect: Effect.Effect<void>): void
   returnFromPing(lease: Lease<R>, answered: boolean): void
@@ -30,7 +30,7 @@ interface Pool<R extends Resource> {
 }
 
 const closedOnce = <R extends Resource>(pool: Pool<R>, how: "with" | "after"): void => {
-  if (pool.habits.closedOnce(how)) pool.fork(pool.ledger.logClosesEach())
+  if (pool.habits.closedOnce(how)) pool.fork(pool.statistics.logClosesEach())
 }
 
 /** A server that keeps no connections closes with its answer, and says so, or without a word when the next is on its way. */
@@ -44,7 +44,7 @@ export const whileLent = <R extends Resource>(pool: Pool<R>, { answers, resource
 export const whileIdle = <R extends Resource>(pool: Pool<R>, lease: Lease<R>): void => {
   const now = pool.now()
   if (lease.answers === 0 && !lease.used && now - lease.openedAt < atOnce) {
-    pool.opener.failed(lease.resource.refused ?? pool.opener.failure("closed", "ECONNRESET"))
+    pool.connector.failed(lease.resource.refused ?? pool.connector.failure("closed", "ECONNRESET"))
     return
   }
   pool.habits.closedIdle(now - lease.lastUsed, now)

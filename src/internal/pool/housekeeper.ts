@@ -68,7 +68,7 @@ const sweep = <R extends Resource>(core: Core<R>): Effect.Effect<void> =>
       else if (found !== undefined) core.discard(lease, found)
     }
     core.options.warmUp?.begin()
-    core.opener.grow()
+    core.connector.grow()
     return Effect.forEach(due, (lease) => ping(core, lease), { concurrency: 2, discard: true })
   })
 

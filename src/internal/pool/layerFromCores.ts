@@ -43,8 +43,8 @@ const fromCore = (core: Core<PooledConnection>, identities: Identities, name: st
     connection: Effect.flatMap(core.scoped, forCaller),
     use: (f) => core.use((connection) => Effect.flatMap(forCaller(connection), f)),
     metrics: Effect.sync(() => metricsOf(core)),
-    events: heardBy(core.ledger.listeners),
-    lifecycle: heardBy(core.ledger.watchers),
+    events: heardBy(core.statistics.listeners),
+    lifecycle: heardBy(core.statistics.watchers),
     reset: core.reset
   }
 }

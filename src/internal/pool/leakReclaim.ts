@@ -3,12 +3,12 @@ import { ConnectionReclaimed, type Mode } from "../../Errors.js"
 import { printable } from "../shared/printable.js"
 import { period } from "../shared/text.js"
 import type { Lease, Resource } from "./lease.js"
-import type { Ledger } from "./poolStatistics.js"
+import type { PoolStatistics } from "./poolStatistics.js"
 
 /** What the watch needs of the pool. */
 export interface Watched<R extends Resource> {
   readonly options: { readonly mode: Mode }
-  readonly ledger: Ledger
+  readonly statistics: PoolStatistics
   now(): number
   takeAway(lease: Lease<R>, why: "reclaimed"): void
 }
@@ -25,7 +25,7 @@ export const reclaim = <R extends Resource>(pool: Watched<R>, lease: Lease<R>): 
     const { holder, resource } = lease
     const { mode } = pool.options
     lease.reclaimed = true
-    pool.ledger.record("leaked", lease, pool.now())
+    pool.statistics.record("leaked", lease, pool.now())
     const reason = (sent: boolean, method: string) =>
       new ConnectionReclaimed({ pool: mode, connectionId: resource.id, held, sent, method })
     resource.abort(reason)

@@ -5,7 +5,7 @@ import type { Resource } from "./lease.js"
 import type { Core } from "./resourcePool.js"
 
 export const metricsOf = <R extends Resource>(core: Core<R>): PoolMetrics => {
-  const { ledger, options } = core
+  const { statistics, options } = core
   return {
     pool: options.mode,
     min: options.min,
@@ -14,17 +14,17 @@ export const metricsOf = <R extends Resource>(core: Core<R>): PoolMetrics => {
     active: core.active,
     idle: core.total - core.active,
     pending: core.bag.pending,
-    connecting: core.opener.connecting,
-    reachable: !core.opener.circuit.isOpen,
-    created: ledger.created,
-    closed: ledger.closed,
-    acquired: ledger.acquired,
-    timeouts: ledger.timeouts,
-    overloaded: ledger.overloaded,
-    leaks: ledger.leaks,
-    lastLeak: ledger.lastLeak,
-    lateReturns: ledger.lateReturns,
-    connectFailures: ledger.connectFailures,
+    connecting: core.connector.connecting,
+    reachable: core.connector.isReachable,
+    created: statistics.created,
+    closed: statistics.closed,
+    acquired: statistics.acquired,
+    timeouts: statistics.timeouts,
+    overloaded: statistics.overloaded,
+    leaks: statistics.leaks,
+    lastLeak: statistics.lastLeak,
+    lateReturns: statistics.lateReturns,
+    connectFailures: statistics.connectFailures,
     longestHeld: Duration.millis(core.longestHeld(core.now()))
   }
 }

@@ -10,7 +10,7 @@ import type { Lease, Resource } from "./lease.js"
 const isRoutine = (type: ConnectionEventType): boolean => type === "acquired" || type === "released"
 
 /** What a pool counts, and whom it tells. Events are built only where somebody listens. */
-export class Ledger {
+export class PoolStatistics {
   created = 0
   closed = 0
   acquired = 0

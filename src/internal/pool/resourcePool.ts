@@ -2,7 +2,7 @@
  * The pool itself: lends leases, takes them back, closes them, and keeps the count.
  *
  * Effect's `Pool` owns the resources (it makes, counts and finalises them in its scope); the bag in front of it decides
- * who gets which, the opener opens what is missing. Everything here that changes state is synchronous, so that no
+ * who gets which, the connector opens what is missing. Everything here that changes state is synchronous, so that no
  * interruption can come between two changes; what waits or does I/O is an Effect around it.
  */
 import { Cause, Clock, Duration, Effect, Exit, FiberSet, Pool, Runtime, Scope } from "effect"
@@ -13,13 +13,13 @@ import * as Deadlines from "../shared/deadlines.js"
 import { monotonic } from "../shared/time.js"
 import { type Borrower, Request, type Restore } from "./acquisition.js"
 import { Bag } from "./bag.js"
-import { Opener } from "./connector.js"
+import { Connector } from "./connector.js"
 import * as HangUps from "./hangUps.js"
 import * as Housekeeper from "./housekeeper.js"
 import { reclaim } from "./leakReclaim.js"
 import { type Caller, Lease, type Resource } from "./lease.js"
-import * as Slot from "./poolItem.js"
-import { Ledger } from "./poolStatistics.js"
+import * as PoolItem from "./poolItem.js"
+import { PoolStatistics } from "./poolStatistics.js"
 import type { CoreOptions, End, Services } from "./resourcePoolOptions.js"
 import { Habits } from "./serverHabits.js"
 import { Standstill } from "./standstill.js"
@@ -32,8 +32,8 @@ const memory = Duration.minutes(1)
 export class Core<R extends Resource> {
   readonly bag: Bag<Lease<R>> = new Bag()
   readonly leases: Map<R, Lease<R>> = new Map()
-  readonly ledger: Ledger
-  readonly opener: Opener<R>
+  readonly statistics: PoolStatistics
+  readonly connector: Connector<R>
   readonly habits: Habits = new Habits()
   phase: "open" | "draining" | "closed" = "open"
   active = 0
@@ -56,9 +56,9 @@ export class Core<R extends Resource> {
     this.deadlines = services.deadlines
     this.leaks = services.leaks
     this.fork = services.fork
-    this.ledger = new Ledger(options.mode, services.clock, options.periods)
-    for (const listener of options.listeners ?? []) this.ledger.listeners.add(listener)
-    this.opener = services.opener(this)
+    this.statistics = new PoolStatistics(options.mode, services.clock, options.periods)
+    for (const listener of options.listeners ?? []) this.statistics.listeners.add(listener)
+    this.connector = services.connector(this)
   }
 
   now(): number {
@@ -128,7 +128,7 @@ export class Core<R extends Resource> {
     const request = new Request(this, borrower.caller, this.now())
     this.bag.wait(request)
     this.deadlines.add(request)
-    this.opener.grow()
+    this.connector.grow()
     return request.wait(borrower, limit)
   }
 
@@ -151,10 +151,10 @@ export class Core<R extends Resource> {
   }
 
   private refusal(): AcquireError | undefined {
-    const { error } = this.opener.circuit
+    const { error } = this.connector
     if (error !== undefined && this.leases.size === 0) return error
     if (this.bag.pending >= this.options.maxPending) {
-      this.ledger.overloaded += 1
+      this.statistics.overloaded += 1
       const { maxPending, mode } = this.options
       return new PoolOverloaded({ pool: mode, pending: this.bag.pending, maxPending })
     }
@@ -171,7 +171,7 @@ export class Core<R extends Resource> {
     this.active += 1
     this.leaks.add(lease, now)
     lease.resource.lend()
-    this.ledger.record("acquired", lease, now)
+    this.statistics.record("acquired", lease, now)
   }
 
   /** Never fails, never waits for the network, and is harmless when the lease has gone another way already. */
@@ -188,7 +188,7 @@ export class Core<R extends Resource> {
     const now = this.now()
     lease.idleSince = now
     lease.lastUsed = now
-    this.ledger.record("released", lease, now)
+    this.statistics.record("released", lease, now)
     lease.holder = undefined
     const end = clean ? this.endOf(lease, now) : "failed"
     if (clean && end === "failed") HangUps.whileLent(this, lease)
@@ -209,7 +209,7 @@ export class Core<R extends Resource> {
   }
 
   private lateReturn(lease: Lease<R>): Effect.Effect<void> {
-    this.ledger.lateReturns += 1
+    this.statistics.lateReturns += 1
     return Effect.logWarning("a connection came back after it had been reclaimed").pipe(
       Effect.annotateLogs({ pool: this.options.mode, connectionId: lease.resource.id })
     )
@@ -243,7 +243,7 @@ export class Core<R extends Resource> {
   }
 
   timedOut(since: number): AcquireTimeout {
-    this.ledger.timeouts += 1
+    this.statistics.timeouts += 1
     const now = this.now()
     return new AcquireTimeout({
       pool: this.options.mode,
@@ -252,7 +252,7 @@ export class Core<R extends Resource> {
       max: this.options.max,
       pending: this.bag.pending,
       longestHeld: Duration.millis(this.longestHeld(now)),
-      ...(this.active === 0 && this.opener.connecting > 0 && this.opener.destination)
+      ...(this.active === 0 && this.connector.connecting > 0 && this.connector.destination)
     })
   }
 
@@ -275,13 +275,13 @@ export class Core<R extends Resource> {
     const lease = new Lease({ resource, scope, now, expiresAt, onLeak: (leaked) => reclaim(this, leaked) })
     lease.answers = answers
     this.leases.set(resource, lease)
-    this.ledger.record("created", lease, now)
+    this.statistics.record("created", lease, now)
     this.place(lease)
   }
 
   /** As long as one connection lives, those who wait will get it; without any, waiting has no point. */
   dismissHopeless(): void {
-    const { error } = this.opener.circuit
+    const { error } = this.connector
     if (error !== undefined && this.leases.size === 0) this.dismiss(error)
   }
 
@@ -295,7 +295,7 @@ export class Core<R extends Resource> {
     lease.state = "closing"
     this.bag.remove(lease)
     this.closing += 1
-    this.ledger.record(why, lease, this.now(), why === "failed" ? reason : "")
+    this.statistics.record(why, lease, this.now(), why === "failed" ? reason : "")
     const close = Scope.close(lease.scope, Exit.void)
     this.fork(
       Effect.zipRight(
@@ -309,7 +309,7 @@ export class Core<R extends Resource> {
     this.closing -= 1
     this.leases.delete(lease.resource)
     this.dismissHopeless()
-    this.opener.grow()
+    this.connector.grow()
     this.empty.look()
   }
 
@@ -343,7 +343,7 @@ export class Core<R extends Resource> {
         deferred += 1
       }
     }
-    this.opener.grow()
+    this.connector.grow()
     return { closed, deferred }
   })
 
@@ -351,7 +351,7 @@ export class Core<R extends Resource> {
   readonly shutdown: Effect.Effect<void> = Effect.gen(this, function* () {
     this.phase = "draining"
     this.dismiss(this.closed(false))
-    this.opener.stop()
+    this.connector.stop()
     for (const lease of this.leases.values()) if (lease.state !== "busy") this.discard(lease, "closed")
     yield* Effect.timeoutOption(Effect.interruptible(this.drained.met), this.options.shutdownTimeout)
     for (const lease of this.leases.values()) {
@@ -379,11 +379,11 @@ export class Core<R extends Resource> {
         deadlines: yield* Deadlines.make(options.connectionTimeout),
         leaks: yield* Deadlines.make(options.leakDetectionTimeout),
         fork: (effect) => run(inBackground(effect), { immediate: false }),
-        opener: (ground) =>
-          new Opener(ground, attempts, (effect) => runAttempt(inBackground(effect), { immediate: false }))
+        connector: (ground) =>
+          new Connector(ground, attempts, (effect) => runAttempt(inBackground(effect), { immediate: false }))
       })
       const items = Pool.makeWithTTL({
-        acquire: Slot.make(options.acquire(core.lost)),
+        acquire: PoolItem.make(options.acquire(core.lost)),
         min: options.min,
         max: options.max,
         timeToLive: memory,
@@ -392,12 +392,12 @@ export class Core<R extends Resource> {
       // Its fibers inherit from here whether they may be interrupted, and closing waits for them.
       // And whose context they are in: what shrinks the pool would stay in that of who built it.
       const runtime = yield* Effect.runtime<Scope.Scope>()
-      core.opener.items = inNone(() => Runtime.runSync(runtime)(Effect.interruptible(items)))
+      core.connector.items = inNone(() => Runtime.runSync(runtime)(Effect.interruptible(items)))
       yield* keep(core)
       // Added after Effect's `Pool`, so that it runs before that ends; `attempts` were made before it, and are waited for last.
       yield* Effect.addFinalizer(() => core.shutdown)
       options.warmUp?.add(core)
-      core.opener.grow()
+      core.connector.grow()
       return core
     })
   }

@@ -3,7 +3,7 @@ import type { Mode } from "../../Errors.js"
 import type { Listener } from "../audit/listeners.js"
 import type { Periods } from "../metrics/pool.js"
 import type { Deadlines } from "../shared/deadlines.js"
-import type { Opener } from "./connector.js"
+import type { Connector } from "./connector.js"
 import type { Resource } from "./lease.js"
 import type { WarmUp } from "./warmUp.js"
 
@@ -17,7 +17,7 @@ export interface Services<C, R extends Resource> {
   readonly leaks: Deadlines
   /** Not at once: what is forked must not run inside the change of state that forks it. */
   readonly fork: (effect: Effect.Effect<void>) => void
-  readonly opener: (core: C) => Opener<R>
+  readonly connector: (core: C) => Connector<R>
 }
 
 /** Zero turns `leakDetectionTimeout`, `maxLifetime` and `keepaliveInterval` off. */

@@ -2,7 +2,7 @@
 interface Filling {
   readonly active: number
   readonly bag: { readonly pending: number }
-  readonly opener: { grow(): void }
+  readonly connector: { grow(): void }
 }
 
 /**
@@ -24,7 +24,7 @@ export class WarmUp {
   begin(): void {
     if (this.isDue) return
     this.isDue = true
-    for (const { opener } of this.pools) opener.grow()
+    for (const { connector } of this.pools) connector.grow()
   }
 
   beginUnlessAsked(): void {
