@@ -2,9 +2,9 @@
  * The shape of a request to PostgREST: table, operation, which columns are selected and filtered, and how. Never a
  * value: what could be one is left out, and what is not understood is taken for a value.
  *
- * `keyOf` runs for each operation, so it scans the path once and decodes nothing; what people read is made of the key,
- * once per shape.
+ * `grammar.ts` reads the query. What people read is made of the key, once per shape.
  */
+import { operatorEnd, root, type Sink, scan } from "./grammar.js"
 
 export interface Shape {
   /** `SELECT`, `INSERT`, `UPSERT`, `UPDATE`, `DELETE`, `CALL`; otherwise the HTTP method; empty when nothing was sent. */
@@ -15,46 +15,13 @@ export interface Shape {
   readonly text: string
 }
 
-/** Parameters whose values are names of columns and orders, and so belong to the shape. */
-export const kept: ReadonlySet<string> = new Set(["select", "order", "columns", "on_conflict"])
-
-export const trees: ReadonlySet<string> = new Set(["and", "or", "not.and", "not.or"])
-
-export const operators: ReadonlySet<string> = new Set(
-  "eq gt gte lt lte neq like ilike match imatch in is isdistinct fts plfts phfts wfts cs cd ov sl sr nxr nxl adj".split(
-    " "
-  )
-)
-
 /** A shape that is longer is told from another by its beginning. */
 const longest = 600
-
-export const root = "/rest/v1/"
 
 /** Where PostgREST's part of the path begins; -1 where the request is for another service of Supabase's. */
 const restAt = (path: string): number => {
   const at = path.indexOf(root)
   return at === -1 ? -1 : at + root.length
-}
-
-/** `category` of `category`, `order` of `orders.order`: what a parameter for an embedded table does. */
-const lastWord = (name: string): string => {
-  const dot = name.lastIndexOf(".")
-  return dot === -1 ? name : name.slice(dot + 1)
-}
-
-/** The operator at the beginning of a filter's value, `not.` before it included; empty where there is none. */
-const operatorOf = (value: string, from: number, end: number): string => {
-  const negated = value.startsWith("not.", from)
-  const start = negated ? from + 4 : from
-  let at = start
-  while (at < end && value.charCodeAt(at) >= 0x61 && value.charCodeAt(at) <= 0x7a) at += 1
-  // `eq.`, `eq(any).`, `fts(english).`, the bracket encoded or not.
-  const next = value.charCodeAt(at)
-  if (next !== 0x2e && next !== 0x28 && !value.startsWith("%28", at)) return ""
-  const word = value.slice(start, at)
-  if (!operators.has(word)) return ""
-  return negated ? `not.${word}` : word
 }
 
 const decoded = (text: string): string => {
@@ -90,8 +57,29 @@ const treeOf = (value: string): string => {
 
 const conditionOf = (token: string): string => {
   const [, column = "", rest = ""] = /^([\w>'-]+)\.(.*)$/s.exec(token) ?? []
-  const operator = operatorOf(`${rest}.`, 0, rest.length + 1)
+  const operator = rest.slice(0, operatorEnd(`${rest}.`, 0, rest.length))
   return column === "" || operator === "" ? "?" : `${column}.${operator}`
+}
+
+class Key implements Sink {
+  key: string
+
+  constructor(key: string) {
+    this.key = key
+  }
+
+  name(path: string, from: number, end: number): void {
+    this.key += `&${path.slice(from, end)}`
+  }
+
+  text(path: string, from: number, end: number): void {
+    this.key += path.slice(from, end)
+  }
+
+  conditions(path: string, from: number, end: number): boolean {
+    this.key += encodeURIComponent(treeOf(decoded(path.slice(from, end))))
+    return this.key.length < longest
+  }
 }
 
 /** Equal for requests of one shape. `path` is what follows the origin, query included. */
@@ -99,25 +87,9 @@ export const keyOf = (method: string, path: string): string => {
   const query = path.indexOf("?")
   if (restAt(path) === -1) return `${method} ${serviceOf(path)}`
   if (query === -1) return `${method} ${path.slice(0, longest)}`
-  let key = `${method} ${path.slice(0, Math.min(query, longest))}`
-  let from = query + 1
-  while (from < path.length && key.length < longest) {
-    const next = path.indexOf("&", from)
-    const end = next === -1 ? path.length : next
-    key += parameterOf(path, from, end)
-    from = end + 1
-  }
-  return key.length > longest ? key.slice(0, longest) : key
-}
-
-const parameterOf = (path: string, from: number, end: number): string => {
-  const equals = path.indexOf("=", from)
-  if (equals === -1 || equals > end) return `&${path.slice(from, end)}`
-  const name = path.slice(from, equals)
-  const word = lastWord(name)
-  if (kept.has(word)) return `&${path.slice(from, end)}`
-  if (trees.has(word)) return `&${name}=${encodeURIComponent(treeOf(decoded(path.slice(equals + 1, end))))}`
-  return `&${name}=${operatorOf(path, equals + 1, end)}`
+  const sink = new Key(`${method} ${path.slice(0, Math.min(query, longest))}`)
+  scan(path, query + 1, sink)
+  return sink.key.length > longest ? sink.key.slice(0, longest) : sink.key
 }
 
 /** `/auth/v1` of `/auth/v1/admin/users/<id>`: what follows may name files and people. */
@@ -165,9 +137,9 @@ const clausesOf = (query: string, isCall: boolean): Clauses => {
     if (name === "select") clauses.select = value.replaceAll(",", ", ")
     else if (name === "columns") clauses.columns = value.replaceAll('"', "").replaceAll(",", ", ")
     else if (name === "on_conflict") clauses.upsert = true
-    else if (lastWord(name) === "order") clauses.order.push(name === "order" ? value : `${name} ${value}`)
+    else if (/(^|\.)order$/.test(name)) clauses.order.push(name === "order" ? value : `${name} ${value}`)
     else if (/(^|\.)(limit|offset)$/.test(name)) clauses.rest.push(`${name.toUpperCase()} ?`)
-    else if (trees.has(lastWord(name))) clauses.where.push(`${name}${value}`)
+    else if (/(^|\.)(and|or)$/.test(name)) clauses.where.push(`${name}${value}`)
     else if (value === "" && isCall) clauses.args.push(name)
     else clauses.where.push(value === "" ? `${name} ?` : condition(name, value))
   }
