@@ -227,6 +227,7 @@ describe("supabase-pool", () => {
         ["embedded", "--port=-1"],
         ["load", "--static", "--postgres"],
         ["embedded", "--port", "abc"],
+        ["embedded", "--seed", "seed.json"],
         ["serve", "--load=-3"],
         ["serve", "--load", "many"]
       ]

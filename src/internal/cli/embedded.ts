@@ -17,6 +17,22 @@ const postgres = Options.boolean("postgres").pipe(
   )
 )
 
+const migrations = Options.text("migrations").pipe(
+  Options.withPseudoName("directory"),
+  Options.optional,
+  Options.withDescription("a directory of .sql files, applied in the order of their names; default: the marketplace")
+)
+
+const seed = Given.option("seed", {
+  type: "file",
+  what: "a seed is the path of a .sql file",
+  example: "supabase/seed.sql",
+  read: (text) => (text.endsWith(".sql") ? Option.some(text) : Option.none())
+}).pipe(
+  Options.optional,
+  Options.withDescription("what to load after the migrations; default: the marketplace's, with its migrations only")
+)
+
 const names = { anonKey: "SUPABASE_ANON_KEY", serviceRoleKey: "SUPABASE_SERVICE_ROLE_KEY" } as const
 
 /** As everywhere, a variable of white space is unset. */
@@ -41,12 +57,18 @@ const knownKeys = Effect.gen(function* () {
   return Option.getOrUndefined(Option.all({ anonKey, serviceRoleKey }))
 })
 
-export const embedded = Command.make("embedded", { port, postgres }, (options) =>
+export const embedded = Command.make("embedded", { port, postgres, migrations, seed }, (options) =>
   Effect.scoped(
     Effect.gen(function* () {
       const keys = yield* knownKeys
       const server = options.postgres ? yield* postgresServer() : undefined
-      const database = yield* Embedded.make({ port: options.port, keys, postgres: server?.url })
+      const database = yield* Embedded.make({
+        port: options.port,
+        keys,
+        postgres: server?.url,
+        migrations: Option.getOrUndefined(options.migrations),
+        seed: Option.getOrUndefined(options.seed)
+      })
       yield* Console.log(
         [
           `SUPABASE_URL=${database.url}`,
@@ -59,6 +81,6 @@ export const embedded = Command.make("embedded", { port, postgres }, (options) =
   )
 ).pipe(
   Command.withDescription(
-    "Only the embedded database, with the marketplace: prints the SUPABASE_* lines and serves until it is stopped. With SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY set it takes those keys."
+    "Only the embedded database, with the marketplace or with your own migrations: prints the SUPABASE_* lines and serves until it is stopped. With SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY set it takes those keys."
   )
 )
