@@ -98,9 +98,10 @@ const isLost = ({ answeredBy, code, status }: Told): boolean =>
 /** The request did not get through to PostgREST: 525, 526 and 530 are the handshake and the name behind Cloudflare. */
 const undelivered = new Set([408, 425, 429, 525, 526, 530])
 
-/** Somebody between gave up on an answer. */
-export const gaveUp = (status: number): boolean =>
-  status === 502 || status === 503 || status === 504 || (status >= 520 && status <= 530) || status === 544
+const gatewayGaveUp = new Set([502, 503, 504, 544])
+
+/** A gateway gave up on an answer: one of these, or one of Cloudflare's. */
+export const gaveUp = (status: number): boolean => gatewayGaveUp.has(status) || (status >= 520 && status <= 530)
 
 const byStatus = (status: number): Ending => {
   if (undelivered.has(status)) return notExecuted
