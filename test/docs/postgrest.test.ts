@@ -38,6 +38,9 @@ const pages = (...statuses: ReadonlyArray<number>): ReadonlyArray<Scripted> => s
 
 const token = (words: string): Scripted => postgrestError(401, "PGRST303", words)
 
+/** What gateways say that gave up on an answer. */
+const gaveUp = [502, 503, 504, 520, 521, 522, 523, 524, 527, 544]
+
 /** Each first cell of the page, and all that it stands for. */
 const cells: Readonly<Record<string, ReadonlyArray<Scripted>>> = {
   "400 with an empty `code`": [lostAtCommit],
@@ -65,7 +68,7 @@ const cells: Readonly<Record<string, ReadonlyArray<Scripted>>> = {
     ...errors(405, "PGRST105")
   ],
   "408, 425, 429, 525, 526, 530": pages(408, 425, 429, 525, 526, 530),
-  "502, 503, 504, 520 to 524, 527, 544, of a gateway": pages(502, 503, 504, 520, 521, 522, 523, 524, 527, 544),
+  "502, 503, 504, 520 to 524, 527, 544, of a gateway": pages(...gaveUp),
   "540": pages(540),
   "301, 302, 303, 307, 308": [301, 302, 303, 307, 308].map((status) => ({ status, headers: { location: "/a" } })),
   "300 with PGRST201, PGRST203": errors(300, "PGRST201", "PGRST203")
