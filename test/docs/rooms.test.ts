@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join, normalize, relative } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -69,6 +70,14 @@ describe("src/internal", () => {
     const map = text.slice(text.indexOf("| room (`src/internal/…`)"), text.indexOf("### Where to change what"))
     expect([...namedIn(map)].sort()).toEqual([...rooms].sort())
     for (const [, path = ""] of text.matchAll(/`(test\/[^`]*)`/g)) expect(existsSync(join(root, path)), path).toBe(true)
+  })
+
+  it("is as the first change in CONTRIBUTING finds it: its diff applies", () => {
+    const text = readFileSync(join(root, "CONTRIBUTING.md"), "utf8")
+    const [, diff = ""] = /^```diff\n([\s\S]*?\n)```$/m.exec(text) ?? []
+    expect(diff).toContain("errorCodes.ts")
+    const { status, stderr } = spawnSync("git", ["apply", "--check", "-"], { cwd: root, input: diff, encoding: "utf8" })
+    expect([status, stderr]).toEqual([0, ""])
   })
 
   it("is where the other pages of CONTRIBUTING send the reader", () => {
