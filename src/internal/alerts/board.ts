@@ -63,7 +63,7 @@ export const turn = (rules: ReadonlyArray<Prepared>, board: Board, sample: Sampl
       continue
     }
     const { announcement, state } = Machine.step(timing, before.state, Option.isSome(verdict.right), now)
-    const alert = alertOf(rule, state, before.alert, verdict.right, sample, now)
+    const alert = alertOf(rule, before.alert, { phase: state.phase, verdict: verdict.right, sample, now })
     next.set(rule.name, { state, alert })
     if (announcement === undefined) continue
     for (const about of Option.toArray(Option.orElse(alert, () => before.alert))) {
@@ -84,15 +84,19 @@ const ask = (rule: Rule, sample: Sample): Either.Either<Option.Option<string>, u
     catch: (error) => error
   })
 
+/** What was found of one rule. */
+interface Found {
+  readonly phase: Machine.RuleState["phase"]
+  readonly verdict: Option.Option<string>
+  readonly sample: Sample
+  readonly now: number
+}
+
 const alertOf = (
   rule: Rule,
-  state: Machine.RuleState,
   before: Option.Option<Alert>,
-  verdict: Option.Option<string>,
-  sample: Sample,
-  now: number
+  { now, phase, sample, verdict }: Found
 ): Option.Option<Alert> => {
-  const { phase } = state
   if (phase._tag !== "Firing") return Option.none()
   const date = (moment: number): number => sample.at - (now - moment)
   // What was seen last while it held: an alert that is about to resolve still tells what was wrong.
