@@ -56,7 +56,9 @@ const start = (program: string): Effect.Effect<SharedEmbedded, unknown, Scope.Sc
 
 const programs = Effect.acquireRelease(Effect.promise(makePrograms), ({ remove }) => Effect.promise(remove))
 
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+/** Vitest asks for it for each project of the configuration; what the root provides all have. */
+export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  if (!project.isRootProject()) return undefined
   const scope = Effect.runSync(Scope.make())
   const { folder } = await Effect.runPromise(Scope.extend(programs, scope))
   project.provide("programs", folder)

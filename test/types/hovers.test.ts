@@ -82,7 +82,7 @@ const hovers = (): ReadonlyMap<string, string> => {
 const product = "{ readonly id: string; readonly title: string; readonly price: number }"
 
 describe("a hover", () => {
-  it("is short, and names the errors by the operation", () => {
+  it("is short, and names the errors by the operation", { timeout: 60_000 }, () => {
     const shown = Object.fromEntries(
       [...hovers()].map(([name, text]) => [name, text.replace(/\s+/g, " ").replace(/; \}/g, " }")])
     )
