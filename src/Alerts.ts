@@ -20,6 +20,7 @@ import * as Delivery from "./internal/alerts/delivery.js"
 import * as condition from "./internal/alerts/rules.js"
 import * as Slack from "./internal/alerts/slack.js"
 import * as watch from "./internal/alerts/watch.js"
+import { byService, oncePer } from "./internal/shared/oncePer.js"
 import type * as Pool from "./Pool.js"
 
 // -------------------------------------------------------------------------------------
@@ -368,12 +369,15 @@ export const layer = <R = never>(
  * @since 0.1.0
  * @category layers
  */
-export const layerServer: Layer.Layer<Alerts, never, Health.Health | ServerConfig | HttpClient.HttpClient> =
-  Layer.unwrapEffect(
-    Effect.map(ServerConfig, ({ slackWebhookUrl }) =>
-      layer({ sinks: [log, ...Option.toArray(slackWebhookUrl).map((webhook) => slack({ webhook }))] })
+export const layerServer: Layer.Layer<Alerts, never, Health.Health | ServerConfig | HttpClient.HttpClient> = oncePer(
+  byService(() => Health.Health),
+  () =>
+    Layer.unwrapEffect(
+      Effect.map(ServerConfig, ({ slackWebhookUrl }) =>
+        layer({ sinks: [log, ...Option.toArray(slackWebhookUrl).map((webhook) => slack({ webhook }))] })
+      )
     )
-  )
+)
 
 /**
  * Alerts that fire at the moment, in the order of their rules.

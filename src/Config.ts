@@ -51,6 +51,7 @@ export type {
 } from "./internal/config/model.js"
 
 import { sameInEveryCopy } from "./internal/errors/sameError.js"
+import { byEnvironment, oncePer } from "./internal/shared/oncePer.js"
 
 // -------------------------------------------------------------------------------------
 // errors
@@ -223,9 +224,8 @@ const fromEnvironment = <A>(
  * @category tags
  */
 export class PoolConfig extends Context.Tag("effect-supabase-pool/PoolConfig")<PoolConfig, PoolOptions>() {
-  static readonly layer: Layer.Layer<PoolConfig, ConfigInvalid> = Layer.effect(
-    PoolConfig,
-    Effect.zipRight(environment.warnOfMisspelt, fromEnvironment(pool.fromEnvironment))
+  static readonly layer: Layer.Layer<PoolConfig, ConfigInvalid> = oncePer(byEnvironment, () =>
+    Layer.effect(PoolConfig, Effect.zipRight(environment.warnOfMisspelt, fromEnvironment(pool.fromEnvironment)))
   )
 
   static readonly layerOf = (input: PoolOptionsInput): Layer.Layer<PoolConfig, ConfigInvalid> =>
@@ -256,9 +256,8 @@ export class SupabaseConfig extends Context.Tag("effect-supabase-pool/SupabaseCo
   SupabaseConfig,
   SupabaseOptions
 >() {
-  static readonly layer: Layer.Layer<SupabaseConfig, ConfigInvalid> = Layer.effect(
-    SupabaseConfig,
-    fromEnvironment(supabase.fromEnvironment)
+  static readonly layer: Layer.Layer<SupabaseConfig, ConfigInvalid> = oncePer(byEnvironment, () =>
+    Layer.effect(SupabaseConfig, fromEnvironment(supabase.fromEnvironment))
   )
 
   static readonly layerOf = (input: SupabaseOptionsInput): Layer.Layer<SupabaseConfig, ConfigInvalid> =>
@@ -283,9 +282,8 @@ export class SupabaseConfig extends Context.Tag("effect-supabase-pool/SupabaseCo
  * @category tags
  */
 export class ServerConfig extends Context.Tag("effect-supabase-pool/ServerConfig")<ServerConfig, ServerOptions>() {
-  static readonly layer: Layer.Layer<ServerConfig, ConfigInvalid> = Layer.effect(
-    ServerConfig,
-    fromEnvironment(server.fromEnvironment)
+  static readonly layer: Layer.Layer<ServerConfig, ConfigInvalid> = oncePer(byEnvironment, () =>
+    Layer.effect(ServerConfig, fromEnvironment(server.fromEnvironment))
   )
 
   static readonly layerOf = (input: ServerOptionsInput): Layer.Layer<ServerConfig, ConfigInvalid> =>
@@ -336,18 +334,22 @@ export const load: Effect.Effect<Loaded, ConfigInvalid> = Effect.zipRight(
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<PoolConfig | SupabaseConfig | ServerConfig, ConfigInvalid> = Layer.effectContext(
-  Effect.zipRight(
-    environment.warnOfMisspelt,
-    fromEnvironment((values) => everything(values, supabase.fromEnvironment(values)))
-  ).pipe(
-    Effect.map((all) =>
-      Context.make(PoolConfig, all.pool).pipe(
-        Context.add(SupabaseConfig, all.supabase),
-        Context.add(ServerConfig, all.server)
+export const layer: Layer.Layer<PoolConfig | SupabaseConfig | ServerConfig, ConfigInvalid> = oncePer(
+  byEnvironment,
+  () =>
+    Layer.effectContext(
+      Effect.zipRight(
+        environment.warnOfMisspelt,
+        fromEnvironment((values) => everything(values, supabase.fromEnvironment(values)))
+      ).pipe(
+        Effect.map((all) =>
+          Context.make(PoolConfig, all.pool).pipe(
+            Context.add(SupabaseConfig, all.supabase),
+            Context.add(ServerConfig, all.server)
+          )
+        )
       )
     )
-  )
 )
 
 const configured = ([pool, supabase]: readonly [PoolOptions, SupabaseOptions]) =>
@@ -404,9 +406,11 @@ export const layerReadOf = (
  * @since 0.1.0
  * @category layers
  */
-export const layerReadFromEnv: Layer.Layer<PoolConfig | SupabaseConfig, ConfigInvalid> = Layer.effectContext(
-  Effect.map(
-    fromEnvironment((values) => mistake.both(pool.fromEnvironment(values), supabase.readFromEnvironment(values))),
-    configured
+export const layerReadFromEnv: Layer.Layer<PoolConfig | SupabaseConfig, ConfigInvalid> = oncePer(byEnvironment, () =>
+  Layer.effectContext(
+    Effect.map(
+      fromEnvironment((values) => mistake.both(pool.fromEnvironment(values), supabase.readFromEnvironment(values))),
+      configured
+    )
   )
 )

@@ -16,6 +16,7 @@ import * as Config from "./Config.js"
 import type * as HandlerTransport from "./internal/connection/testTransport.js"
 import type { Provided, ProvidedRead } from "./internal/db/layers.js"
 import * as Layers from "./internal/db/layers.js"
+import * as OncePer from "./internal/shared/oncePer.js"
 
 export * from "./Errors.js"
 export type {
@@ -119,7 +120,7 @@ export {
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Provided, never, PoolConfig | SupabaseConfig> = Layers.oncePer(Layers.byConfig(), () =>
+export const layer: Layer.Layer<Provided, never, PoolConfig | SupabaseConfig> = OncePer.oncePer(Layers.byConfig(), () =>
   Layers.ownParts(Layers.sockets)
 )
 
@@ -130,7 +131,7 @@ export const layer: Layer.Layer<Provided, never, PoolConfig | SupabaseConfig> = 
  * @since 0.1.0
  * @category layers
  */
-export const layerFromEnv: Layer.Layer<Provided, ConfigInvalid> = Layers.oncePer(Layers.byEnvironment, () =>
+export const layerFromEnv: Layer.Layer<Provided, ConfigInvalid> = OncePer.oncePer(OncePer.byEnvironment, () =>
   Layers.ownParts(Layer.provide(Layers.sockets, Config.layer))
 )
 
@@ -199,7 +200,7 @@ export const layerRead = (
  * @since 0.1.0
  * @category layers
  */
-export const layerReadFromEnv: Layer.Layer<ProvidedRead, ConfigInvalid> = Layers.oncePer(Layers.byEnvironment, () =>
+export const layerReadFromEnv: Layer.Layer<ProvidedRead, ConfigInvalid> = OncePer.oncePer(OncePer.byEnvironment, () =>
   Layers.ownParts(Layer.provide(Layers.reading, Config.layerReadFromEnv))
 )
 

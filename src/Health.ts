@@ -13,6 +13,7 @@ import { probe } from "./internal/health/probe.js"
 import { sampleOf } from "./internal/health/sample.js"
 import { forkBackground, keeping } from "./internal/shared/asyncContext.js"
 import { AwakeClock } from "./internal/shared/awakeClock.js"
+import { byService, oncePer } from "./internal/shared/oncePer.js"
 import { percent } from "./internal/shared/text.js"
 import * as Metrics from "./Metrics.js"
 import * as Pool from "./Pool.js"
@@ -224,8 +225,10 @@ const make: Effect.Effect<
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Health, never, Pool.ReadPool | Pool.WritePool | Metrics.Metrics | PoolConfig> =
-  Layer.scoped(Health, make)
+export const layer: Layer.Layer<Health, never, Pool.ReadPool | Pool.WritePool | Metrics.Metrics | PoolConfig> = oncePer(
+  byService(() => Pool.ReadPool),
+  () => Layer.scoped(Health, make)
+)
 
 /**
  * One check now.

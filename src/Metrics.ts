@@ -18,6 +18,7 @@ import { isAnswer } from "./internal/errors/errorCodes.js"
 import * as Exposition from "./internal/metrics/exposition.js"
 import { type Observation, type Observing, observed } from "./internal/metrics/observer.js"
 import { Recorder } from "./internal/metrics/recorder.js"
+import { byService, oncePer } from "./internal/shared/oncePer.js"
 
 /**
  * Operations of the recent past, and how they went.
@@ -273,7 +274,10 @@ const make: Effect.Effect<OperationMetrics, never, PoolConfig | SupabaseConfig> 
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Metrics, never, PoolConfig | SupabaseConfig> = Layer.effect(Metrics, make)
+export const layer: Layer.Layer<Metrics, never, PoolConfig | SupabaseConfig> = oncePer(
+  byService(() => SupabaseConfig),
+  () => Layer.effect(Metrics, make)
+)
 
 /**
  * Which queries there were in the window, how they fared, and which were slow.

@@ -20,12 +20,13 @@
  */
 import { type Duration, type Effect, Layer, type Scope, type Stream } from "effect"
 import type * as Audit from "./Audit.js"
-import type { PoolConfig, SupabaseConfig } from "./Config.js"
+import { type PoolConfig, SupabaseConfig } from "./Config.js"
 import type * as Connection from "./Connection.js"
 import type { AcquireError, Mode } from "./Errors.js"
 import { layerFromCores } from "./internal/pool/layerFromCores.js"
 import * as Cores from "./internal/pool/readWritePools.js"
 import type { ReadPool, WritePool } from "./internal/pool/tags.js"
+import { byService, oncePer } from "./internal/shared/oncePer.js"
 
 export { ReadPool, WritePool } from "./internal/pool/tags.js"
 
@@ -131,7 +132,7 @@ export interface ConnectionPool {
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<ReadPool | WritePool, never, PoolConfig | SupabaseConfig> = Layer.provide(
-  Layer.suspend(() => layerFromCores),
-  Layer.suspend(() => Cores.layer)
+export const layer: Layer.Layer<ReadPool | WritePool, never, PoolConfig | SupabaseConfig> = oncePer(
+  byService(() => SupabaseConfig),
+  () => Layer.provide(Layer.fresh(layerFromCores), Layer.fresh(Cores.layer))
 )

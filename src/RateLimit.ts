@@ -19,6 +19,7 @@ import { PoolConfig, type PoolOptions } from "./Config.js"
 import { RateLimited } from "./Errors.js"
 import { admitBy, currentKey, unlimited } from "./internal/rateLimit/admission.js"
 import * as MemoryStore from "./internal/rateLimit/memoryStore.js"
+import { byService, oncePer } from "./internal/shared/oncePer.js"
 import { monotonic } from "./internal/shared/time.js"
 
 /**
@@ -137,7 +138,10 @@ export const layerStore = (options: StoreOptions = {}): Layer.Layer<RateLimit, n
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<RateLimit, never, PoolConfig> = Layer.provide(layerStore(), MemoryStore.layer)
+export const layer: Layer.Layer<RateLimit, never, PoolConfig> = oncePer(
+  byService(() => PoolConfig),
+  () => Layer.provide(layerStore(), Layer.fresh(MemoryStore.layer))
+)
 
 /**
  * @since 0.1.0

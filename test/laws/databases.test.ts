@@ -1,9 +1,15 @@
 /** Each call that makes a database makes another one, whatever graph of layers they meet in. */
+
+import { FetchHttpClient } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Context, Effect, Layer, ManagedRuntime } from "effect"
+import { ConfigProvider, Context, Effect, Layer, ManagedRuntime, type Scope } from "effect"
+import * as Alerts from "../../src/Alerts.js"
 import * as Config from "../../src/Config.js"
 import * as Db from "../../src/Db.js"
+import * as Health from "../../src/Health.js"
+import * as Metrics from "../../src/Metrics.js"
 import * as Pool from "../../src/Pool.js"
+import * as RateLimit from "../../src/RateLimit.js"
 import { anonKey, json, serve, serviceRoleKey } from "../support/httpServer.js"
 import { eachShows } from "../support/reliability.js"
 
@@ -158,6 +164,84 @@ describe("the layers that are constants", () => {
       expect((yield* pool.metrics).acquired).toBe(2)
       const late = yield* Effect.flip(pool.use(() => Effect.void))
       expect(late._tag).toBe("PoolClosed")
+    })
+  )
+})
+
+class First extends Context.Tag("test/First")<First, object>() {}
+class Second extends Context.Tag("test/Second")<Second, object>() {}
+
+/** Two in one graph: of two databases, and of one. */
+const two = <I, S extends object, E>(
+  tag: Context.Tag<I, S>,
+  layerOver: (url: string) => Layer.Layer<I, E>,
+  urls: readonly [string, string]
+) => {
+  const holding = <H>(holder: Context.Tag<H, object>, layer: Layer.Layer<I, E>) =>
+    Layer.provide(
+      Layer.effect(
+        holder,
+        Effect.map(tag, (service): object => service)
+      ),
+      layer
+    )
+  const [first, second] = urls
+  const layer = layerOver(first)
+  const graph = Layer.merge(holding(First, layer), holding(Second, first === second ? layer : layerOver(second)))
+  return Effect.provide(Effect.zipWith(First, Second, Object.is), graph)
+}
+
+const configOf = (url: string) =>
+  Layer.merge(
+    Config.layerOf({ url, anonKey, serviceRoleKey, minConnections: 1, rateLimit: 5 }),
+    Config.ServerConfig.layerOf({})
+  )
+const databaseOf = (url: string) => Layer.provideMerge(Db.layer, configOf(url))
+const healthOf = (url: string) => Layer.provideMerge(Health.layer, Layer.provideMerge(databaseOf(url), configOf(url)))
+
+type Row = readonly [
+  name: string,
+  areSame: (urls: readonly [string, string]) => Effect.Effect<boolean, Config.ConfigInvalid, Scope.Scope>
+]
+
+const constants: ReadonlyArray<Row> = [
+  ["Health.layer", (urls) => two(Health.Health, (url) => Layer.provide(Health.layer, databaseOf(url)), urls)],
+  ["Metrics.layer", (urls) => two(Metrics.Metrics, (url) => Layer.provide(Metrics.layer, configOf(url)), urls)],
+  ["Pool.layer", (urls) => two(Pool.ReadPool, (url) => Layer.provide(Pool.layer, configOf(url)), urls)],
+  ["RateLimit.layer", (urls) => two(RateLimit.RateLimit, (url) => Layer.provide(RateLimit.layer, configOf(url)), urls)],
+  [
+    "Alerts.layerServer",
+    (urls) =>
+      two(
+        Alerts.Alerts,
+        (url) => Layer.provide(Alerts.layerServer, Layer.merge(healthOf(url), FetchHttpClient.layer)),
+        urls
+      )
+  ],
+  ["Config.layer", (urls) => two(Config.SupabaseConfig, (url) => Layer.provide(Config.layer, envOf(url)), urls)],
+  [
+    "Config.layerReadFromEnv",
+    (urls) => two(Config.SupabaseConfig, (url) => Layer.provide(Config.layerReadFromEnv, envOf(url)), urls)
+  ],
+  [
+    "PoolConfig.layer",
+    (urls) => two(Config.PoolConfig, (url) => Layer.provide(Config.PoolConfig.layer, envOf(url)), urls)
+  ],
+  [
+    "SupabaseConfig.layer",
+    (urls) => two(Config.SupabaseConfig, (url) => Layer.provide(Config.SupabaseConfig.layer, envOf(url)), urls)
+  ],
+  [
+    "ServerConfig.layer",
+    (urls) => two(Config.ServerConfig, (url) => Layer.provide(Config.ServerConfig.layer, envOf(url)), urls)
+  ]
+]
+
+describe("a constant layer", () => {
+  it.scopedLive.each(constants)("%s is another one over another database, and one over the same", ([, areSame]) =>
+    Effect.gen(function* () {
+      const { archive, shop } = yield* twoServers
+      expect([yield* areSame([shop, archive]), yield* areSame([shop, shop])]).toEqual([false, true])
     })
   )
 })

@@ -1,17 +1,5 @@
 /** How a database is built: from what, how often, and what of it is whose. */
-import {
-  Clock,
-  type ConfigError,
-  ConfigProvider,
-  Context,
-  Effect,
-  Config as EffectConfig,
-  Fiber,
-  FiberRef,
-  Layer,
-  Option,
-  type Scope
-} from "effect"
+import { Clock, type ConfigError, Context, Effect, Config as EffectConfig, Layer, Option, type Scope } from "effect"
 import * as Config from "../../Config.js"
 import * as Metrics from "../../Metrics.js"
 import * as Pool from "../../Pool.js"
@@ -20,6 +8,7 @@ import * as HandlerTransport from "../connection/testTransport.js"
 import { fromCores, layerFromCores } from "../pool/layerFromCores.js"
 import * as Cores from "../pool/readWritePools.js"
 import { layerDefault } from "../rateLimit/layerDefault.js"
+import { type Surrounding, together } from "../shared/oncePer.js"
 import { Db, ReadDb } from "./database.js"
 import { Operations } from "./operationRunner.js"
 import * as Service from "./service.js"
@@ -59,55 +48,6 @@ export const ownParts = <A, E, R>(parts: Layer.Layer<A, E, R>): Layer.Layer<A, E
     })
   )
 
-/** What a layer that is no call goes by: the services that are there for it, and where its configuration comes from. */
-export interface Surrounding {
-  readonly context: Context.Context<never>
-  readonly configProvider: ConfigProvider.ConfigProvider
-}
-
-/**
- * A layer that is a constant, but another one for each of its keys: within a graph it is shared among those who build it from
- * the same. Effect shares constants whatever they are built from, unless they are fresh; and what is fresh is built in a
- * memory of its own, so that of the graph is looked up a moment before.
- */
-export const oncePer = <A, E, R>(
-  keyOf: (surrounding: Surrounding) => object | undefined,
-  make: () => Layer.Layer<A, E, R>
-): Layer.Layer<A, E, R> => {
-  const made: WeakMap<object, Layer.Layer<A, E, R>> = new WeakMap()
-  const madeFor = (key: object): Layer.Layer<A, E, R> => {
-    const known = made.get(key)
-    if (known !== undefined) return known
-    const layer = make()
-    made.set(key, layer)
-    return layer
-  }
-  return Layer.fresh(
-    Layer.suspend(() => {
-      const fiber = Option.getOrUndefined(Fiber.getCurrentFiber())
-      if (fiber === undefined) return make()
-      const context = fiber.getFiberRef(FiberRef.currentContext)
-      const configProvider = Context.get(fiber.currentDefaultServices, ConfigProvider.ConfigProvider)
-      const key = keyOf({ context, configProvider })
-      const graph = Option.getOrUndefined(Context.getOption(context, Layer.CurrentMemoMap))
-      if (key === undefined || graph === undefined) return make()
-      return Layer.scopedContext(Effect.scopeWith((scope) => Layer.buildWithMemoMap(madeFor(key), graph, scope)))
-    })
-  )
-}
-
-/** One key for several, while all of them are there. */
-const together = (): ((first: object, second: object) => object) => {
-  const keys: WeakMap<object, WeakMap<object, object>> = new WeakMap()
-  return (first, second) => {
-    const seconds = keys.get(first) ?? new WeakMap<object, object>()
-    keys.set(first, seconds)
-    const key = seconds.get(second) ?? {}
-    seconds.set(second, key)
-    return key
-  }
-}
-
 /** By the two configurations. */
 export const byConfig = (): ((surrounding: Surrounding) => object | undefined) => {
   const keyOf = together()
@@ -119,8 +59,6 @@ export const byConfig = (): ((surrounding: Surrounding) => object | undefined) =
     return Option.getOrUndefined(Option.map(both, ([pool, supabase]) => keyOf(pool, supabase)))
   }
 }
-
-export const byEnvironment = ({ configProvider }: Surrounding): object => configProvider
 
 export const sockets: Layer.Layer<Provided, never, Configured> = over(Cores.layer)
 

@@ -13,6 +13,7 @@ import {
 import * as Config from "../../Config.js"
 import type { Handler } from "../connection/testTransport.js"
 import { DatabaseName } from "../pool/databaseName.js"
+import * as OncePer from "../shared/oncePer.js"
 import type { Access, Reader, ReaderWriter } from "./access.js"
 import { type AsUser, asUserBy, redacted } from "./asUser.js"
 import { ReadDb as CommonReadDb, Db, sourceOf } from "./database.js"
@@ -182,19 +183,19 @@ const makeOne = (name: string): unknown => {
       const token = redacted(jwt)
       return asUserBy((effect) => Effect.locallyWith(effect, ownTokens, (own) => new Map([...own, [name, token]])))
     },
-    layer: Layers.oncePer(Layers.byConfig(), () => Layers.ownParts(sockets)),
-    layerFromEnv: Layers.oncePer(Layers.byEnvironment, () => Layers.ownParts(Layer.provide(sockets, Config.layer))),
+    layer: OncePer.oncePer(Layers.byConfig(), () => Layers.ownParts(sockets)),
+    layerFromEnv: OncePer.oncePer(OncePer.byEnvironment, () => Layers.ownParts(Layer.provide(sockets, Config.layer))),
     layerOf,
     layerConfig: (config: EffectConfig.Config.Wrap<Config.SupabaseOptionsInput & Config.PoolOptionsInput>) =>
       Layers.configured(config, layerOf),
     layerRead: (options: Omit<Config.SupabaseOptionsInput, "serviceRoleKey"> & Config.PoolOptionsInput) =>
       Layers.ownParts(Layer.provide(reading, Config.layerReadOf(options))),
-    layerReadFromEnv: Layers.oncePer(Layers.byEnvironment, () =>
+    layerReadFromEnv: OncePer.oncePer(OncePer.byEnvironment, () =>
       Layers.ownParts(Layer.provide(reading, Config.layerReadFromEnv))
     ),
     layerTest: <R>(handler: Handler<R>, options: Config.PoolOptionsInput = {}) =>
       Layers.ownParts(own(Layers.handled(handler, options), Effect.succeed(handler))),
-    layerAsDb: Layers.oncePer(
+    layerAsDb: OncePer.oncePer(
       ({ context }) => serviceIn(context),
       () => Layer.effectContext(Effect.map(tag, (service) => provided.get(service) ?? absent(name)))
     )
