@@ -93,7 +93,7 @@ export class PoolOverloaded extends Schema.TaggedError<PoolOverloaded>()("PoolOv
   override get message(): string {
     return (
       `Pool overloaded: ${count(this.pending, "operation")} already wait for a ${this.pool} connection ` +
-      `(DB_POOL_MAX_PENDING is ${this.maxPending}). Nothing was sent. Send less at once, or raise DB_POOL_MAX_CONNECTIONS.`
+      `(DB_POOL_MAX_PENDING is ${this.maxPending}). Nothing was sent. Send fewer operations at once, or raise DB_POOL_MAX_CONNECTIONS.`
     )
   }
   get isTransient(): boolean {
@@ -157,26 +157,26 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
 }
 
 const failures: Record<typeof ConnectionFailure.Type, string> = {
-  refused: "nobody listens at",
-  dns: "no address is known for",
+  refused: "nothing listens at",
+  dns: "no IP address was found for",
   tls: "no trusted TLS connection to",
   timeout: "no answer in time from",
   unreachable: "no route to",
-  local: "this machine opens no more sockets, so none to",
+  local: "this machine cannot open another socket to",
   closed: "the connection was closed by",
   protocol: "an answer that is not proper HTTP came from",
-  proxy: "the proxy opened no way to",
-  returned: "this connection has gone back to the pool of"
+  proxy: "the proxy did not connect to",
+  returned: "this connection was already returned to the pool for"
 }
 
 const remedies: Record<typeof ConnectionFailure.Type, string> = {
   refused: "Check SUPABASE_URL and that the project runs.",
-  dns: "Check SUPABASE_URL for a typing mistake.",
+  dns: "Check SUPABASE_URL for a typo.",
   tls: "Check the certificate, and the clock of this machine.",
   timeout: "Check the network and firewalls between here and SUPABASE_URL.",
   unreachable: "Check the network between here and SUPABASE_URL.",
   local: "Raise the limit of open files, or free local ports.",
-  closed: "Usually a restart or a proxy's idle limit; lower DB_POOL_KEEPALIVE_INTERVAL if it repeats.",
+  closed: "The usual cause is a restart or a proxy's idle limit; lower DB_POOL_KEEPALIVE_INTERVAL if it repeats.",
   protocol: "Check that SUPABASE_URL is a Supabase project and not another service.",
   proxy: "Check DB_POOL_PROXY, HTTPS_PROXY and HTTP_PROXY.",
   returned: "Use a connection only between its acquisition and its release."
@@ -323,9 +323,9 @@ export class RowNotFound extends Schema.TaggedError<RowNotFound>()("RowNotFound"
   }
 }
 
-const unlessSingle = "Use maybeSingle() where no row is a good answer."
+const unlessSingle = "Use maybeSingle() where no row is acceptable."
 
-const unlessHidden = "Check the key, and whether row level security hides the row from who asks."
+const unlessHidden = "Check the key, and whether row level security hides the row from the caller."
 
 /**
  * A row came, or was to be written, that is not what its schema says.
@@ -364,12 +364,12 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
 
 const committed = "The transaction is committed: do not send it again."
 
-const together = "Bring the schema and the table together."
+const together = "Make the schema and the table agree."
 
 const stages = {
   encode: { what: "Row does not encode", means: "Nothing was sent.", remedy: "Fix the value." },
   filter: { what: "Filter not understood", means: "Nothing was sent.", remedy: "Fix the filter." },
-  read: { what: "Row does not decode", means: "The database's row is as it was.", remedy: together },
+  read: { what: "Row does not decode", means: "The row in the database is unchanged.", remedy: together },
   write: { what: "Row does not decode", means: "The write was executed.", remedy: together }
 } as const
 
@@ -430,7 +430,7 @@ export class PoolClosed extends Schema.TaggedError<PoolClosed>()("PoolClosed", {
   method: Method
 }) {
   override get message(): string {
-    return `Pool closed: the ${this.pool} pool is shutting down. ${sentOr(this)} Build a new pool to go on.`
+    return `Pool closed: the ${this.pool} pool is shutting down. ${sentOr(this)} Create a new pool to continue.`
   }
   get isTransient(): boolean {
     return false

@@ -78,7 +78,7 @@ const watched = (limiter: RateLimiter.RateLimiter, options: StoreOptions, limit:
       const returned = Effect.suspend(() => {
         if (!gone) return Effect.void
         gone = false
-        return Effect.logInfo("the store of the rate limit is back")
+        return Effect.logInfo("the rate limit's store is back")
       })
       const lost = (key: string): Effect.Effect<void, RateLimited> =>
         whenUnavailable === "open"
@@ -89,8 +89,8 @@ const watched = (limiter: RateLimiter.RateLimiter, options: StoreOptions, limit:
           askAgain = monotonic(clock) + respite
           if (gone) return Effect.void
           gone = true
-          const meanwhile = whenUnavailable === "open" ? "everybody is let in" : "nobody is let in"
-          return Effect.logWarning(`the store of the rate limit is gone: ${meanwhile} until it is back`).pipe(
+          const meanwhile = whenUnavailable === "open" ? "every operation is allowed" : "no operation is allowed"
+          return Effect.logWarning(`the rate limit's store cannot be reached: ${meanwhile} until it is back`).pipe(
             Effect.annotateLogs({ reason })
           )
         })

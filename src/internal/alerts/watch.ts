@@ -55,7 +55,7 @@ export const run = (parts: Parts): Effect.Effect<void, never, Scope.Scope> =>
       if (broken.has(rule)) return Effect.void
       broken.add(rule)
       const words = withoutSecrets(oneLine(String(error)))
-      return Effect.logWarning(`the alert rule ${rule} throws, and is not logged again: ${words}`)
+      return Effect.logWarning(`the alert rule ${rule} throws; this is not logged again: ${words}`)
     }
     const once = Effect.gen(function* () {
       const sample = sampleOf(yield* parts.check)
@@ -69,7 +69,7 @@ export const run = (parts: Parts): Effect.Effect<void, never, Scope.Scope> =>
     })
     yield* once.pipe(
       // One bad sample must not be the last.
-      Effect.catchAllCause((cause) => Effect.logError("looking after alerts failed", cause)),
+      Effect.catchAllCause((cause) => Effect.logError("checking the alert rules failed", cause)),
       Effect.repeat(Schedule.fixed(parts.interval)),
       forkBackground
     )

@@ -30,7 +30,7 @@ const findings: Effect.Effect<ReadonlyArray<Finding>> = Effect.matchEffect(load,
   onFailure: ({ mistakes }) =>
     Effect.succeed([
       ...mistakes.map((mistake) => bad(mistake.variable, problemOf(mistake), mistake.remedy)),
-      notChecked("database", "while the configuration has mistakes")
+      notChecked("database", "because the configuration has mistakes")
     ]),
   onSuccess: (loaded) =>
     Option.match(loaded.supabase, {

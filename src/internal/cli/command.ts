@@ -16,7 +16,7 @@ import { top } from "./top/command.js"
 
 const callers = Given.option("load", Numbers.perSecond).pipe(
   Options.withDescription(
-    "also make so many callers per second, so that the dashboard has something to show; default: none"
+    "also make this many callers per second, so that the dashboard has something to show; default: none"
   ),
   Options.optional
 )
@@ -37,7 +37,7 @@ const command = Command.make("supabase-pool").pipe(
 /** How the command is called that `args` begin with; without one, where to read of all of them. */
 const usageFor = ([name = ""]: ReadonlyArray<string>): string =>
   Option.match(HashMap.get(Command.getSubcommands(command), name), {
-    onNone: () => "`supabase-pool --help` tells of each command.",
+    onNone: () => "`supabase-pool --help` describes each command.",
     onSome: (called) => {
       const usage = HelpDoc.toAnsiText(Usage.getHelp(CommandDescriptor.getUsage(called)))
       return `Usage: supabase-pool ${stripVTControlCharacters(usage).trim()}`

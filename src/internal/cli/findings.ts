@@ -59,7 +59,7 @@ export const configuration = (loaded: Config.Loaded): ReadonlyArray<Finding> => 
           "SUPABASE_URL is not set",
           "Set SUPABASE_URL, SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY (Supabase dashboard, Project settings, API keys)."
         ),
-        ...askedOfDatabase.map((name) => notChecked(name, "while there is no database to ask"))
+        ...askedOfDatabase.map((name) => notChecked(name, "because no database is configured"))
       ])
 ]
 
@@ -73,7 +73,7 @@ const answers = (error: Db.DbError): boolean =>
 const remedyOf = ({ unused, variable }: Source): string =>
   unused.length === 0
     ? `Check ${variable}, where the key comes from.`
-    : `Check ${variable}, where the key comes from. ${unused.join(" and ")} ${unused.length === 1 ? "has" : "have"} another: if that is the one that your project takes, unset ${variable}.`
+    : `Check ${variable}, where the key comes from. ${unused.join(" and ")} ${unused.length === 1 ? "holds" : "hold"} another: if your project accepts that one, unset ${variable}.`
 
 const key = (
   name: string,
@@ -101,7 +101,7 @@ const transactionFunction: Effect.Effect<Finding, never, Db.Db | Db.ReadDb> = Ef
   const version = Schema.decodeUnknownOption(Version)(answer.right)
   if (Option.contains(version, expectedVersion)) return good(name, `version ${expectedVersion}`)
   return Option.match(version, {
-    onNone: () => bad(name, "gave no version", installIt),
+    onNone: () => bad(name, "returned no version", installIt),
     onSome: (found) =>
       found < expectedVersion
         ? bad(name, `is old: version ${found}, and this package expects ${expectedVersion}`, installIt)
@@ -127,8 +127,8 @@ export const connection = (
     const first = yield* Effect.either(Db.read(ping))
     if (Either.isLeft(first) && isAway(first.left)) {
       return [
-        bad("database", `nobody answers at ${url}`, first.left.message),
-        ...askedOfDatabase.map((name) => notChecked(name, "since nobody answers"))
+        bad("database", `nothing answers at ${url}`, first.left.message),
+        ...askedOfDatabase.map((name) => notChecked(name, "because nothing answers"))
       ]
     }
     return [

@@ -20,7 +20,7 @@ export const option = <A extends number | string>(
     Options.mapEffect((text) =>
       Effect.mapError(read(text), () =>
         ValidationError.invalidValue(
-          HelpDoc.p(`--${name} ${text} cannot be: ${what}. Give --${name} ${example}, for example.`)
+          HelpDoc.p(`--${name} ${text} is not valid: ${what}. Give --${name} ${example}, for example.`)
         )
       )
     )

@@ -62,6 +62,6 @@ export const lastWords = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   const sentence = Option.match(Cause.failureOption(cause), { onNone: () => "", onSome: textOf })
   const words = sentence === "" ? Cause.pretty(cause, { renderErrorCause: true }).trim() : sentence
   return Console.error(
-    words === "" ? "Ended by an error that does not say what it is." : printableLines(withoutSecrets(words))
+    words === "" ? "The process ended with an error that has no message." : printableLines(withoutSecrets(words))
   )
 }

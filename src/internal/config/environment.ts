@@ -45,7 +45,7 @@ export const environment: Effect.Effect<Environment> = Effect.map(
         .map(({ name }) =>
           mistake(
             { variable: name },
-            { problem: "cannot be read", remedy: "look at the configuration provider: it failed for this name" }
+            { problem: "cannot be read", remedy: "check the configuration provider: it failed for this name" }
           )
         )
     }

@@ -19,11 +19,11 @@ interface Kind {
 }
 
 const unread: Readonly<Record<string, string>> = {
-  ENOENT: "neither PEM nor a file that is there",
-  ENAMETOOLONG: "neither PEM nor a file that is there",
-  ENOTDIR: "neither PEM nor a file that is there",
+  ENOENT: "neither PEM nor an existing file",
+  ENAMETOOLONG: "neither PEM nor an existing file",
+  ENOTDIR: "neither PEM nor an existing file",
   EACCES: "a file that this process may not read",
-  EISDIR: "a folder, where one file is asked for"
+  EISDIR: "a folder, not a file"
 }
 
 const isPem = (text: string): boolean => text.includes("-----BEGIN ")
@@ -104,7 +104,7 @@ const parser = <A>(kind: Kind, make: (pem: string) => A): Parser<Option.Option<A
     fromUnknown: (value) => {
       if (Option.isOption(value) && Option.isNone(value)) return Either.right(Option.none())
       const text = textOf(Option.isOption(value) ? Option.getOrUndefined(value) : value)
-      return text === undefined ? refuse("not a text", kind.remedy) : present(text)
+      return text === undefined ? refuse("not a string", kind.remedy) : present(text)
     }
   }
 }
@@ -137,5 +137,5 @@ export const pairProblem = (cert: string, key: Redacted.Redacted, itsKey: string
   const usable = Either.try({ try: () => Tls.createSecureContext({ cert, key: pem }), catch: codeOf })
   if (Either.isRight(usable)) return Option.none()
   const remedy = "ask for a new one: RSA of 2048 bits or more, or EC, signed with SHA-256"
-  return Option.some({ problem: `TLS does not take it (${usable.left})`, remedy })
+  return Option.some({ problem: `TLS does not accept it (${usable.left})`, remedy })
 }

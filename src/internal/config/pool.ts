@@ -64,7 +64,7 @@ const fromObject = (
       const value = members.get(key)
       const parsed =
         json && typeof value === "object"
-          ? refuse("neither a number, a text nor true or false", "give one plain value; leave it out for the default")
+          ? refuse("neither a number, a string nor true or false", "give one plain value; leave it out for the default")
           : fields[key].fromUnknown(value)
       return Option.some({ shown: show(value), parsed })
     }
@@ -185,7 +185,7 @@ const minimumAgainstMaximum = (
   const needed = `${min.value} in each of the two pools needs a maximum of at least ${min.value * 2}`
   if (Option.isSome(max.from) && !max.from.value.readable) {
     const partner = name(max.from.value.place)
-    return [mistake(place, { problem: `cannot be accepted while ${partner} cannot be read`, remedy: needed }, shown)]
+    return [mistake(place, { problem: `cannot be checked while ${partner} cannot be read`, remedy: needed }, shown)]
   }
   const half = smallerHalf(max.value)
   if (min.value <= half) return []
@@ -238,7 +238,7 @@ const baseOf = (environment: ReadonlyMap<string, string>): Base => {
   if (load === undefined) return { value: fallback, mistakes: [], known: true }
   const typed = load.toLowerCase()
   if (isLoad(typed)) return { value: optimized(typed), mistakes: [], known: true }
-  const refusal = { problem: "not a load that has a preset", remedy: "give low, medium, high or extreme" }
+  const refusal = { problem: "not a preset's name", remedy: "give low, medium, high or extreme" }
   return { value: fallback, mistakes: [mistake({ variable: "DB_POOL_LOAD" }, refusal, load)], known: false }
 }
 

@@ -14,7 +14,7 @@ const withScheme = /^[a-z][a-z\d+.-]*:\/\//i
 
 /** What to write for a proxy; the characters of a login that end it early have to be in code. */
 export const proxyForm =
-  "http://host:port or http://user:password@host:port, with / ? # of a login in code (%2F %3F %23)"
+  "http://host:port or http://user:password@host:port, with / ? # in a login percent-encoded (%2F %3F %23)"
 
 /** Undefined where it is no address of a proxy. Without a port it is the scheme's, 80 or 443, as in Node (1080 in curl). */
 export const parseProxy = (text: string): HttpProxy | undefined => {

@@ -28,7 +28,7 @@ const texts = <A>(parse: (text: string) => Parsed<A>): Parser<A> => ({
   fromText: parse,
   fromUnknown: (value) => {
     const plain = Redacted.isRedacted(value) ? Redacted.value(value) : value
-    return typeof plain === "string" ? parse(plain) : refuse("not a text", "give it as a text")
+    return typeof plain === "string" ? parse(plain) : refuse("not a string", "give a string")
   }
 })
 
@@ -54,7 +54,7 @@ const shortestToken = 16
 const parsers: { readonly [K in keyof ServerOptions]: Parser<ServerOptions[K]> } = {
   port: count({ min: 0, max: 65_535, example: 3000 }),
   host: texts((text) => {
-    const remedy = "give a name or an address alone, such as 127.0.0.1 or 0.0.0.0; the port belongs into PORT"
+    const remedy = "give a name or an address alone, such as 127.0.0.1 or 0.0.0.0; the port belongs in PORT"
     return /[\s/@[\]]/.test(text) || /^[^:]*:\d*$/.test(text) || text === ""
       ? refuse("neither a host name nor an address", remedy)
       : Either.right(text)
@@ -73,7 +73,7 @@ const parsers: { readonly [K in keyof ServerOptions]: Parser<ServerOptions[K]> }
       return refuse("holds a character that no HTTP header can carry", remedy)
     }
     return text.length < shortestToken
-      ? refuse(`shorter than ${shortestToken} characters`, "make a long one by chance: openssl rand -base64 24")
+      ? refuse(`shorter than ${shortestToken} characters`, "make a long random one: openssl rand -base64 24")
       : Either.right(Option.some(Redacted.make(text)))
   }),
   slackWebhookUrl: texts((text) => {

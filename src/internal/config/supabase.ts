@@ -46,7 +46,7 @@ const parseUrl = (text: string): Parsed<string> => {
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") return refuse("neither http nor https", urlRemedy)
   if (url.username !== "" || url.password !== "") {
-    return refuse("a URL with a user name or password in it", "take them out; the keys have variables of their own")
+    return refuse("a URL with a user name or password in it", "remove them; the keys have their own variables")
   }
   if (url.search !== "" || url.hash !== "") return refuse("a URL with a query or a fragment", urlRemedy)
   if (/^(?:www\.)?supabase\.com$/.test(url.hostname)) return refuse("the address of the dashboard", urlRemedy)
@@ -80,7 +80,7 @@ const illegalKey = (key: string): Option.Option<Refusal> => {
 const wrongRole: { readonly [K in "anonKey" | "serviceRoleKey"]: Refusal } = {
   anonKey: {
     problem: "a service-role key where the anon key belongs",
-    remedy: "every read would pass by row level security; give the anon (publishable) key"
+    remedy: "every read would bypass row level security; give the anon (publishable) key"
   },
   serviceRoleKey: {
     problem: "an anon key where the service-role key belongs",
@@ -100,7 +100,7 @@ const missing = ({ others, variable }: Named, alone: string): Mistake => {
 }
 
 const keyMistakes = (kind: "anonKey" | "serviceRoleKey", named: Named): ReadonlyArray<Mistake> => {
-  if (Option.isNone(named.value)) return [missing(named, "give it as a text or as a Redacted")]
+  if (Option.isNone(named.value)) return [missing(named, "give it as a string or as a Redacted")]
   const key = named.value.value
   const role = roleOf(key)
   const swapped = role !== undefined && role !== (kind === "anonKey" ? "anon" : "service_role")

@@ -14,7 +14,7 @@ const onlyReads = ({ method, pool }: Omit<Request, "sent">): boolean =>
   pool === "read" || (method !== undefined && reads(method))
 
 const itWasARead = "It was a read: nothing was changed."
-const perhaps = "It may have been executed: look before sending it again."
+const perhaps = "It may have been executed: check before sending it again."
 
 export const sentOr = (request: Request): string => {
   if (!request.sent) return "Nothing was sent."
@@ -34,9 +34,9 @@ export const remedyOf = ({
   if (status === 540) return "The project is paused: restore it in the Supabase dashboard."
   if (isTransient) return "Try again in a moment."
   if (status === 401 || status === 403) return "Check the key or the access token, and what its role is granted."
-  if (status >= 500) return "Look at the database's log."
+  if (status >= 500) return "Check the database's log."
   if (status === 0) return ""
-  return status < 300 ? "Look at what answers between here and the database." : "Fix the query."
+  return status < 300 ? "Check what answers between here and the database." : "Fix the query."
 }
 
 export const executed = ({

@@ -21,10 +21,10 @@ const clock: ReadonlySet<string> = new Set(["CERT_HAS_EXPIRED", "CERT_NOT_YET_VA
 /** Undefined where the code is none that is known. */
 export const tlsRemedy = (code: string): string | undefined => {
   if (untrusted.has(code)) {
-    return "If whoever signed the certificate is to be trusted (a company's proxy, a database of your own), give its CA in DB_POOL_CA."
+    return "To trust the certificate (of a company's proxy, or your own database), give its CA in DB_POOL_CA."
   }
   if (aboutOurs.test(code)) {
-    return "If it asks for a client certificate, give one that it accepts in DB_POOL_CLIENT_CERT, with DB_POOL_CLIENT_KEY."
+    return "If a client certificate is required, give an accepted one in DB_POOL_CLIENT_CERT, with DB_POOL_CLIENT_KEY."
   }
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return "The certificate is for another name: check the address."
   return clock.has(code) ? "Check the clock of this machine, then the dates of the certificate." : undefined

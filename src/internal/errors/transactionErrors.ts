@@ -41,7 +41,7 @@ export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()("
     const where = this.step < 0 ? "" : ` at step ${this.step}${this.operation === "" ? "" : ` (${this.operation})`}`
     const source = this.code === "" && this.status > 0 ? `HTTP ${this.status}` : this.code
     const remedy = this.hint === "" ? remedyOf(this) : this.hint
-    const means = this.executed ? "It was executed, once." : "Nothing of it was kept."
+    const means = this.executed ? "It was executed, once." : "No changes were kept."
     const reason = withoutValues(this.code, this.reason)
     return printable(
       `Transaction failed${where}: ${reason}${source === "" ? "" : ` (${source})`}. ${means} ${remedy}`.trimEnd()
@@ -75,7 +75,7 @@ export class GuardFailed extends Schema.TaggedError<GuardFailed>()("GuardFailed"
     const row = this.id === "" ? "" : ` ${clause(this.id)}`
     return printable(
       `Guard failed at step ${this.step} (${this.operation}${row}): ${this.column} is not ${this.guard}. ` +
-        "Nothing of the transaction was kept. Read the row again, and decide again."
+        "The whole transaction was rolled back. Read the row again, and decide again."
     )
   }
   get isTransient(): boolean {

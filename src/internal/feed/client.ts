@@ -86,7 +86,7 @@ const messages = (body: ReadableStream<Uint8Array>): Stream.Stream<Message, Brok
     evaluate: () => body,
     onError: () => new Broken({ reason: "the connection was cut" })
   }).pipe(
-    Stream.timeoutFail(() => new Broken({ reason: "the server fell silent" }), patience),
+    Stream.timeoutFail(() => new Broken({ reason: "the server stopped sending" }), patience),
     Stream.decodeText(),
     Stream.mapConcat((text) => decoder.push(text))
   )

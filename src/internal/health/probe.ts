@@ -59,7 +59,7 @@ const ask = (connection: Connection): Effect.Effect<Asked> =>
     return { answer: reachable(Option.some(Duration.millis(ended - started))), doubtful: false }
   }).pipe(
     Effect.catchAll((error) =>
-      Effect.succeed({ answer: unreachable(`what came is no answer of PostgREST's: ${error.message}`), doubtful: true })
+      Effect.succeed({ answer: unreachable(`the answer is not PostgREST's: ${error.message}`), doubtful: true })
     )
   )
 
@@ -96,7 +96,7 @@ export const probe = (
     const { reachable: connects } = yield* read.metrics
     const { answered, unanswered } = yield* recent
     if (unanswered > 0 && answered === 0) {
-      return unreachable("every connection is busy, and no operation of the last minute was answered")
+      return unreachable("every connection is busy, and no operation was answered in the last minute")
     }
     return connects ? reachable(Option.none()) : unreachable("every connection is busy and no other can be opened")
   })

@@ -18,7 +18,7 @@ import { json, noStore, problem } from "./responses.js"
 const missing = "The admin token is missing. Send it as `Authorization: Bearer <token>`."
 
 const wrong =
-  "This is not the admin token. It is the value of DB_POOL_ADMIN_TOKEN, or what the start printed, which is new after each start."
+  "This is not the admin token. It is the value of DB_POOL_ADMIN_TOKEN, or the token printed at the start, which changes with each start."
 
 /** The challenge is RFC 6750's: with an error only where a token was sent. */
 const unauthorized = (error: string, challenge: string): HttpServerResponse.HttpServerResponse =>
@@ -91,7 +91,7 @@ const heartbeats = Stream.as(Stream.fromSchedule(Schedule.spaced("15 seconds")),
 
 const crowded = problem(
   503,
-  `${Hub.mostListeners} event streams are open, and no more are served. Close one, and try again.`,
+  `${Hub.mostListeners} event streams are open, which is the limit. Close one, and try again.`,
   { "retry-after": "5" }
 )
 

@@ -40,7 +40,7 @@ const Database = HttpApiGroup.make("health")
       .annotateContext(
         describe(
           "Health of database and pools",
-          "Asks the database one small question. 200 when healthy or degraded, 503 when unhealthy. The verdict and the connections are in the headers X-Pool-Health, X-Active-Connections, X-Total-Connections and X-Health-Check-Time too."
+          "Sends the database one small query. 200 when healthy or degraded, 503 when unhealthy. The verdict and the connections are in the headers X-Pool-Health, X-Active-Connections, X-Total-Connections and X-Health-Check-Time too."
         )
       )
   )

@@ -26,13 +26,13 @@ const gateway = (status: 502 | 504): Verdict => ({ status, error: "The database 
 
 const ours: Verdict = { status: 500, error: "Something went wrong." }
 
-const contradicted: Verdict = { status: 409, error: "This contradicts what is there." }
+const contradicted: Verdict = { status: 409, error: "This conflicts with existing data." }
 
 /** What the database has against it, by SQLSTATE. */
 const refusals: ReadonlyArray<readonly [code: string, verdict: Verdict]> = [
   ["42501", { status: 403, error: "Not allowed." }],
   ["23", contradicted],
-  ["22", { status: 400, error: "A value is not as it has to be." }]
+  ["22", { status: 400, error: "A value is not valid." }]
 ]
 
 const refusedBy = (code: string): Verdict | undefined => refusals.find(([start]) => code.startsWith(start))?.[1]
@@ -46,9 +46,9 @@ const notThisToken: Verdict = {
 /** What is about the question and not about the program that asks it: said on as it is. */
 const ofTheQuestion: Readonly<Record<number, string>> = {
   413: "This is too large.",
-  414: "The question is too long.",
+  414: "The request is too long.",
   416: "There is no such page.",
-  431: "The question is too long."
+  431: "The request is too long."
 }
 
 /** What the database or who is before it has answered, to a request or to a transaction. */
@@ -63,8 +63,8 @@ const refused = (error: Answered): Verdict => {
   if (status === 401 && /^PGRST30\d$/.test(code)) return notThisToken
   const known = refusedBy(code)
   if (known !== undefined) return known
-  if (code === "P0001") return { status: 400, error: "This is refused." }
-  if (isRaised(error) && status >= 400) return { status, error: "This is refused." }
+  if (code === "P0001") return { status: 400, error: "This was refused." }
+  if (isRaised(error) && status >= 400) return { status, error: "This was refused." }
   const words = ofTheQuestion[status]
   return words === undefined ? ours : { status, error: words }
 }
@@ -98,7 +98,7 @@ export const verdictOf = (error: DbError): Verdict => {
     case "QueryError":
       return ofAnswer(error)
     case "TransactionFailed":
-      return error.executed ? { status: 409, error: "This was done before." } : ofAnswer(error)
+      return error.executed ? { status: 409, error: "This was already done." } : ofAnswer(error)
     default:
       return ours
   }

@@ -39,7 +39,7 @@ type Method = "*" | "GET"
 const clash = (method: Method, path: string, part: Part) => (cause: Cause.Cause<never>) =>
   /already declared/.test(Cause.pretty(cause))
     ? Effect.dieMessage(
-        `Http.routes: ${method === "*" ? "" : `${method} `}${path} (its ${part}) and a route of yours, ${path}, have one path. ` +
+        `Http.routes: ${method === "*" ? "" : `${method} `}${path} (its ${part}) and a route of yours, ${path}, have the same path. ` +
           "Move yours, or leave that part out: Http.routesOf({ parts: [...] }), or give a prefix."
       )
     : Effect.failCause(cause)

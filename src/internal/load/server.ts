@@ -9,7 +9,7 @@ import type { SupabaseOptions } from "../../Config.js"
 
 export class ServerEnded extends Data.TaggedError("ServerEnded")<{ readonly what: string }> {
   override get message(): string {
-    return `The ${this.what} ended before it was ready. Nothing was sent. Its own words are above.`
+    return `The ${this.what} ended before it was ready. Nothing was sent. Its own output is above.`
   }
 }
 

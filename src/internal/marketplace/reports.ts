@@ -123,7 +123,7 @@ const Filters: Schema.Schema<ReportFilters> = Schema.Struct({
 
 const Report = Schema.Literal("sales", "products", "users").annotations({
   message: ({ actual }) => ({
-    message: `there is no report ${JSON.stringify(actual)}; there are sales, products and users`,
+    message: `there is no report ${JSON.stringify(actual)}; the reports are sales, products and users`,
     override: true
   })
 })

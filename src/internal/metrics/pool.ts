@@ -153,7 +153,7 @@ const shown = (mode: Mode, origin: string, read: () => Figures): ReadonlyArray<(
   const counter = (key: typeof upDownKey, { attributes, description, name, unit, value }: Row) =>
     Pulled.counter(key(name, description, unit, { ...pool, ...attributes }), () => value(read()))
   const reachable = gaugeKey("supabase.pool.reachable", "1 while connections can be opened, else 0.", "{state}", pool)
-  const held = gaugeKey("supabase.pool.longest_held", "How long the connection lent longest has been lent.", "s", pool)
+  const held = gaugeKey("supabase.pool.longest_held", "How long the longest-lent connection has been lent.", "s", pool)
   return [
     ...levels.map((row) => counter(upDownKey, row)),
     ...counts.map((row) => counter(counterKey, row)),

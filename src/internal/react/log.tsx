@@ -38,7 +38,7 @@ const filters: ReadonlyArray<Filter> = [
   {
     name: "leaks",
     holds: ({ type }) => type === "leaked" || type === "reclaimed",
-    none: "No connection was held longer than it may be."
+    none: "No connection was held too long."
   },
   { name: "failures", holds: broke, none: "No connection failed." }
 ]

@@ -80,7 +80,7 @@ const refusal = (status: number | undefined): string => {
   if (status === undefined) return ""
   return status === 404
     ? "The server has no admin token: start it with DB_POOL_ADMIN_TOKEN."
-    : "That is not the token of this server. It has a new one after each start unless DB_POOL_ADMIN_TOKEN is set."
+    : "That is not the token of this server. The token changes with each start unless DB_POOL_ADMIN_TOKEN is set."
 }
 
 /** Whether the browser is dark: a canvas does not follow by itself. */

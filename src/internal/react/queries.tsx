@@ -39,7 +39,7 @@ export const Queries = ({ onWindow, report, window }: Props): ReactNode => {
       </div>
       {report === undefined || report.queries.length === 0 ? (
         <p className="spm-empty">
-          {report === undefined ? "Asking for the figures." : `No operation in the last ${report.window}.`}
+          {report === undefined ? "Loading the figures." : `No operation in the last ${report.window}.`}
         </p>
       ) : (
         <Figures report={report} />

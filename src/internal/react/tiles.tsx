@@ -65,7 +65,7 @@ export const Tiles = ({ sample }: { readonly sample: Wire.Sample }): ReactNode =
       <Tile
         label="Leaks"
         value={format.number(leaks)}
-        note={`since start; ${held > 0 ? `longest held now ${format.millis(held)}` : "none is held now"}`}
+        note={`since start; ${held > 0 ? `longest held now ${format.millis(held)}` : "none held now"}`}
         tone={leaks > 0 ? "bad" : "plain"}
       />
     </dl>

@@ -17,12 +17,12 @@ const url = Options.text("url").pipe(
 const token = Options.redacted("token").pipe(
   Options.withFallbackConfig(Config.redacted("DB_POOL_ADMIN_TOKEN")),
   Options.optional,
-  Options.withDescription("the admin token; DB_POOL_ADMIN_TOKEN unless given")
+  Options.withDescription("the admin token; default: DB_POOL_ADMIN_TOKEN")
 )
 
-const json = Options.boolean("json").pipe(Options.withDescription("one line of JSON for each sample"))
+const json = Options.boolean("json").pipe(Options.withDescription("print one line of JSON for each sample"))
 
-const once = Options.boolean("once").pipe(Options.withDescription("one sample, then end"))
+const once = Options.boolean("once").pipe(Options.withDescription("print one sample and exit"))
 
 const encode = Schema.encodeSync(Schema.parseJson(Sample))
 
@@ -80,6 +80,6 @@ export const top = Command.make("top", { url, token, json, once }, (options) =>
   })
 ).pipe(
   Command.withDescription(
-    "The pools of a running server, live: connections, waiting, throughput, latency, alerts, events. Ends with Ctrl-C. Exit code 1 when the server refuses, or with --once when it is away."
+    "The pools of a running server, live: connections, waiting, throughput, latency, alerts, events. Ends with Ctrl-C. Exit code 1 when the server refuses access, or with --once when it cannot be reached."
   )
 )

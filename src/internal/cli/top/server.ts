@@ -5,7 +5,7 @@ import { Failed } from "../failed.js"
 
 const nobody = (address: string, reason: string): Failed =>
   new Failed({
-    reason: `Nobody answers at ${address}: ${reason}. Nothing is shown. Start it (\`npm start\`, \`supabase-pool serve\`), or give its address as --url.`
+    reason: `Nothing answers at ${address}: ${reason}. Nothing is shown. Start it (\`npm start\`, \`supabase-pool serve\`), or give its address as --url.`
   })
 
 /** Whoever answers, whatever they answer. */
@@ -29,7 +29,7 @@ export const serverOf = (address: string, given: Option.Option<Redacted.Redacted
       () =>
         new Failed({
           // Without what may be a token.
-          reason: `--url ${address.replace(/#.*/, "")} cannot be: it is no address of a server. Give --url http://127.0.0.1:3000, for example.`
+          reason: `--url ${address.replace(/#.*/, "")} is not valid: it is not the address of a server. Give --url http://127.0.0.1:3000, for example.`
         })
     )
     const inAddress = new URLSearchParams(parsed.hash.slice(1)).get("token")
@@ -39,7 +39,7 @@ export const serverOf = (address: string, given: Option.Option<Redacted.Redacted
     // Whoever has started nothing yet is not to look for a token.
     return yield* (yield* isThere(url))
       ? new Failed({
-          reason: `${url} wants the admin token, and none was given. Give --token, set DB_POOL_ADMIN_TOKEN, or give the dashboard's address as --url.`
+          reason: `${url} requires the admin token, and none was given. Give --token, set DB_POOL_ADMIN_TOKEN, or give the dashboard's address as --url.`
         })
       : nobody(url, "the server cannot be reached")
   })
@@ -48,7 +48,7 @@ const refused = ({ url: address }: Server, status: number): Failed =>
   new Failed({
     reason:
       status === 401
-        ? `${address} refuses the token. It has a new one after each start unless DB_POOL_ADMIN_TOKEN is set.`
+        ? `${address} refuses the token. The token changes with each start unless DB_POOL_ADMIN_TOKEN is set.`
         : `${address} has no admin routes (404): start it with DB_POOL_ADMIN_TOKEN.`
   })
 
