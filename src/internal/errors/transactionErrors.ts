@@ -1,4 +1,4 @@
-/** The errors that only transactions have; `Errors` shows them. */
+/** The errors that only transactions have; `Errors` exports them. */
 import { Schema } from "effect"
 import { printable } from "../shared/printable.js"
 import { clause } from "../shared/text.js"
@@ -9,13 +9,13 @@ import { printed, type Unprinted, unprinted, withoutValues } from "./rowValues.j
 /**
  * A transaction was rolled back, or could not be built; `step` counts from 0, and is -1 when no single step failed.
  *
- * `reason` and `details` are PostgreSQL's own words, which may have values of rows in them: `message` and JSON have none.
+ * `reason` and `details` are PostgreSQL's own words, which may contain values of rows: `message` and JSON contain none.
  *
- * `executed` is true in one case, the code `RESULT_GONE`: the transaction was executed when its key came first, and what
- * its steps gave was too large to be kept for a second arrival.
+ * `executed` is true in one case, the code `RESULT_GONE`: the transaction was executed when its key first arrived, and its
+ * result was too large to be kept for a second arrival.
  *
- * `status`, `answeredBy` and `retryAfter` are those of the answer, as a `QueryError` has them; the status is 0 where there was
- * none. `isTransient` follows from them as it does there.
+ * `status`, `answeredBy` and `retryAfter` are those of the answer, as in a `QueryError`; without an answer the status is 0.
+ * `isTransient` follows from them as it does there.
  *
  * @since 0.1.0
  * @category errors
@@ -57,7 +57,7 @@ export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()("
 }
 
 /**
- * What a step of a transaction expected of its row did not hold, so all of it was undone; `step` counts from 0.
+ * A row was not as a step of the transaction expected, so the whole transaction was rolled back; `step` counts from 0.
  *
  * @since 0.1.0
  * @category errors
@@ -65,10 +65,10 @@ export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()("
 export class GuardFailed extends Schema.TaggedError<GuardFailed>()("GuardFailed", {
   step: Schema.Int,
   operation: Schema.String,
-  /** The key of the row; empty where an earlier step's row decides it. */
+  /** The key of the row; empty if an earlier step's row decides it. */
   id: Schema.String,
   column: Schema.String,
-  /** What was expected of it, in words: `at least 2`. */
+  /** The expected value, in words: `at least 2`. */
   guard: Schema.String
 }) {
   override get message(): string {
