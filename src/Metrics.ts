@@ -2,7 +2,8 @@
  * One observation per operation, seen three ways.
  *
  * - *Recent figures* for health and the Promise API: `recent`, `totals`.
- * - *Query analytics*: `queryMetrics` lists the queries (table, operation, shape of filters; never values), with their count, errors and duration, and the slowest single ones. Its memory is bounded.
+ * - *Query analytics*: `queryMetrics` lists the queries (table, operation, shape of filters; never values), with their
+ *   count, errors and duration, and the slowest single ones. Its memory is bounded.
  * - *Effect's metric registry*, under OpenTelemetry's names for database clients: `@effect/opentelemetry` exports it with
  *   no more code, `prometheus` is the same registry as text. A pool's state is looked up when the registry is read.
  *
@@ -40,7 +41,9 @@ export interface Recent {
 export interface RecentAnswers extends Recent {
   /** Operations that the database answered, with rows or with its own error. */
   readonly answered: number
-  /** Failed operations that count against the database and not against the pool: it was unreachable, or stopped answering. */
+  /**
+   * Failed operations that count against the database and not against the pool: it was unreachable, or stopped answering.
+   */
   readonly unanswered: number
 }
 

@@ -10,7 +10,8 @@
  * - *Leak-free*: a connection belongs to a `Scope`, so it goes back on success, failure, defect and interruption. One
  *   that is held longer than `leakDetectionTimeout` is taken back.
  * - *Cancelling* an acquisition leaves the queue at once; a socket that is being opened for it is kept for the next.
- * - *Closing* the scope refuses new operations, fails the waiting ones, lets work finish within `shutdownTimeout`, then closes every socket.
+ * - *Closing* the scope refuses new operations, fails the waiting ones, lets work finish within `shutdownTimeout`, then
+ *   closes every socket.
  *
  * Both pools are Effect `Pool`s in a `Scope`, which own the connections; in front of each stands a queue, since
  * `Pool.get` under contention costs more than the requests it serves.

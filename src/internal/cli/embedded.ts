@@ -35,14 +35,14 @@ const seed = Given.option("seed", {
 
 const names = { anonKey: "SUPABASE_ANON_KEY", serviceRoleKey: "SUPABASE_SERVICE_ROLE_KEY" } as const
 
-/** As everywhere, a variable of white space is unset. */
+/** As everywhere, a variable that holds only white space is unset. */
 const key = (name: string) =>
   Effect.map(
     Config.option(Config.redacted(name)),
     Option.filter((value) => Redacted.value(value).trim() !== "")
   )
 
-/** Whoever has the printed lines in its environment goes on with them after a restart. */
+/** Programs that have the printed lines in their environment keep working after a restart. */
 const knownKeys = Effect.gen(function* () {
   const anonKey = yield* key(names.anonKey)
   const serviceRoleKey = yield* key(names.serviceRoleKey)

@@ -1,4 +1,4 @@
-/** What `supabase-pool check` looks at: each finding says what is so and, where it is wrong, how to fix it. */
+/** The checks of `supabase-pool check`: each finding states a fact and, if it is wrong, how to fix it. */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Either, Option, Schema } from "effect"
 import type * as Config from "../../Config.js"
@@ -12,9 +12,9 @@ export interface Finding {
   readonly ok: boolean
   readonly detail: string
   readonly remedy: string
-  /** `false` where it could not be looked at. */
+  /** `false` if it could not be checked. */
   readonly checked?: boolean
-  /** `true` where it works and should not stay so. */
+  /** `true` if it works but should be changed. */
   readonly warning?: boolean
 }
 
@@ -24,14 +24,14 @@ const transactionFunctionName = "transaction function"
 
 const askedOfDatabase = [anonKey, serviceRoleKey, transactionFunctionName]
 
-/** What this version of the package expects in the database; see `supabase_pool_version` in the migration. */
+/** The version that this package expects in the database; see `supabase_pool_version` in the migration. */
 export const expectedVersion = 4
 
 const good = (name: string, detail: string): Finding => ({ name, ok: true, detail, remedy: "" })
 
 export const bad = (name: string, detail: string, remedy: string): Finding => ({ name, ok: false, detail, remedy })
 
-/** What could not be asked is not well, and is not said to be wrong either. */
+/** A check that could not run is neither a success nor a mistake. */
 export const notChecked = (name: string, because: string): Finding => ({
   name,
   ok: false,
@@ -65,11 +65,11 @@ export const configuration = (loaded: Config.Loaded): ReadonlyArray<Finding> => 
 
 const ping = (client: SupabaseClient) => client.rpc("supabase_pool_ping", {}, { get: true })
 
-/** The function may be missing: that is another finding, and shows that the key was taken. */
+/** The function may be missing: that is another finding, and shows that the key was accepted. */
 const answers = (error: Db.DbError): boolean =>
   error._tag === "QueryError" && error.status < 500 && error.status !== 401
 
-/** Of two kinds of keys a project refuses one: the legacy ones where it has moved on, the new ones where it has not yet. */
+/** A project accepts one of two kinds of keys: the new ones after it has moved to them, the legacy ones before. */
 const remedyOf = ({ unused, variable }: Source): string =>
   unused.length === 0
     ? `Check ${variable}, where the key comes from.`
@@ -113,14 +113,14 @@ const transactionFunction: Effect.Effect<Finding, never, Db.Db | Db.ReadDb> = Ef
   })
 })
 
-/** Nobody answered, so that nothing is known of what is behind it. */
+/** Nothing answered, so nothing else can be checked. */
 const isAway = ({ _tag }: Db.DbError): boolean =>
   _tag === "ConnectionFailed" || _tag === "AcquireTimeout" || _tag === "RequestTimeout"
 
 /** Asks the database; nothing is written. */
 export const connection = (
   url: string,
-  /** Of the keys that it is asked with. */
+  /** The sources of the keys that are used. */
   sources: ReturnType<typeof keySources> = keySources(new Map())
 ): Effect.Effect<ReadonlyArray<Finding>, never, Db.Db | Db.ReadDb> =>
   Effect.gen(function* () {

@@ -50,7 +50,7 @@ const layer = (server: Server.Server, preset: PresetName) =>
     )
   )
 
-/** Operations per second that callers who wait for their answers get done, as many as there are connections. */
+/** Operations per second in a closed loop, with as many callers as there are connections. */
 const capacity = (operation: Operation, period: Duration.DurationInput) =>
   Effect.gen(function* () {
     const { max } = yield* (yield* Pool.ReadPool).metrics
@@ -70,12 +70,12 @@ const capacity = (operation: Operation, period: Duration.DurationInput) =>
     return (done * 1_000) / Duration.toMillis(took)
   })
 
-/** Each arrival is kept until the end, to be measured from. */
+/** Each arrival is kept until the end, to measure from it. */
 const mostArrivals = 5_000_000
 
 type Chosen = Command.Command.ParseConfig<typeof options>
 
-/** What each option allows and all of them together do not. */
+/** Combinations that are refused although each option is valid. */
 const refusal = ({ duration, fixed, postgres, rate }: Chosen): Option.Option<Failed> => {
   if (fixed && postgres) {
     return Option.some(
@@ -99,7 +99,7 @@ interface Subject {
   readonly operation: Operation
 }
 
-/** The environment's project, unless a server of its own is asked for or there is no project. */
+/** The environment's project, or a local server if one is requested or there is no project. */
 const subjectOf = ({ fixed, postgres }: Chosen) =>
   Effect.gen(function* () {
     const { supabase } = yield* Config.load

@@ -8,7 +8,7 @@ import { migrationFile } from "../transaction/run.js"
 import { Failed } from "./failed.js"
 import { type Known, nameFor, type Present, placeOf } from "./migrationName.js"
 
-/** Of the package itself, seen from src/internal/cli and from dist/internal/cli. */
+/** The package's own migrations, seen from src/internal/cli and from dist/internal/cli. */
 const packaged = fileURLToPath(packageUrl("supabase/migrations"))
 
 const isOurs = (name: string): boolean => name.endsWith("_supabase_pool.sql")
@@ -23,7 +23,7 @@ const readAll = (directory: string) =>
     )
   })
 
-// Text, since the parser asks the file system about a directory, and fails with its trace.
+// Text, since the parser's directory option asks the file system, and fails with a stack trace.
 const dir = Options.text("dir").pipe(
   Options.withPseudoName("directory"),
   Options.withDefault("supabase/migrations"),

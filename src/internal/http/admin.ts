@@ -26,7 +26,10 @@ const unauthorized = (error: string, challenge: string): HttpServerResponse.Http
 
 type Asked = ServerConfig | Limits.Guesses | HttpServerRequest.HttpServerRequest
 
-/** What is answered to who is no administrator. Without a token in the configuration there is nothing here: 404, not 401. */
+/**
+ * The answer to anyone who is not an administrator. Without a token in the configuration the routes do not exist: 404, not
+ * 401.
+ */
 const refusal: Effect.Effect<Option.Option<HttpServerResponse.HttpServerResponse>, never, Asked> = Effect.gen(
   function* () {
     const { adminToken } = yield* ServerConfig
@@ -45,13 +48,13 @@ const refusal: Effect.Effect<Option.Option<HttpServerResponse.HttpServerResponse
   }
 )
 
-/** For what is answered outside of the definition. */
+/** For answers outside of the definition. */
 export const asAdmin = <E, R>(
   admitted: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | Asked> =>
   Effect.flatMap(refusal, (refused) => (Option.isNone(refused) ? admitted : Effect.succeed(refused.value)))
 
-/** Ends a request that is refused with the answer itself, which has headers; errors of the definition have none. */
+/** Ends a refused request with the answer itself, which has headers; errors of the definition have no headers. */
 const admission: Layer.Layer<Admission, never, ServerConfig | Limits.Guesses> = Layer.effect(
   Admission,
   Effect.map(Effect.context<ServerConfig | Limits.Guesses>(), (services) =>
@@ -99,7 +102,7 @@ const events = (lastId: Option.Option<string>, withHistory: boolean) =>
   Effect.gen(function* () {
     const { follow } = yield* Events
     const hangUp = hangUpOn(yield* HttpServerRequest.HttpServerRequest)
-    // In the scope of the request, which ends when it was answered or its client has gone.
+    // In the scope of the request, which ends when it was answered or its client has disconnected.
     const followed = yield* follow({ lastId, withHistory, hangUp })
     if (Option.isNone(followed)) return crowded
     const messages = Stream.merge(followed.value, heartbeats, { haltStrategy: "left" })

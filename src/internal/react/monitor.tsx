@@ -83,7 +83,7 @@ const refusal = (status: number | undefined): string => {
     : "That is not the token of this server. The token changes with each start unless DB_POOL_ADMIN_TOKEN is set."
 }
 
-/** Whether the browser is dark: a canvas does not follow by itself. */
+/** Whether the browser uses dark mode: a canvas does not follow it automatically. */
 const useIsDark = (): boolean => {
   const [dark, setDark] = useState(false)
   useEffect(() => {
@@ -138,7 +138,7 @@ const Lost = ({ reason, since }: { readonly reason: string; readonly since: numb
   </p>
 )
 
-/** Why the pool is not healthy, before an alert has made up its mind. */
+/** Why the pool is not healthy, before an alert fires. */
 const Reasons = ({ sample: { reasons, status } }: { readonly sample: Wire.Sample }) =>
   reasons.length === 0 ? null : (
     <p className={`spm-banner spm-banner-${status === "unhealthy" ? "bad" : "warn"}`}>

@@ -1,6 +1,6 @@
 import { type ReactNode, useId, useRef } from "react"
 
-/** Asks back before it does anything. */
+/** Asks for confirmation before it does anything. */
 export const ResetButton = ({
   disabled,
   onReset

@@ -21,7 +21,7 @@ const Tile = ({ label, note, tone = "plain", value }: TileProps): ReactNode => (
   </div>
 )
 
-/** The figures that somebody looks at first. */
+/** The figures that people look at first. */
 export const Tiles = ({ sample }: { readonly sample: Wire.Sample }): ReactNode => {
   const { operations, read, write } = sample
   const active = read.active + write.active
