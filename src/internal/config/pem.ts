@@ -1,6 +1,6 @@
 /**
- * Certificates and private keys: PEM itself, or the path of a file that holds it, which is read here and now, so that a
- * configuration which was accepted needs no file any more.
+ * Certificates and private keys: PEM itself, or the path of a file, which is read immediately, so that an accepted
+ * configuration no longer needs the file.
  */
 import * as Crypto from "node:crypto"
 import { readFileSync } from "node:fs"
@@ -32,7 +32,7 @@ const read = (path: string): Either.Either<string, unknown> =>
   Either.try({ try: () => readFileSync(path, "utf8"), catch: (error) => error })
 
 const fromText = (kind: Kind, text: string): Parsed<string> => {
-  // Where a variable can hold one line only, tools write the ends of lines as two characters.
+  // For variables that can hold only one line, tools write line ends as two characters.
   const content = isPem(text) ? Either.right(text.replaceAll("\\n", "\n")) : read(text.trim())
   if (Either.isLeft(content)) {
     const code = codeOf(content.left)
@@ -46,7 +46,7 @@ const fromText = (kind: Kind, text: string): Parsed<string> => {
 const certificate = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----.+?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/gs
 const privateKey = /-----BEGIN (?:\w+ )?PRIVATE KEY-----.+?-----END (?:\w+ )?PRIVATE KEY-----/s
 
-/** Each certificate of a text, as its own PEM. */
+/** The certificates of a text, each as its own PEM. */
 export const certificatesIn = (pem: string): ReadonlyArray<string> => pem.match(certificate) ?? []
 
 const x509 = (pem: string): Either.Either<Crypto.X509Certificate, unknown> =>
@@ -125,7 +125,7 @@ export const clientKey: Parser<Option.Option<Redacted.Redacted>> = parser(
   (pem) => Redacted.make(privateKey.exec(pem)?.[0] ?? pem)
 )
 
-/** Why a certificate and a key, each of which can be read, are no pair. */
+/** Why a readable certificate and a readable key do not match. */
 export const pairProblem = (cert: string, key: Redacted.Redacted, itsKey: string): Option.Option<Refusal> => {
   const [leaf = ""] = certificatesIn(cert)
   const pem = Redacted.value(key)

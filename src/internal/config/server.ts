@@ -1,4 +1,4 @@
-/** What the HTTP server needs: where it listens, who may administer it, whom it alerts, how much it logs. */
+/** The options of the HTTP server: its address, admin token, alert webhook and log level. */
 import * as Either from "effect/Either"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
@@ -48,7 +48,7 @@ const hostNames = (names: ReadonlyArray<string>): Parsed<ReadonlyArray<string>> 
         "give names with commas between them and without ports, such as pool.example.com or *.example.com"
       )
 
-/** A token can be guessed at; so many characters, made by chance, cannot be guessed. */
+/** Attackers can guess tokens; a random one of this length cannot be guessed. */
 const shortestToken = 16
 
 const parsers: { readonly [K in keyof ServerOptions]: Parser<ServerOptions[K]> } = {
@@ -152,7 +152,7 @@ export const fromEnvironment = (environment: ReadonlyMap<string, string>): Check
 export const fromInput = (input: { readonly [K in keyof ServerOptions]?: unknown }): Checked<ServerOptions> =>
   settle((key) => {
     const value = input[key]
-    // A resolved `ServerOptions` may be handed in again; its options are unwrapped here.
+    // A resolved `ServerOptions` may be passed again; its options are unwrapped here.
     const plain = Option.isOption(value) ? Option.getOrUndefined(value) : value
     return plain === undefined
       ? Option.none()

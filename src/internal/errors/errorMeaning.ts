@@ -2,11 +2,11 @@
 import type { Mode } from "../../Errors.js"
 import { reads } from "../connection/fetchInput.js"
 
-/** What was asked, and whether it has left. */
+/** A request, and whether it was sent. */
 interface Request {
   readonly pool: Mode
   readonly sent: boolean
-  /** Of HTTP; a read on the write pool is a read too. */
+  /** The HTTP method; a read on the write pool is a read too. */
   readonly method?: string | undefined
 }
 
@@ -23,7 +23,7 @@ export const sentOr = (request: Request): string => {
 
 export const mayHaveExecuted = (request: Request): boolean => request.sent && !onlyReads(request)
 
-/** What to do, where the answer itself has no hint. */
+/** What to do, if the answer itself has no hint. */
 export const remedyOf = ({
   isTransient,
   status
@@ -50,7 +50,7 @@ export const executed = ({
   readonly method?: string | undefined
   readonly status: number
 }): string => {
-  // PostgREST has answered with rows, and they were counted.
+  // PostgREST has answered with rows, and their number was wrong.
   if (mayHaveExecuted)
     return (code === "PGRST116" || code === "RESULT_CUT") && status < 300 ? "It was executed." : perhaps
   return method !== undefined && reads(method) ? itWasARead : "Nothing was executed."

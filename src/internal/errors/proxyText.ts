@@ -1,4 +1,4 @@
-/** What an error says of a way that leads through a proxy. */
+/** The text of errors on connections through a proxy. */
 import { proxyForm } from "../config/proxyAddress.js"
 import { sentOr } from "./errorMeaning.js"
 import { tlsRemedy } from "./tlsText.js"
@@ -35,7 +35,7 @@ interface Failed<F extends string> {
 
 type Words<F extends string> = Readonly<Record<F, string>>
 
-/** `failures` and `remedies`: what is said where no proxy is on the way. */
+/** `failures` and `remedies`: the texts for connections without a proxy. */
 export const byProxy = <F extends string>(
   error: Failed<F> & Parameters<typeof sentOr>[0],
   proxy: string,

@@ -1,10 +1,10 @@
-/** What the event stream carries, one definition for the server that sends it and for everybody who reads it. */
+/** The messages of the event stream: one definition for the server that sends them and for every reader. */
 import { Schema } from "effect"
 import { EventType } from "../audit/eventType.js"
 
 const Count = Schema.NonNegativeInt
 
-/** What only grows: shown as a total since the start, or as a rate, and never as what there is now. */
+/** Counters: shown as a total since the start, or as a rate, and never as a current value. */
 export const sinceStart = "since the process started"
 
 const Total = Count.annotations({ description: sinceStart })
@@ -61,7 +61,7 @@ export const Alert = Schema.Struct({
 
 export type Alert = typeof Alert.Type
 
-/** Everything of one moment. */
+/** The whole state at one moment. */
 export const Sample = Schema.Struct({
   at: Schema.Number.annotations({ description: "ms since the epoch" }),
   status: Status,
@@ -75,7 +75,7 @@ export const Sample = Schema.Struct({
 
 export type Sample = typeof Sample.Type
 
-/** Something that happened to a connection. */
+/** A connection event. */
 export const Happened = Schema.Struct({
   type: EventType,
   pool: Mode,
