@@ -109,7 +109,7 @@ export interface Alert {
   readonly rule: string
   readonly severity: Severity
   readonly summary: string
-  /** What was wrong when it was last seen to be; empty when the rule does not say. */
+  /** The last known problem; empty if the rule gives none. */
   readonly detail: string
   /** When the condition began to hold, in ms since the epoch. */
   readonly since: number

@@ -102,9 +102,9 @@ export interface Latency {
 export interface QueryStatistics extends Latency {
   /** `SELECT id, title FROM products WHERE category = ? ORDER BY price.asc LIMIT ?`. No values. */
   readonly query: string
-  /** `SELECT`, `INSERT`, `UPSERT`, `UPDATE`, `DELETE` or `CALL`; empty if there is none. */
+  /** `SELECT`, `INSERT`, `UPSERT`, `UPDATE`, `DELETE` or `CALL`; otherwise empty. */
   readonly operation: string
-  /** The table, view or function; empty if there is none. */
+  /** The table, view or function; otherwise empty. */
   readonly name: string
   readonly pool: Mode
 }

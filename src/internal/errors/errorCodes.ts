@@ -10,7 +10,7 @@ import { reads } from "../connection/fetchInput.js"
 /** An answer that is an error, or that cannot be understood. */
 export interface Told {
   readonly status: number
-  /** The code of PostgREST, PostgreSQL, a gateway or ours; empty if there was none. */
+  /** The code of PostgREST, PostgreSQL, a gateway or ours; empty without a code. */
   readonly code: string
   readonly reason?: string | undefined
   /** The request's method; an unknown one may have been a write. */

@@ -8,7 +8,7 @@ const textIn = (u: object, name: string): string => {
 /** RFC 9457 (problem+json): the title is the same for all errors of a type. */
 const problemIn = (u: object): string => [textIn(u, "title"), textIn(u, "detail")].filter(Boolean).join(": ")
 
-/** Empty if there is none. */
+/** Empty without a reason. */
 export const reasonIn = (u: unknown): string => {
   if (typeof u !== "object" || u === null) return ""
   const said: unknown = Reflect.get(u, "message")

@@ -55,7 +55,7 @@ export const Alert = Schema.Struct({
   detail: Schema.String,
   since: Schema.Number,
   fineSince: Schema.optional(Schema.Number).annotations({
-    description: "since when the condition does not hold any more; absent while it does"
+    description: "when the condition stopped holding; absent while it holds"
   })
 }).annotations({ identifier: "Alert" })
 
@@ -70,7 +70,7 @@ export const Sample = Schema.Struct({
   read: PoolSample,
   write: PoolSample,
   operations: OperationsSample,
-  alerts: Schema.Array(Alert).annotations({ description: "those that fire at the moment" })
+  alerts: Schema.Array(Alert).annotations({ description: "the alerts that fire now" })
 }).annotations({ identifier: "Sample" })
 
 export type Sample = typeof Sample.Type
@@ -82,7 +82,7 @@ export const Happened = Schema.Struct({
   connectionId: Schema.String,
   at: Schema.Number,
   holder: Schema.String.annotations({
-    description: "the span, or the fiber, that holds or held it; empty when nobody did"
+    description: "the span, or the fiber, that holds or held it; empty if there was no holder"
   }),
   held: Schema.Number.annotations({ description: "ms" }),
   age: Schema.Number.annotations({ description: "ms since it was opened" }),
@@ -116,7 +116,7 @@ export type Window = typeof Window.Type
 const figures = {
   count: Count,
   errors: Count,
-  failed: Count.annotations({ description: "those of the errors that speak against pool or database" }),
+  failed: Count.annotations({ description: "errors that count against the pool or the database" }),
   mean: Millis,
   p50: Millis,
   p95: Millis,
@@ -137,13 +137,13 @@ export const QueryReport = Schema.Struct({
       pool: Mode,
       ...figures
     }).annotations({ identifier: "QueryStatistics" })
-  ).annotations({ description: "by normalised query; those that took most time first" }),
+  ).annotations({ description: "by normalised query; ordered by total time, largest first" }),
   slow: Schema.Array(
     Schema.Struct({
       query: Schema.String,
       duration: Millis,
       at: Schema.Number.annotations({ description: "ms since the epoch" }),
-      error: Schema.String.annotations({ description: "name of the error; empty where there was none" })
+      error: Schema.String.annotations({ description: "name of the error; empty after a success" })
     }).annotations({ identifier: "SlowQuery" })
   ).annotations({ description: "the slowest first" })
 }).annotations({ identifier: "QueryReport" })

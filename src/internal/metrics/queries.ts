@@ -22,7 +22,7 @@ export interface Sent {
 
 /** How an operation ended, as far as it is recorded. */
 export interface Ended {
-  /** Name of the error; empty if there was none. */
+  /** Name of the error; empty after a success. */
   readonly errorType: string
   /** SQLSTATE, PostgREST's code or the HTTP status; empty if the database did not answer. */
   readonly statusCode: string

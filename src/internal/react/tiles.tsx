@@ -42,7 +42,7 @@ export const Tiles = ({ sample }: { readonly sample: Wire.Sample }): ReactNode =
       <Tile
         label="Waiting"
         value={format.number(pending)}
-        note={`${format.number(refused)} in vain since start`}
+        note={`${format.number(refused)} unserved since start`}
         tone={pending > 0 ? "warn" : "plain"}
       />
       <Tile
