@@ -133,7 +133,14 @@ const files = Effect.promise(async () => {
       .map((entry) => `${entry.parentPath.slice(root.length)}/${entry.name}`)
   const pages = (await readdir(`${root}docs`)).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)
   const source = (await under("src")).filter((name) => !later.has(/^src\/internal\/([^/]+)/.exec(name)?.[1] ?? ""))
-  return ["README.md", "CONTRIBUTING.md", "SECURITY.md", ...pages.filter((name) => name !== generated), ...source]
+  return [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    ...pages.filter((name) => name !== generated),
+    ...source
+  ]
 })
 
 describe("the English", () => {
