@@ -118,7 +118,7 @@ export interface HealthReport {
  * @category models
  */
 export interface HealthService {
-  /** Never fails: what is wrong is in the report. Callers at the same time share one check. */
+  /** Never fails: problems are in the report. Concurrent callers share one check. */
   readonly check: Effect.Effect<HealthReport>
   /** The last report, if there was a check. */
   readonly last: Effect.Effect<Option.Option<HealthReport>>

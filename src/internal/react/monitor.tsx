@@ -133,8 +133,8 @@ const Everything = ({ known: { queries, view }, onWindow, window }: EverythingPr
 
 const Lost = ({ reason, since }: { readonly reason: string; readonly since: number }) => (
   <p className="spm-banner spm-banner-bad" role="alert">
-    <strong>No news since {format.clock(since)}:</strong> {reason}. What you see is the last that was heard; the page
-    goes on by itself when the server is back.
+    <strong>No news since {format.clock(since)}:</strong> {reason}. This is the last known state; the page continues by
+    itself when the server is back.
   </p>
 )
 

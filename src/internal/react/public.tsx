@@ -15,7 +15,7 @@ export const PublicView = ({ health, onToken, problem, refused }: Props): ReactN
   <>
     {problem === "" ? null : (
       <p className="spm-banner spm-banner-bad" role="status">
-        <strong>No answer:</strong> {problem}. Asking again by itself.
+        <strong>No answer:</strong> {problem}. Trying again.
       </p>
     )}
     <TokenForm refused={refused} onToken={onToken} />
