@@ -40,7 +40,7 @@ export const question: Question = {
           head: ["checkout and return by", "CPU, µs"],
           rows: subjects.map(([name]) => [name, figure(seen.of(name), 2)])
         },
-        note: "Ours counts, watches for leaks, keeps two histograms and knows who holds what; the peers here keep a list and do nothing else."
+        note: "Ours counts, watches for leaks, keeps two histograms and knows who holds each connection; the peers here keep a list and do nothing else."
       }
     })
 }

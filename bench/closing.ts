@@ -81,7 +81,7 @@ export const question: Question = {
             figure(seen.of(name), 0)
           ])
         },
-        note: "A pool of twenty connections for reads, so that each caller can have one. The ideal is a read each 40 ms and what the rest of it takes, by each caller. The first reads of a process, where a connection takes 200 ms: twenty loops need ten rounds of connecting; the pool has two connect until one has succeeded, so it needs eleven (0.91 × at best), and it is built within that time."
+        note: "A pool of twenty connections for reads, so that each caller can have one. Ideally each caller reads every 40 ms plus the time of the read itself. For the first reads of a process, with 200 ms per connection, twenty loops need ten rounds of connecting; the pool connects two at a time until one has succeeded, so it needs eleven (0.91 × at best), and the pool itself is built within that time."
       }
     })
 }

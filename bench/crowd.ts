@@ -79,7 +79,7 @@ export const question: Question = {
             figure(bare[at] ?? Number.NaN, 2)
           ])
         },
-        note: "The ideal is callers ÷ connections × the time that the server really took for each. Sockets are counted by the server; memory is the peak of the whole client process. undici in loops sends the same by itself, on as many sockets, without a pool, a queue or anybody who reads the answers: what the two processes and the system between them cost anyway."
+        note: "The ideal is callers ÷ connections × the measured time of the server for each. Sockets are counted by the server; memory is the peak of the whole client process. undici in loops sends the same requests on as many sockets, without a pool or a queue, and reads no answers: the unavoidable cost of the two processes and the system between them."
       }
     })
 }

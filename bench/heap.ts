@@ -43,7 +43,7 @@ export const question: Question = {
             ["a fiber that waits for nothing", figure(kilobytes.bare, 2)]
           ]
         },
-        note: "Heap, external memory and buffers after a collection. A connection has been used once, so that its parser and its buffers are in the figure, and so is its share of the layer; the goal is for what the queue adds to a fiber that waits anyway."
+        note: "Heap, external memory and buffers after a collection. A connection has been used once, so the figure includes its parser, its buffers and its share of the layer; the goal is for the queue's addition to a fiber that waits anyway."
       }
     })
 }

@@ -30,7 +30,7 @@ export const question: Question = {
           head: ["", "CPU, µs", "× HTTP/1.1"],
           rows: versions.map(({ name }) => [name, figure(seen.of(name)), figure(seen.of(name) / seen.of(one.name), 2)])
         },
-        note: "HTTP/2 would have to be cheaper than this to be worth a second meaning of what a connection is."
+        note: "HTTP/2 would have to be cheaper than this to be worth a second kind of connection."
       }
     })
 }

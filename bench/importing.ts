@@ -33,7 +33,7 @@ const indexOf = (name: (typeof imports)[number][0]): number => imports.findIndex
 
 export const question: Question = {
   name: "importing",
-  asks: "CPU of an import in a new process, against that of what its user imports anyway; and of a first row",
+  asks: "CPU of an import in a new process, against the imports that its user has anyway; and of a first row",
   run: (progress) =>
     Effect.gen(function* () {
       const { url } = yield* server()

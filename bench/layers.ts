@@ -64,7 +64,7 @@ export const question: Question = {
             return [name, figure(seen.of(name)), figure(own), `${figure((own / whole) * 100, 0)} %`, means]
           })
         },
-        note: "A layer's own cost is the difference of two medians, so it carries the noise of both; a difference below 1 µs says nothing. Times of different questions do not compare: what takes turns with a subject costs it the processor's caches."
+        note: "A layer's own cost is the difference of two medians, so it carries the noise of both; a difference below 1 µs means nothing. Times of different questions do not compare: the subjects that take turns cost each other the processor's caches."
       }
     })
 }

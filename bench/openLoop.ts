@@ -44,7 +44,7 @@ export const question: Question = {
             figure(ideal99)
           ])
         },
-        note: "Latency counts from the time at which a caller was to arrive. The ideal has the same arrivals, the services that the server measured of each, and no cost of its own."
+        note: "Latency counts from the intended arrival of each caller. The ideal has the same arrivals, the service times that the server measured, and no cost of its own."
       }
     })
 }

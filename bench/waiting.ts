@@ -58,7 +58,7 @@ export const question: Question = {
             figure(bare[at] ?? Number.NaN, 2)
           ])
         },
-        note: "All who wait are there before anything is measured. Each operation waits its turn, yields once and gives back. What grows is what fibers cost when there are many of them (they leave the processor's cache and the collector's young generation), with a pool or without; `--check` compares the growth with theirs."
+        note: "All waiters are there before the measurement begins. Each operation waits its turn, yields once and returns its connection. The growth is the cost of many fibers (they leave the processor's cache and the collector's young generation), with a pool or without; `--check` compares the growth with theirs."
       }
     })
 }

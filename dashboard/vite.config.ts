@@ -7,7 +7,7 @@ import { defineConfig, type Plugin } from "vite"
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-/** Compressed once, here, and not by whoever serves it. */
+/** Compressed once, here, and not by the server. */
 const compressed: Plugin = {
   name: "compressed",
   apply: "build",

@@ -1,13 +1,13 @@
 /**
- * Tells somebody when the database or a pool is not well, and when it is again.
+ * Notifies somebody when the database or a pool is unhealthy, and when it has recovered.
  *
- * A rule is a value: a condition on a sample, how bad it is, and how patient to be. It fires only after its condition
- * has held for a while, resolves only after it has not held for a while, and is not announced again before a cool-down, so
- * that a pool on the edge of a threshold makes one notification and not a hundred. Where notifications go is a value too:
- * the log, Slack, or any function. Each sink has a bounded queue and a fiber of its own; one that is broken is in the log
- * once and touches neither the pool nor the other sinks.
+ * A rule is a value: a condition on a sample, a severity, and delays. It fires only after its condition has held for a
+ * while, resolves only after it has not held for a while, and is not announced again before a cool-down, so that a pool on
+ * the edge of a threshold sends one notification and not a hundred. A sink, which receives notifications, is a value too:
+ * the log, Slack, or any function. Each sink has a bounded queue and its own fiber; a broken one is logged once and affects
+ * neither the pool nor the other sinks.
  *
- * Events that wait for a sink when the scope closes are given up: a shutdown does not wait for Slack.
+ * Events that wait for a sink when the scope closes are dropped: a shutdown does not wait for Slack.
  *
  * @since 0.1.0
  */
@@ -28,7 +28,7 @@ import type * as Pool from "./Pool.js"
 // -------------------------------------------------------------------------------------
 
 /**
- * What rules look at: the health check's figures, and both pools'.
+ * The input of rules: the health check's figures, and those of both pools.
  *
  * @since 0.1.0
  * @category models
@@ -46,7 +46,7 @@ export interface Sample extends Health.Sample {
 }
 
 /**
- * `critical`: somebody should get up for it; `warning`: somebody should look today; `info`: worth knowing.
+ * `critical`: worth waking somebody; `warning`: somebody should look today; `info`: worth knowing.
  *
  * @since 0.1.0
  * @category models
@@ -80,8 +80,8 @@ export interface Rule {
   readonly name: string
   readonly severity: Severity
   /**
-   * Whether it holds; as an `Option` with what is wrong in figures, which notifications quote. One that throws is logged
-   * once, and leaves its alert as it was.
+   * Whether the condition holds: an `Option` of the problem in figures, which notifications quote. A rule that throws is
+   * logged once, and its alert stays as it was.
    */
   readonly when: (sample: Sample) => boolean | Option.Option<string>
   /** The headline of its notifications. Default: the name. */
@@ -91,7 +91,7 @@ export interface Rule {
   /** It resolves when its condition has held in no sample for this long. Default: 1 minute. */
   readonly resolveAfter?: Duration.DurationInput | undefined
   /**
-   * When it fires again sooner than this after it was announced, it is active but announced only if it lasts that long.
+   * If it fires again within this time after an announcement, it is active, but announced only if it lasts that long.
    * Default: 5 minutes.
    */
   readonly coolDown?: Duration.DurationInput | undefined
@@ -110,7 +110,7 @@ export interface Alert {
   readonly rule: string
   readonly severity: Severity
   readonly summary: string
-  /** What was wrong when it was last seen to be; empty when the rule does not say. */
+  /** The last known problem; empty if the rule gives none. */
   readonly detail: string
   /** When the condition began to hold, in ms since the epoch. */
   readonly since: number
@@ -121,7 +121,7 @@ export interface Alert {
 }
 
 /**
- * Something to tell: of one alert there comes `fired`, then perhaps `reminded`, then `resolved` once.
+ * A notification: each alert sends `fired`, then perhaps `reminded`, then `resolved` once.
  *
  * @since 0.1.0
  * @category models
@@ -135,8 +135,8 @@ export interface AlertEvent {
 }
 
 /**
- * Where events go. `send` may fail, die or hang: it is interrupted after five minutes, its events wait in a queue of
- * their own (64, then the oldest are given up), and its first failure is logged.
+ * Where events go. `send` may fail, die or hang: it is interrupted after five minutes, its events wait in their own queue
+ * (64; then the oldest are dropped), and its first failure is logged.
  *
  * @example
  * import { Alerts } from "effect-supabase-pool"
@@ -247,7 +247,7 @@ export const responseTimeAbove = (average: Duration.DurationInput): Rule => ({
 })
 
 /**
- * Pools that reclaimed a leaked connection in the last minute. It fires at once: that is no state that could pass.
+ * Pools that reclaimed a leaked connection in the last minute. It fires at once: a leak is not a state that could pass.
  *
  * @since 0.1.0
  * @category constructors
@@ -289,7 +289,7 @@ export const defaultRules: ReadonlyArray<Rule> = [
 ]
 
 /**
- * What rules are given, from a health report: to try a rule in a test, or to evaluate one elsewhere.
+ * The input of rules, from a health report: to try a rule in a test, or to evaluate one elsewhere.
  *
  * @since 0.1.0
  * @category combinators
@@ -309,8 +309,8 @@ export const sampleOf: (report: Health.HealthReport) => Sample = watch.sampleOf
 export const log: Sink = { name: "the log", send: watch.logEvent }
 
 /**
- * Posts to a Slack incoming webhook. An event that Slack does not take (no connection, no answer, 429, 5xx) is tried
- * again, also when the answer was lost, so that in a rare case it appears twice; on any other refusal it is given up.
+ * Posts to a Slack incoming webhook. An event that Slack does not accept (no connection, no answer, 429, 5xx) is sent again,
+ * even when the answer was lost, so that it may rarely appear twice; on any other refusal it is dropped.
  *
  * @example
  * import { FetchHttpClient } from "@effect/platform"
@@ -354,7 +354,7 @@ const make = <R>(options: AlertsOptions<R>): Effect.Effect<AlertsService, never,
   })
 
 /**
- * Watches until its scope closes. What the sinks need, the layer needs.
+ * Watches until its scope closes. The layer requires what its sinks require.
  *
  * @since 0.1.0
  * @category layers
@@ -380,7 +380,7 @@ export const layerServer: Layer.Layer<Alerts, never, Health.Health | ServerConfi
 )
 
 /**
- * Alerts that fire at the moment, in the order of their rules.
+ * The alerts that fire now, in the order of their rules.
  *
  * @example
  * import { Alerts } from "effect-supabase-pool"
@@ -396,7 +396,7 @@ export const layerServer: Layer.Layer<Alerts, never, Health.Health | ServerConfi
 export const active: Effect.Effect<ReadonlyArray<Alert>, never, Alerts> = Effect.flatMap(Alerts, (_) => _.active)
 
 /**
- * What is announced, from the moment of listening.
+ * Announced events, from the moment of listening.
  *
  * @since 0.1.0
  * @category accessors

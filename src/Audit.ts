@@ -1,9 +1,8 @@
 /**
- * What happens to each connection, as values: made, lent, returned, closed, and why.
+ * The life of each connection as events: created, lent, returned, closed, and why.
  *
- * A pool tells its events to whoever listens: `Pool.events` and `Audit.events` are streams, `log` is the log at debug
- * level, `layerFile` a file of JSON lines. Where nobody listens, events are not even built. No event holds a key, a token,
- * or anything of a row.
+ * `Pool.events` and `Audit.events` are streams of them, `log` writes them to the log at debug level, `layerFile` to a file
+ * of JSON lines. Without listeners, events are not even built. No event holds a key, a token, or any part of a row.
  *
  * @since 0.1.0
  */
@@ -65,7 +64,7 @@ export interface ConnectionEvent {
 }
 
 /**
- * The same as a schema, to send events somewhere.
+ * The same as a schema, for sending events elsewhere.
  *
  * @since 0.1.0
  * @category schemas
@@ -83,7 +82,7 @@ export const ConnectionEvent: Schema.Schema<ConnectionEvent> = Schema.Struct({
 })
 
 /**
- * Of both pools, from the moment of listening; a listener that is slower than the pools loses the oldest.
+ * The events of both pools, from the moment of listening; a listener that is slower than the pools loses the oldest events.
  *
  * @since 0.1.0
  * @category accessors
@@ -130,8 +129,8 @@ export interface FileOptions {
  * Writes every event of the pools that are built with it as one line of JSON, once a second and when it closes. Provide
  * it *to* the layer of the pools, so that it is there before the first connection and after the last.
  *
- * It never fails and never slows a pool: when the disk is full or cannot be written to, the log says so once, lines wait
- * in memory (10,000; then the oldest are given up and a line `lost` says how many), and are written when it can be.
+ * It never fails and never slows a pool: when the disk is full or not writable, the log says so once, and lines wait in
+ * memory until they can be written (10,000; then the oldest are dropped and a line `lost` says how many).
  *
  * @example
  * import { NodeFileSystem } from "@effect/platform-node"
@@ -160,8 +159,8 @@ export const layerFile = (options: FileOptions): Layer.Layer<Listeners, never, F
   )
 
 /**
- * Calls a function for every event of the pools that are built with it, synchronously and on the pool's own time: it
- * must be quick. What it throws is logged once, and the pool goes on.
+ * Calls a function for every event of the pools that are built with it, synchronously and on the pool's own time: it must be
+ * quick. If it throws, the error is logged once, and the pool goes on.
  *
  * @since 0.1.0
  * @category layers

@@ -1,12 +1,12 @@
 /**
- * What the pools, the database client and the server are told: values, where they come from, and what is wrong with them.
+ * The configuration of the pools, the database client and the server: values, their sources, and their mistakes.
  *
  * Three tags hold the resolved values. Each has a `layer` that reads the environment through Effect's `ConfigProvider`
  * and a `layerOf` that takes plain values; both check the same things and fail with one `ConfigInvalid` that lists
- * *every* mistake by name. Later wins: preset, `DB_POOL_CONFIG`, single variables.
+ * *every* mistake by name. Later sources win: preset, `DB_POOL_CONFIG`, single variables.
  *
- * One thing surprises: `maxConnections` is for both pools together and each gets half of it, while `minConnections` is
- * what each of them keeps open. `poolSizes` does that arithmetic.
+ * Note: `maxConnections` is for both pools together and each gets half of it, while `minConnections` applies to each pool.
+ * `poolSizes` does that arithmetic.
  *
  * @since 0.1.0
  */
@@ -58,9 +58,9 @@ import { byEnvironment, oncePer } from "./internal/shared/oncePer.js"
 // -------------------------------------------------------------------------------------
 
 /**
- * The configuration cannot be used, and nothing was opened with it. `mistakes` holds all that is wrong, not only the
- * first thing; `message` has one line for each. No key, token or webhook is in either. `configError` is the same as a
- * `ConfigError`: `Layer.mapError(Db.layerFromEnv, ({ configError }) => configError)`.
+ * The configuration cannot be used, and nothing was opened with it. `mistakes` has every mistake, not only the first;
+ * `message` has one line for each. Neither contains a key, token or webhook. `configError` is the same as a `ConfigError`:
+ * `Layer.mapError(Db.layerFromEnv, ({ configError }) => configError)`.
  *
  * @since 0.1.0
  * @category errors
@@ -99,7 +99,7 @@ const invalid = (mistakes: ReadonlyArray<Mistake>, secrets: ReadonlyArray<string
 // -------------------------------------------------------------------------------------
 
 /**
- * The preset that everything else is laid over: 5 to 20 connections.
+ * The preset that everything else overrides: 5 to 20 connections.
  *
  * @since 0.1.0
  * @category presets
@@ -148,7 +148,7 @@ const checkedInput = <A>(
 ): Either.Either<A, ConfigInvalid> => Either.mapLeft(checked, (mistakes) => invalid(mistakes, secrets))
 
 /**
- * The options laid over the production preset and checked, or every mistake by option name.
+ * The production preset with these options, checked, or every mistake by option name.
  *
  * A maximum given without a minimum lowers the preset's minimum to what fits; a minimum that was given is never changed.
  *
@@ -268,7 +268,7 @@ export class SupabaseConfig extends Context.Tag("effect-supabase-pool/SupabaseCo
 }
 
 /**
- * Where the HTTP server listens, who may administer it, whom it alerts, how much it logs.
+ * The HTTP server's address, admin token, alert webhook and log level.
  *
  * `layer` reads `PORT`, `HOST`, `DB_POOL_ALLOWED_HOSTS`, `DB_POOL_ADMIN_TOKEN`, `DB_POOL_SLACK_WEBHOOK_URL` and `LOG_LEVEL`; `layerOf` takes values
  * over the defaults (port 3000 of 127.0.0.1, level info). Both fail with `ConfigInvalid`.
@@ -298,7 +298,7 @@ export class ServerConfig extends Context.Tag("effect-supabase-pool/ServerConfig
 // -------------------------------------------------------------------------------------
 
 /**
- * All that `load` found. Without a single `SUPABASE_*` variable there is no `supabase`, and an embedded one may start.
+ * The result of `load`. Without any `SUPABASE_*` variable there is no `supabase`, and an embedded one may start.
  *
  * @since 0.1.0
  * @category models
@@ -312,7 +312,7 @@ export interface Loaded {
 /**
  * Everything in the environment, or one `ConfigInvalid` with every mistake of all three parts.
  *
- * A variable whose name is nearly one of ours is no mistake, but logged as a warning.
+ * A variable whose name is nearly one of ours is not a mistake, but is logged as a warning.
  *
  * @example
  * import { Config } from "effect-supabase-pool"
@@ -384,7 +384,8 @@ export const layerOf = (
   )
 
 /**
- * As `layerOf` without a service-role key: what `Db.layerRead` goes by. No such key is asked for, and none is there.
+ * Like `layerOf`, but without a service-role key: the configuration of `Db.layerRead`. It neither requires nor holds such a
+ * key.
  *
  * @since 0.1.0
  * @category layers
@@ -401,7 +402,7 @@ export const layerReadOf = (
   )
 
 /**
- * As `layer` without a service-role key and without the server's options: what `Db.layerReadFromEnv` goes by.
+ * Like `layer`, but without a service-role key and without the server's options: the configuration of `Db.layerReadFromEnv`.
  *
  * @since 0.1.0
  * @category layers

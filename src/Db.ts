@@ -1,9 +1,9 @@
 /**
  * What people call: operations on the database as effects.
  *
- * `f` gets a supabase-js client and returns what supabase-js returns, a builder, or an Effect. The operation asks the
- * pool for a connection, sends, gives the connection back, and tries again where that cannot do anything twice. The
- * result is the rows themselves, typed by the builder; errors are values of one union, `DbError`.
+ * `f` gets a supabase-js client and returns what supabase-js returns, a builder, or an Effect. The operation takes a
+ * connection from the pool, sends, returns the connection, and retries if that cannot execute anything twice. The result is
+ * the rows themselves, typed by the builder; errors are values of one union, `DbError`.
  *
  * Two tags, so that the compiler knows who may write: `ReadDb` can only read, `Db` can do both. Interrupting an
  * operation aborts its HTTP request.
@@ -114,8 +114,8 @@ export {
 } from "./internal/table/table.js"
 
 /**
- * Operations and both pools, from `PoolConfig` and `SupabaseConfig`. Building it does not wait for the network. Within a
- * graph of layers it is one database for each configuration.
+ * Operations and both pools, from `PoolConfig` and `SupabaseConfig`. Building the layer does not wait for the network.
+ * Within a graph of layers it is one database for each configuration.
  *
  * @since 0.1.0
  * @category layers
@@ -125,7 +125,7 @@ export const layer: Layer.Layer<Provided, never, PoolConfig | SupabaseConfig> = 
 )
 
 /**
- * The same, configured by the environment; every mistake in it is in the one error. Within a graph of layers it is one
+ * The same, configured by the environment; one error reports every mistake in it. Within a graph of layers it is one
  * database for each `ConfigProvider`.
  *
  * @since 0.1.0
@@ -136,7 +136,7 @@ export const layerFromEnv: Layer.Layer<Provided, ConfigInvalid> = OncePer.oncePe
 )
 
 /**
- * The same, from plain values. Each call is a database of its own, also within one graph of layers.
+ * The same, from plain values. Each call creates a separate database, even within one graph of layers.
  *
  * @example
  * import { Db } from "effect-supabase-pool"
@@ -156,7 +156,7 @@ export const layerOf = (
 ): Layer.Layer<Provided, ConfigInvalid> => Layers.ownParts(Layer.provide(Layers.sockets, Config.layerOf(options)))
 
 /**
- * The same, from `Config`s of Effect's, one for each value or one for all; it fails with `ConfigError`, as the layers of
+ * The same, from Effect's `Config`, one for each value or one for all; it fails with `ConfigError`, as the layers of
  * `@effect/sql` do.
  *
  * @example
@@ -178,8 +178,8 @@ export const layerConfig = (
 ): Layer.Layer<Provided, ConfigError.ConfigError> => Layers.configured(config, layerOf)
 
 /**
- * Reading, and nothing else: one pool of up to `maxConnections`, and no service-role key in the process. `Db` is not provided, so
- * what writes, and what reads as the service, does not compile over it.
+ * Reading, and nothing else: one pool of up to `maxConnections`, and no service-role key in the process. `Db` is not
+ * provided, so code that writes, or reads with the service-role key, does not compile over it.
  *
  * @example
  * import { Db } from "effect-supabase-pool"
@@ -195,7 +195,7 @@ export const layerRead = (
   Layers.ownParts(Layer.provide(Layers.reading, Config.layerReadOf(options)))
 
 /**
- * The same, configured by the environment; a service-role key in it is not looked at.
+ * The same, configured by the environment; a service-role key there is ignored.
  *
  * @since 0.1.0
  * @category layers
@@ -205,7 +205,7 @@ export const layerReadFromEnv: Layer.Layer<ProvidedRead, ConfigInvalid> = OncePe
 )
 
 /**
- * Answers a request as the database would: with a `Response`, or an Effect of one. Fail with `ConnectionFailed` to play
+ * Answers a request as the database would: with a `Response`, or an Effect of one. Fail with `ConnectionFailed` to simulate
  * a broken network.
  *
  * @since 0.1.0

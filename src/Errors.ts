@@ -36,7 +36,7 @@ export const Mode = Schema.Literal("read", "write")
  */
 export type Mode = typeof Mode.Type
 
-/** Of the request, where it is known: GET and HEAD change nothing, whichever pool they go through. */
+/** The request's method, if it is known: GET and HEAD change nothing, whichever pool they go through. */
 const Method = Schema.optional(Schema.UndefinedOr(Schema.String))
 
 /**
@@ -52,7 +52,7 @@ export class AcquireTimeout extends Schema.TaggedError<AcquireTimeout>()("Acquir
   max: Schema.Int,
   pending: Schema.Int,
   longestHeld: Schema.DurationFromMillis,
-  /** None was lent, and one was being opened: to where, and by way of which proxy, without its login. */
+  /** Set if no connection was lent and one was being opened: its address, and the proxy on the way, without its login. */
   connectingTo: Schema.optional(Schema.UndefinedOr(Schema.String)),
   proxy: Schema.optional(Schema.UndefinedOr(Schema.String))
 }) {
@@ -80,7 +80,7 @@ export class AcquireTimeout extends Schema.TaggedError<AcquireTimeout>()("Acquir
 }
 
 /**
- * As many operations wait for a connection as `maxPending` allows, so this one was turned away at once.
+ * As many operations wait for a connection as `maxPending` allows, so this one was refused at once.
  *
  * @since 0.1.0
  * @category errors
@@ -93,7 +93,7 @@ export class PoolOverloaded extends Schema.TaggedError<PoolOverloaded>()("PoolOv
   override get message(): string {
     return (
       `Pool overloaded: ${count(this.pending, "operation")} already wait for a ${this.pool} connection ` +
-      `(DB_POOL_MAX_PENDING is ${this.maxPending}). Nothing was sent. Send less at once, or raise DB_POOL_MAX_CONNECTIONS.`
+      `(DB_POOL_MAX_PENDING is ${this.maxPending}). Nothing was sent. Send fewer operations at once, or raise DB_POOL_MAX_CONNECTIONS.`
     )
   }
   get isTransient(): boolean {
@@ -105,7 +105,7 @@ export class PoolOverloaded extends Schema.TaggedError<PoolOverloaded>()("PoolOv
 }
 
 /**
- * What broke a connection: the stage it had reached.
+ * The stage at which a connection failed.
  *
  * @since 0.1.0
  * @category models
@@ -157,26 +157,26 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
 }
 
 const failures: Record<typeof ConnectionFailure.Type, string> = {
-  refused: "nobody listens at",
-  dns: "no address is known for",
+  refused: "nothing listens at",
+  dns: "no IP address was found for",
   tls: "no trusted TLS connection to",
   timeout: "no answer in time from",
   unreachable: "no route to",
-  local: "this machine opens no more sockets, so none to",
+  local: "this machine cannot open another socket to",
   closed: "the connection was closed by",
   protocol: "an answer that is not proper HTTP came from",
-  proxy: "the proxy opened no way to",
-  returned: "this connection has gone back to the pool of"
+  proxy: "the proxy did not connect to",
+  returned: "this connection was already returned to the pool for"
 }
 
 const remedies: Record<typeof ConnectionFailure.Type, string> = {
   refused: "Check SUPABASE_URL and that the project runs.",
-  dns: "Check SUPABASE_URL for a typing mistake.",
+  dns: "Check SUPABASE_URL for a typo.",
   tls: "Check the certificate, and the clock of this machine.",
   timeout: "Check the network and firewalls between here and SUPABASE_URL.",
   unreachable: "Check the network between here and SUPABASE_URL.",
   local: "Raise the limit of open files, or free local ports.",
-  closed: "Usually a restart or a proxy's idle limit; lower DB_POOL_KEEPALIVE_INTERVAL if it repeats.",
+  closed: "The usual cause is a restart or a proxy's idle limit; lower DB_POOL_KEEPALIVE_INTERVAL if it repeats.",
   protocol: "Check that SUPABASE_URL is a Supabase project and not another service.",
   proxy: "Check DB_POOL_PROXY, HTTPS_PROXY and HTTP_PROXY.",
   returned: "Use a connection only between its acquisition and its release."
@@ -238,18 +238,18 @@ export class ConnectionReclaimed extends Schema.TaggedError<ConnectionReclaimed>
 /**
  * PostgREST, PostgreSQL or a gateway before them answered with an error.
  *
- * `reason` and `details` are PostgreSQL's own words, which may have values of rows in them (`Key (email)=(…) already
- * exists`): read them where you need them. `message`, JSON, and whoever prints or copies the error have none.
+ * `reason` and `details` are PostgreSQL's own words, which may contain values of rows (`Key (email)=(…) already exists`):
+ * read them where you need them. `message`, JSON, and printed or copied errors contain none.
  *
- * `code` is PostgREST's (`PGRST…`) or the SQLSTATE; empty when the answer came from a gateway. Where no answer came,
- * `status` is 0 and the code is ours: `ABORTED` and `ABORTED_UNSENT` (the caller's `AbortSignal`, after or before the
- * request left), `INVALID_REQUEST` and `INVALID_TOKEN` (refused before anything was sent). `ANSWER_TOO_LARGE` and
- * `REDIRECTED` are ours too, under the status that the answer had, and so is `ANSWER_UNDECODED` (its `Content-Encoding` is not
- * known, or not true); an error that nobody can read has PostgREST's code instead, where its head says it. `QUESTION_CUT_OFF`: a server hung up on an address of 8 kB or more. `NO_LIST`: JSON came that is no list, where rows were asked for;
- * `NO_COUNT`: an answer without a number, where rows were counted; `RESULT_CUT`: a function that was called by POST gave more rows
- * than the server sent. `method` and `answeredBy` are set
- * where they are known, and decide with code and status whether it may have been executed: GET and HEAD never change anything,
- * and only PostgREST knows how it ended.
+ * `code` is PostgREST's (`PGRST…`) or the SQLSTATE; empty when the answer came from a gateway. If no answer came, `status`
+ * is 0 and the code is ours: `ABORTED` and `ABORTED_UNSENT` (the caller's `AbortSignal`, after or before the request left),
+ * `INVALID_REQUEST` and `INVALID_TOKEN` (refused before anything was sent). `ANSWER_TOO_LARGE` and `REDIRECTED` are ours
+ * too, with the status of the answer, and so is `ANSWER_UNDECODED` (its `Content-Encoding` is unknown or wrong); an
+ * unreadable error has PostgREST's code instead, if its head carries it. `QUESTION_CUT_OFF`: a server hung up on a URL of 8
+ * kB or more. `NO_LIST`: rows were requested, and the JSON is not a list; `NO_COUNT`: rows were counted, and the answer has
+ * no number; `RESULT_CUT`: a function that was called by POST gave more rows than the server sent. `method` and `answeredBy`
+ * are set if they are known. Together with code and status they decide whether it may have been executed: GET and HEAD never
+ * change anything, and only PostgREST knows how it ended.
  *
  * @since 0.1.0
  * @category errors
@@ -263,7 +263,7 @@ export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
   retryAfter: Schema.optional(Schema.DurationFromMillis),
   method: Method,
   /**
-   * Who said so, where the answer shows it: a gateway's word proves nothing about the database, and a function that set the
+   * Who answered, if the answer shows it: a gateway's answer proves nothing about the database, and a function that set the
    * status itself (`response.status`) was committed.
    */
   answeredBy: Schema.optional(Schema.UndefinedOr(Schema.Literal("PostgREST", "gateway", "function")))
@@ -290,10 +290,10 @@ export class QueryError extends Schema.TaggedError<QueryError>()("QueryError", {
 }
 
 /**
- * One row was asked for and none is there. Where several are, the error is a `QueryError` with the code `PGRST116`.
+ * One row was requested and none exists. If there are several, the error is a `QueryError` with the code `PGRST116`.
  *
- * PostgREST looks before it commits, so a write with `single()` has changed nothing. `maybeSingle()` on a write is
- * judged by supabase-js when the answer is here: then `executed` is true.
+ * PostgREST checks before it commits, so a write with `single()` has changed nothing. supabase-js checks `maybeSingle()` on
+ * a write after the answer has arrived: then `executed` is true.
  *
  * @since 0.1.0
  * @category errors
@@ -303,7 +303,7 @@ export class RowNotFound extends Schema.TaggedError<RowNotFound>()("RowNotFound"
   details: Schema.String,
   executed: Schema.optionalWith(Schema.Boolean, { default: () => false }),
   id: Schema.optional(Schema.String),
-  /** Of a transaction, from 0: all of it was undone. */
+  /** The step of a transaction, from 0: the whole transaction was rolled back. */
   step: Schema.optional(Schema.Int)
 }) {
   override get message(): string {
@@ -323,15 +323,15 @@ export class RowNotFound extends Schema.TaggedError<RowNotFound>()("RowNotFound"
   }
 }
 
-const unlessSingle = "Use maybeSingle() where no row is a good answer."
+const unlessSingle = "Use maybeSingle() where no row is acceptable."
 
-const unlessHidden = "Check the key, and whether row level security hides the row from who asks."
+const unlessHidden = "Check the key, and whether row level security hides the row from the caller."
 
 /**
- * A row came, or was to be written, that is not what its schema says.
+ * A row that was read, or was to be written, does not match its schema.
  *
- * `stage` tells what it means for the data: at `encode` (a row) and `filter` (what rows are chosen by) nothing was sent,
- * at `read` nothing was changed, at `write` the write was executed and only its answer is not understood.
+ * `stage` tells what it means for the data: at `encode` (a row) and `filter` (a condition) nothing was sent, at `read`
+ * nothing was changed, at `write` the write was executed and only its answer could not be decoded.
  *
  * @since 0.1.0
  * @category errors
@@ -342,7 +342,7 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
   path: Schema.String,
   issue: Schema.String,
   stage: Schema.optionalWith(Schema.Literal("encode", "filter", "read", "write"), { default: () => "read" as const }),
-  /** Of a transaction, from 0. At stage `write` all of it is committed. */
+  /** The step of a transaction, from 0. At stage `write` the whole transaction is committed. */
   step: Schema.optional(Schema.Int)
 }) {
   override get message(): string {
@@ -364,12 +364,12 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
 
 const committed = "The transaction is committed: do not send it again."
 
-const together = "Bring the schema and the table together."
+const together = "Make the schema and the table agree."
 
 const stages = {
   encode: { what: "Row does not encode", means: "Nothing was sent.", remedy: "Fix the value." },
   filter: { what: "Filter not understood", means: "Nothing was sent.", remedy: "Fix the filter." },
-  read: { what: "Row does not decode", means: "The database's row is as it was.", remedy: together },
+  read: { what: "Row does not decode", means: "The row in the database is unchanged.", remedy: together },
   write: { what: "Row does not decode", means: "The write was executed.", remedy: together }
 } as const
 
@@ -398,7 +398,7 @@ export class ReadOnlyConnection extends Schema.TaggedError<ReadOnlyConnection>()
 }
 
 /**
- * The caller used up the operations that a window allows; acts before a connection is asked for.
+ * The caller used up the operations that a window allows. The check comes before a connection is requested.
  *
  * @since 0.1.0
  * @category errors
@@ -430,7 +430,7 @@ export class PoolClosed extends Schema.TaggedError<PoolClosed>()("PoolClosed", {
   method: Method
 }) {
   override get message(): string {
-    return `Pool closed: the ${this.pool} pool is shutting down. ${sentOr(this)} Build a new pool to go on.`
+    return `Pool closed: the ${this.pool} pool is shutting down. ${sentOr(this)} Create a new pool to continue.`
   }
   get isTransient(): boolean {
     return false
@@ -441,7 +441,7 @@ export class PoolClosed extends Schema.TaggedError<PoolClosed>()("PoolClosed", {
 }
 
 /**
- * Why no connection was had. None of these has sent anything.
+ * Why no connection was acquired. None of these has sent anything.
  *
  * @since 0.1.0
  * @category errors
@@ -500,7 +500,7 @@ export type DbError =
 export const isDbError: (u: unknown) => u is DbError = Schema.is(DbError)
 
 /**
- * The one place where an error's duration is bounded: what a server asks us to wait, but never more than `cap`.
+ * The time that a server asks us to wait, but never more than `cap`: the one place where this duration is bounded.
  *
  * @since 0.1.0
  * @category errors

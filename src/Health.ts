@@ -1,9 +1,9 @@
 /**
- * Is the database there, and is the pool well?
+ * Is the database reachable, and is the pool healthy?
  *
- * The verdict is a pure function of a sample (`assess`), so that what the health route says can be tested and explained;
- * the sample looks at the last minute, so that a bad hour is not held against a pool for days. A check asks the database
- * one small question; where every connection is busy it does not queue with the callers, but goes by how they fare.
+ * The verdict is a pure function of a sample (`assess`), so that the health route's answer can be tested and explained. The
+ * sample covers the last minute, so that a bad hour does not count against a pool for days. A check sends the database one
+ * small query. If every connection is busy, it does not queue with the callers, but judges by their results.
  *
  * @since 0.1.0
  */
@@ -99,7 +99,7 @@ export interface HealthReport {
   readonly responseTime: Duration.Duration
   readonly details: {
     readonly canConnect: boolean
-    /** How long the database took to answer; nothing when no question could be asked. */
+    /** How long the database took to answer; nothing if no query could be sent. */
     readonly connectionTime: Option.Option<Duration.Duration>
     /** Why the database could not be reached. */
     readonly error: Option.Option<string>
@@ -119,7 +119,7 @@ export interface HealthReport {
  * @category models
  */
 export interface HealthService {
-  /** Never fails: what is wrong is in the report. Callers at the same time share one check. */
+  /** Never fails: problems are in the report. Concurrent callers share one check. */
   readonly check: Effect.Effect<HealthReport>
   /** The last report, if there was a check. */
   readonly last: Effect.Effect<Option.Option<HealthReport>>
@@ -166,10 +166,10 @@ const report = (parts: Parts): Effect.Effect<HealthReport> =>
     }
   })
 
-/** Figures in it (how long somebody waited) change at each check; what is wrong does not. */
+/** Its figures (how long somebody waited) change at each check; the problem does not. */
 const withoutFigures = (text: string): string => text.replace(/(?<!HTTP )\b\d+/g, "")
 
-/** What is wrong, apart from figures: a key that is refused is other news than a database that is away. */
+/** The problem without figures: a refused key is different news from a database that is away. */
 const newsOf = ({ details, status }: HealthReport): string =>
   `${status} ${Option.getOrElse(Option.map(details.error, withoutFigures), () => "")}`
 
@@ -196,7 +196,7 @@ const make: Effect.Effect<
   const scope = yield* Effect.scope
   const last = yield* Ref.make(Option.none<HealthReport>())
   let current: Fiber.RuntimeFiber<HealthReport> | undefined
-  // A check that the process stands still in is not the database's fault.
+  // If the process stands still during a check, that is not the database's fault.
   const awake = Effect.scoped(Effect.flatMap(AwakeClock.make, (clock) => Effect.withClock(report(parts), clock)))
   const run = awake.pipe(
     Effect.tap((now) => Effect.flatMap(Ref.getAndSet(last, Option.some(now)), (before) => logChange(before, now))),
@@ -206,7 +206,7 @@ const make: Effect.Effect<
       })
     )
   )
-  // In the layer's scope and not in a caller's: whoever asked first may be interrupted without failing the others.
+  // In the layer's scope and not in a caller's: the first caller may be interrupted without failing the others.
   const check = Effect.suspend(() =>
     current === undefined
       ? Effect.flatMap(Effect.forkIn(run, scope), (fiber) => {

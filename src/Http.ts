@@ -1,8 +1,7 @@
 /**
- * What the outside asks over HTTP: is the database there, is this process alive, may it be sent traffic.
+ * Health over HTTP: is the database reachable, is this process alive, is it ready for traffic.
  *
- * One `HttpApi` defines all routes. `layer` serves them on whatever `HttpServer` it is given, so that nothing in here
- * needs Node.
+ * One `HttpApi` defines all routes. `layer` serves them on any `HttpServer`, so nothing here needs Node.
  *
  * @since 0.1.0
  */
@@ -57,7 +56,7 @@ export type { NodeServer } from "./internal/http/graceful.js"
 export type { Part, RoutesOptions } from "./internal/http/parts.js"
 export { Readiness } from "./internal/http/readiness.js"
 
-/** Which methods each path knows, from the definition. */
+/** The methods of each path, from the definition. */
 const methodsOf: ReadonlyMap<string, ReadonlySet<string>> = (() => {
   const methods = new Map<string, Set<string>>()
   HttpApi.reflect(Api, {
@@ -65,7 +64,7 @@ const methodsOf: ReadonlyMap<string, ReadonlySet<string>> = (() => {
     onEndpoint: ({ endpoint: { method, path } }) => {
       const known = methods.get(path) ?? new Set()
       methods.set(path, known.add(method))
-      // What can be asked for can be asked about (RFC 9110 §9.3.2); the router sees to it.
+      // Every GET can be a HEAD too (RFC 9110 §9.3.2); the router handles it.
       if (method === "GET") known.add("HEAD")
     }
   })
@@ -80,13 +79,13 @@ const unmatched = (url: string): HttpServerResponse.HttpServerResponse => {
   return problem(405, `This route answers ${allow}.`, { allow })
 }
 
-/** Which methods an admin route knows is told to who may ask it, and to nobody else. */
+/** Only an administrator is told which methods an admin route has. */
 const refused = (url: string) => {
   const response = Effect.succeed(unmatched(url))
   return pathOf(url).startsWith("/api/admin/") ? Admin.asAdmin(response) : response
 }
 
-/** Requests are routine, and so is what they ask for: they are in the log at debug level only. */
+/** Requests are routine: they are in the log at debug level only. */
 const answering = <R>(app: HttpApp.Default<never, R>): HttpApp.Default<never, R | ServerConfig | Guesses> =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, url }) =>
     app.pipe(
@@ -100,8 +99,8 @@ const answering = <R>(app: HttpApp.Default<never, R>): HttpApp.Default<never, R 
   )
 
 /**
- * What the routes need: `Db.layer` and `Health.layer` provide the most. Where `Alerts` is provided too, the event stream
- * and the dashboard show them.
+ * The requirements of the routes: `Db.layer` and `Health.layer` provide most of them. If `Alerts` is provided too, the event
+ * stream and the dashboard show alerts.
  *
  * @since 0.1.0
  * @category models
@@ -116,7 +115,7 @@ export type Services =
   | RateLimit.RateLimit
 
 /**
- * The page at `/docs` is somebody else's work and has its script and style in it; it may load and send nothing.
+ * The page at `/docs` is third-party and contains its script and style; it may load and send nothing.
  */
 const docsPolicy =
   "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -133,7 +132,7 @@ const pages = Layer.mergeAll(
 )
 
 /**
- * Every route as one app, for a server that is put together by hand. What goes on in the background ends with the scope.
+ * Every route as one app, for a server that you assemble yourself. Background work ends with the scope.
  *
  * @since 0.1.0
  * @category constructors
@@ -161,10 +160,10 @@ export const app: Effect.Effect<
 })
 
 /**
- * What a route of yours answers when an operation has failed: 429 (`RateLimited`, `PoolOverloaded`) and 503 (no connection,
- * or nothing was executed for another passing reason) with `Retry-After`; 502 and 504 where the database may have done it;
- * 404, 403, 409 and 400 where it refused; 500 for the rest. The body is `{ "error": "…" }` in words for whoever asked: no
- * table, no value, no figure.
+ * The answer of your route to a failed operation: 429 (`RateLimited`, `PoolOverloaded`) and 503 (no connection, or nothing
+ * was executed for another transient reason) with `Retry-After`; 502 and 504 if the database may have executed it; 404, 403,
+ * 409 and 400 if it refused; 500 for the rest. The body is `{ "error": "…" }`, a text for the client: no table, no value, no
+ * figure.
  *
  * @example
  * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
@@ -186,8 +185,8 @@ export const app: Effect.Effect<
 export const failed: (error: DbError) => HttpServerResponse.HttpServerResponse = Verdicts.failed
 
 /**
- * The same for an endpoint of an `HttpApi` that has `.addError(Http.Failed)`: fails with the error that has the status, and sends
- * `Retry-After` and `WWW-Authenticate` with it. A status that `Failed` does not have is the nearest of those that it has.
+ * The same for an endpoint of an `HttpApi` that has `.addError(Http.Failed)`: fails with the error that has the status, and
+ * sends `Retry-After` and `WWW-Authenticate` with it. A status that `Failed` lacks becomes the nearest one that it has.
  *
  * @example
  * import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup } from "@effect/platform"
@@ -223,11 +222,11 @@ export const asBearer: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effec
   ApiErrors.asBearer
 
 /**
- * The same server of Node's, which ends well: who asks when nobody serves any more is answered 503 and hung up on, answers
- * on their way are finished, and a connection on which nothing was ever asked keeps the server open no longer.
+ * The same Node server with a clean shutdown: a request that arrives after the app has stopped is answered 503 and its
+ * connection closed, answers in progress are finished, and unused connections no longer keep the server open.
  *
- * Effect's `NodeHttpServer` lets go of the requests before it closes the server. Without this a request that comes after
- * that, on a connection that is still open, is never answered, and the end of the process waits until its client gives up.
+ * Effect's `NodeHttpServer` lets go of the requests before it closes the server. Without this function, a later request on
+ * an open connection is never answered, and the process does not end until the client gives up.
  *
  * @example
  * import { NodeHttpServer } from "@effect/platform-node"
@@ -241,7 +240,7 @@ export const asBearer: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effec
  */
 export const graceful: <S extends Graceful.NodeServer>(server: S) => S = Graceful.graceful
 
-/** Ready from now on, and draining when the scope closes, unless somebody else has said otherwise. */
+/** Ready from now on, and draining when the scope closes, unless somebody else has set another state. */
 const whileServing: Effect.Effect<void, never, Readiness | Scope.Scope> = Effect.flatMap(Readiness, (phase) =>
   Effect.acquireRelease(
     Ref.update(phase, (now) => (now === "starting" ? "ready" : now)),
@@ -252,8 +251,8 @@ const whileServing: Effect.Effect<void, never, Readiness | Scope.Scope> = Effect
 /**
  * Serves every route on the `HttpServer` that it is given, until the scope closes.
  *
- * Provide the server before `Db.layer`: what is provided later ends later, so the server answers what it has begun before
- * the pools close. The other way round those who wait for a connection get `PoolClosed` when the process is told to end.
+ * Provide the server before `Db.layer`: layers that are provided later end later, so the server finishes its requests before
+ * the pools close. In the opposite order, operations that wait for a connection get `PoolClosed` at shutdown.
  *
  * @example
  * import { NodeHttpServer } from "@effect/platform-node"
@@ -285,12 +284,12 @@ export const layer: Layer.Layer<
 ).pipe(Layer.merge(debugLog))
 
 /**
- * Every route, mounted in a server of your own that is made with `HttpLayerRouter`.
+ * Every route, mounted in your own `HttpLayerRouter` server.
  *
  * With `LOG_LEVEL=debug` (the `logLevel` of `ServerConfig`) every connection event is in the log, as with `supabase-pool serve`.
  *
- * They keep their paths; `GET /` is the dashboard, so a page of yours goes elsewhere. Everything else is yours. Provide
- * the server before `Db.layer`, as here, so that it ends first.
+ * They keep their paths; `GET /` is the dashboard, so put your own page elsewhere. All other paths are yours. Provide the
+ * server before `Db.layer`, as here, so that it ends first.
  *
  * @example
  * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
@@ -327,9 +326,9 @@ export const routes: Layer.Layer<
 
 /**
  * Some of the routes, or under a prefix: `{ parts: ["health", "metrics"] }`, `{ prefix: "/internal" }`. The pages (`docs`,
- * `dashboard`) know their own paths and stand under no prefix.
+ * `dashboard`) know their own paths and cannot have a prefix.
  *
- * A path that another route has already fails the start, and the error names both.
+ * If another route already has the path, the start fails, and the error names both.
  *
  * @example
  * import { Http } from "effect-supabase-pool"
@@ -346,7 +345,7 @@ export const routesOf = (
   Layer.scopedDiscard(
     Effect.gen(function* () {
       const router = yield* HttpLayerRouter.HttpRouter
-      // Of no use where the server is not known: a router can be served by anything.
+      // Of no use if the server is not known: any server can serve a router.
       const server = Option.getOrUndefined(yield* Effect.serviceOption(HttpServer.HttpServer))
       const whole = Hosts.guarded(server?.address, yield* ServerConfig)(yield* app)
       yield* Parts.mount(router, [...methodsOf.keys()], whole, options)

@@ -3,7 +3,7 @@
  *
  * Everyone reads shops and products, so they are read with the anon key and need `ReadDb`. Users, profiles, orders and
  * reports are hidden by row level security from all but their owners: they are read with the service-role key and need
- * `Db`. Inside `Db.withAccessToken` all of it is what that user may see and do.
+ * `Db`. Inside `Db.withAccessToken` everything is limited to what that user may see and do.
  *
  * @since 0.1.0
  */
@@ -141,7 +141,7 @@ export const users: Db.TableOf<typeof User, typeof userOptions> = Db.table("user
 const profileOptions = { as: "service", key: "user_id", generated: ["bio"], search: ["bio"] } as const
 
 /**
- * By `user_id`: who has no profile yet gets one with `upsert`.
+ * Keyed by `user_id`: `upsert` creates a missing profile.
  *
  * @since 0.1.0
  * @category repositories
@@ -164,15 +164,15 @@ const productOptions = {
 type ProductTable = Db.TableOf<typeof Product, typeof productOptions>
 
 /**
- * The products' repository, whose `search` has filters of its own.
+ * The products' repository, with its own filters for `search`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Products extends Omit<ProductTable, "search"> {
   /**
-   * The products that fulfil all filters, by key unless `orderBy` is given. Each word of `query` has to be in title or
-   * description. A filter that makes no sense is a `DecodeError` that names it, and nothing is sent.
+   * The products that fulfil all filters. Default order: by key. Each word of `query` has to be in title or description. An
+   * invalid filter is a `DecodeError` that names it, and nothing is sent.
    */
   readonly search: Search.Search<Product>
 }

@@ -2,10 +2,10 @@
  * One observation per operation, seen three ways.
  *
  * - *Recent figures* for health and the Promise API: `recent`, `totals`.
- * - *Query analytics*: `queryMetrics` says which queries there are (table, operation, shape of filters; never values),
- *   how often each came, how it fared and how long it took, and which single ones were slow. Its memory is bounded.
+ * - *Query analytics*: `queryMetrics` lists the queries (table, operation, shape of filters; never values), with their
+ *   count, errors and duration, and the slowest single ones. Its memory is bounded.
  * - *Effect's metric registry*, under OpenTelemetry's names for database clients: `@effect/opentelemetry` exports it with
- *   no more code, `prometheus` is the same registry as text. What a pool is doing is looked up when somebody reads.
+ *   no more code, `prometheus` is the same registry as text. A pool's state is looked up when the registry is read.
  *
  * Recording is a few synchronous updates: no fiber, and nothing that waits. `enableMetrics: false` turns all of it off.
  *
@@ -21,7 +21,7 @@ import { Recorder } from "./internal/metrics/recorder.js"
 import { byService, oncePer } from "./internal/shared/oncePer.js"
 
 /**
- * Operations of the recent past, and how they went.
+ * Operations of the recent past, and their outcomes.
  *
  * @since 0.1.0
  * @category models
@@ -34,21 +34,23 @@ export interface Recent {
 }
 
 /**
- * The same, with what speaks for and against the database itself.
+ * The same, with the evidence for and against the database itself.
  *
  * @since 0.1.0
  * @category models
  */
 export interface RecentAnswers extends Recent {
-  /** Those that the database answered, with rows or with an error of its own making. */
+  /** Operations that the database answered, with rows or with its own error. */
   readonly answered: number
-  /** Those of the failed that speak against the database and not against the pool: it was not there, or fell silent. */
+  /**
+   * Failed operations that count against the database and not against the pool: it was unreachable, or stopped answering.
+   */
   readonly unanswered: number
 }
 
 /**
- * How an operation ended, as far as health goes. `failed`: the pool could not serve it; `unanswered`: the database did
- * not; `neutral`: it was interrupted, or its caller's own code failed, and that says nothing of either.
+ * How an operation ended, for health. `failed`: the pool could not serve it; `unanswered`: the database did not answer;
+ * `neutral`: it was interrupted, or its caller's own code failed, which says nothing about either.
  *
  * @since 0.1.0
  * @category models
@@ -81,9 +83,9 @@ export type Window = "minute" | "hour" | "day"
  */
 export interface Latency {
   readonly count: number
-  /** Those that ended in an error, whoever was at fault; interruptions and the caller's own errors are none. */
+  /** Operations that ended in an error of any origin; interruptions and the caller's own errors do not count. */
   readonly errors: number
-  /** Those of the errors that speak against the pool or the database: what health counts. */
+  /** Errors that count against the pool or the database, which health counts. */
   readonly failed: number
   readonly mean: number
   readonly p50: number
@@ -101,9 +103,9 @@ export interface Latency {
 export interface QueryStatistics extends Latency {
   /** `SELECT id, title FROM products WHERE category = ? ORDER BY price.asc LIMIT ?`. No values. */
   readonly query: string
-  /** `SELECT`, `INSERT`, `UPSERT`, `UPDATE`, `DELETE` or `CALL`; empty for what has none. */
+  /** `SELECT`, `INSERT`, `UPSERT`, `UPDATE`, `DELETE` or `CALL`; otherwise empty. */
   readonly operation: string
-  /** The table, view or function; empty for what has none. */
+  /** The table, view or function; otherwise empty. */
   readonly name: string
   readonly pool: Mode
 }
@@ -125,7 +127,7 @@ export interface SlowQuery {
 }
 
 /**
- * What the operations of a window were.
+ * The operations of a window.
  *
  * @since 0.1.0
  * @category models
@@ -135,14 +137,14 @@ export interface QueryMetrics {
   /** How much of the past the figures cover, in ms: the window, or less when the layer is younger. */
   readonly covered: number
   readonly total: Latency
-  /** By the time that they took altogether, the most first. */
+  /** Ordered by their total time, largest first. */
   readonly queries: ReadonlyArray<QueryStatistics>
   /** At most 20, the slowest first. */
   readonly slow: ReadonlyArray<SlowQuery>
 }
 
 /**
- * What was measured of the operations; shared by both pools.
+ * Measurements of the operations; shared by both pools.
  *
  * @since 0.1.0
  * @category models
@@ -155,7 +157,7 @@ export interface OperationMetrics {
   /** When the layer was built, in ms since the epoch. */
   readonly since: number
   readonly queryMetrics: (window: Window) => Effect.Effect<QueryMetrics>
-  /** As `queryMetrics(window).total`, without looking at each shape. */
+  /** Like `queryMetrics(window).total`, without reading each shape. */
   readonly latency: (window: Window) => Effect.Effect<Latency>
 }
 
@@ -166,7 +168,7 @@ export interface OperationMetrics {
 export class Metrics extends Context.Tag("effect-supabase-pool/Metrics")<Metrics, OperationMetrics>() {}
 
 /**
- * What query analytics go by. It has a default, so nothing requires it; provide another to `Db.layer` to change it.
+ * The settings of query analytics. It has a default, so nothing requires it; provide another to `Db.layer` to change it.
  *
  * @example
  * import { Db, Metrics } from "effect-supabase-pool"
@@ -183,7 +185,7 @@ export class Settings extends Context.Reference<Settings>()("effect-supabase-poo
   defaultValue: (): {
     /** An operation that takes this long is a slow query. Default: 500 ms. */
     readonly slowAfter: Duration.DurationInput
-    /** How many shapes have figures of their own; the rest is one "(other)". Default: 100. */
+    /** How many shapes have their own figures; the rest is one "(other)". Default: 100. */
     readonly maxShapes: number
   } => ({ slowAfter: Duration.millis(500), maxShapes: 100 })
 }) {}
@@ -217,8 +219,8 @@ const outcomeOfError = (error: DbError): Outcome => {
 }
 
 /**
- * What an operation's end says of the database and the pool. A row that is not there, a broken constraint, a wrong column
- * name or what a function raised is an answer, whatever its status, and shows that both are well.
+ * What an operation's outcome shows about the database and the pool. A missing row, a violated constraint, a wrong column
+ * name or an error raised in a function is an answer, whatever its status, and shows that both are healthy.
  *
  * @example
  * import { Metrics } from "effect-supabase-pool"
@@ -280,7 +282,7 @@ export const layer: Layer.Layer<Metrics, never, PoolConfig | SupabaseConfig> = o
 )
 
 /**
- * Which queries there were in the window, how they fared, and which were slow.
+ * The queries of the window, their outcomes, and the slow ones.
  *
  * @example
  * import { Metrics } from "effect-supabase-pool"
@@ -297,7 +299,7 @@ export const queryMetrics = (window: Window): Effect.Effect<QueryMetrics, never,
   Effect.flatMap(Metrics, (_) => _.queryMetrics(window))
 
 /**
- * How long the operations of the window took, whatever they were.
+ * How long all operations of the window took.
  *
  * @since 0.1.0
  * @category accessors
@@ -306,9 +308,9 @@ export const latency = (window: Window): Effect.Effect<Latency, never, Metrics> 
   Effect.flatMap(Metrics, (_) => _.latency(window))
 
 /**
- * Everything in Effect's metric registry, the application's own metrics included, in Prometheus' text format; names are
- * what OpenTelemetry's translation makes of them (`db.client.operation.duration` in `s` is
- * `db_client_operation_duration_seconds`). Serve it as `prometheusContentType`.
+ * Everything in Effect's metric registry, the application's own metrics included, in Prometheus' text format; names follow
+ * OpenTelemetry's translation (`db.client.operation.duration` in `s` is `db_client_operation_duration_seconds`). Serve it as
+ * `prometheusContentType`.
  *
  * @since 0.1.0
  * @category accessors

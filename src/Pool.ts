@@ -1,17 +1,17 @@
 /**
  * Two pools of connections, one to read and one to write.
  *
- * Why a pool: supabase-js opens a socket for whatever is asked at once, so load becomes sockets and the database's
- * slots run out. A pool has a fixed number of sockets, keeps them warm, and makes callers wait in order.
+ * Why a pool: supabase-js opens a socket for each concurrent request, so load becomes sockets and the database's slots run
+ * out. A pool has a bounded number of sockets, keeps them open, and makes callers wait in order.
  *
- * - *Fair*: first come first served. A connection that comes back goes to whoever has waited longest.
+ * - *Fair*: first come first served. A returned connection goes to the caller that has waited longest.
  * - *Bounded*: at most `maxPending` operations wait; none waits longer than `connectionTimeout`, for queueing and
  *   connecting together.
  * - *Leak-free*: a connection belongs to a `Scope`, so it goes back on success, failure, defect and interruption. One
  *   that is held longer than `leakDetectionTimeout` is taken back.
  * - *Cancelling* an acquisition leaves the queue at once; a socket that is being opened for it is kept for the next.
- * - *Closing* the scope refuses newcomers, tells those who wait, lets work finish within `shutdownTimeout`, then closes
- *   every socket.
+ * - *Closing* the scope refuses new operations, fails the waiting ones, lets work finish within `shutdownTimeout`, then
+ *   closes every socket.
  *
  * Both pools are Effect `Pool`s in a `Scope`, which own the connections; in front of each stands a queue, since
  * `Pool.get` under contention costs more than the requests it serves.
@@ -31,7 +31,7 @@ import { byService, oncePer } from "./internal/shared/oncePer.js"
 export { ReadPool, WritePool } from "./internal/pool/tags.js"
 
 /**
- * The state of one pool at one moment, and what it has counted since it was made.
+ * The state of one pool at one moment, and its counters since it was created.
  *
  * @since 0.1.0
  * @category models
@@ -47,33 +47,33 @@ export interface PoolMetrics {
   readonly idle: number
   /** Operations that wait for a connection. */
   readonly pending: number
-  /** Attempts to connect that are under way; not in `total`. */
+  /** Attempts to connect that are in progress; not in `total`. */
   readonly connecting: number
   /** False while no connection can be opened. */
   readonly reachable: boolean
-  /** Sockets that were opened, and those of them that are closed again, for whatever reason. */
+  /** Sockets that were opened, and sockets that were closed, for any reason. */
   readonly created: number
   readonly closed: number
   /** How often a connection was lent. */
   readonly acquired: number
   /** Operations that got no connection within `connectionTimeout`. */
   readonly timeouts: number
-  /** Operations that were turned away because `maxPending` waited already. */
+  /** Operations that were refused because `maxPending` operations already waited. */
   readonly overloaded: number
   /** Connections that were held for longer than `leakDetectionTimeout` and taken back. */
   readonly leaks: number
   /** When a connection was last reclaimed as a leak, in ms since the epoch; `-Infinity` if never. */
   readonly lastLeak: number
-  /** Of those, how many were given back by their borrower after all. */
+  /** How many of those the borrower returned later. */
   readonly lateReturns: number
   /** Attempts to open a socket that failed. */
   readonly connectFailures: number
-  /** How long the connection that has been held longest is held. */
+  /** How long the longest-held connection has been held. */
   readonly longestHeld: Duration.Duration
 }
 
 /**
- * What a reset did: `closed` idle connections at once; `deferred` busy ones close when they come back.
+ * What a reset did: `closed` idle connections at once; `deferred` busy ones close when they are returned.
  *
  * @since 0.1.0
  * @category models
@@ -93,22 +93,22 @@ export interface ConnectionPool {
   /**
    * A connection until the scope closes.
    *
-   * Asked for inside `Db.withAccessToken`, its client is that user's, wherever it is used; one that was asked for outside
-   * keeps the pool's key, also inside.
+   * If it is requested inside `Db.withAccessToken`, its client is that user's, wherever it is used; if it is requested
+   * outside, it keeps the pool's key, even inside.
    *
    * Fails with `AcquireTimeout` when none came within `connectionTimeout`, `PoolOverloaded` when too many wait,
-   * `ConnectionFailed` when no connection can be opened, `PoolClosed` at shutdown. Interruption leaves the queue. What is
-   * sent on it is not repeated: that is what `Db.read` and its like do.
+   * `ConnectionFailed` when no connection can be opened, `PoolClosed` at shutdown. Interruption leaves the queue. Requests
+   * on the connection are not repeated; `Db.read` and its like do that.
    */
   readonly connection: Effect.Effect<Connection.Connection, AcquireError, Scope.Scope>
-  /** A connection while `f` runs. Interruption aborts what `f` has sent. */
+  /** A connection while `f` runs. Interruption aborts the requests of `f`. */
   readonly use: <A, E, R>(
     f: (connection: Connection.Connection) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | AcquireError, R>
   readonly metrics: Effect.Effect<PoolMetrics>
   /** From the moment of listening; a listener that is slower than the pool loses the oldest. */
   readonly events: Stream.Stream<Audit.ConnectionEvent>
-  /** The same without `acquired` and `released`, which come with every operation: cheap enough to listen always. */
+  /** The same without `acquired` and `released`, which come with every operation: cheap enough to listen to permanently. */
   readonly lifecycle: Stream.Stream<Audit.ConnectionEvent>
   /** Replaces every connection without failing an operation: idle ones now, busy ones when they come back. */
   readonly reset: Effect.Effect<ResetReport>

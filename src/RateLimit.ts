@@ -1,12 +1,12 @@
 /**
- * How many operations a caller may make, decided before a connection is asked for.
+ * How many operations a caller may make, decided before a connection is requested.
  *
- * `DB_POOL_RATE_LIMIT` operations per `DB_POOL_RATE_LIMIT_WINDOW` and key; one more fails at once with `RateLimited`,
- * which says when to come back. Without `DB_POOL_RATE_LIMIT` there is no limit. A key is whatever stands for a caller:
- * `RateLimit.withKey(userId)(effect)` sets it for everything inside, and what has none shares the key `default`.
+ * `DB_POOL_RATE_LIMIT` operations per `DB_POOL_RATE_LIMIT_WINDOW` and key; the next fails at once with `RateLimited`, which
+ * says when to try again. Without `DB_POOL_RATE_LIMIT` there is no limit. A key identifies a caller:
+ * `RateLimit.withKey(userId)(effect)` sets it for everything inside, and operations without one share the key `default`.
  *
  * `Db.layer` limits by itself, in memory. To count in one place for several processes, give it `RateLimit.layerRedis`.
- * The limiter is `@effect/experimental`'s, so any store of its kind will do (`layerStore`).
+ * The limiter is `@effect/experimental`'s, so any of its stores works (`layerStore`).
  *
  * @since 0.1.0
  */
@@ -32,7 +32,7 @@ export interface RateLimiting {
 }
 
 /**
- * Provide one to `Db.layer` to limit otherwise than it does by itself.
+ * Provide one to `Db.layer` to replace its own limiter.
  *
  * @example
  * import { Config, Db, RateLimit } from "effect-supabase-pool"
@@ -49,8 +49,8 @@ export interface RateLimiting {
 export class RateLimit extends Context.Tag("effect-supabase-pool/RateLimit")<RateLimit, RateLimiting>() {}
 
 /**
- * What is done while the store is gone: `open` lets everybody in, and the pool's own bounds (`maxPending`,
- * `connectionTimeout`) are what is left; `closed` lets nobody in.
+ * What happens while the store is unreachable: `open` allows every operation, and only the pool's own bounds (`maxPending`,
+ * `connectionTimeout`) apply; `closed` refuses every operation.
  *
  * @since 0.1.0
  * @category models
@@ -66,10 +66,10 @@ export interface StoreOptions {
   readonly whenUnavailable?: WhenUnavailable | undefined
 }
 
-/** The store is asked again so much later (ms): who comes meanwhile does not wait for it to time out again. */
+/** The time (ms) until the store is asked again: operations in between do not wait for another timeout. */
 const respite = 1_000
 
-/** Logs when the store goes and when it is back, and not each time that it is missing. */
+/** Logs when the store becomes unreachable and when it is back, and not at each operation in between. */
 const watched = (limiter: RateLimiter.RateLimiter, options: StoreOptions, limit: number, window: Duration.Duration) =>
   Clock.clockWith((clock) =>
     Effect.sync((): RateLimiting => {
@@ -79,7 +79,7 @@ const watched = (limiter: RateLimiter.RateLimiter, options: StoreOptions, limit:
       const returned = Effect.suspend(() => {
         if (!gone) return Effect.void
         gone = false
-        return Effect.logInfo("the store of the rate limit is back")
+        return Effect.logInfo("the rate limit's store is back")
       })
       const lost = (key: string): Effect.Effect<void, RateLimited> =>
         whenUnavailable === "open"
@@ -90,8 +90,8 @@ const watched = (limiter: RateLimiter.RateLimiter, options: StoreOptions, limit:
           askAgain = monotonic(clock) + respite
           if (gone) return Effect.void
           gone = true
-          const meanwhile = whenUnavailable === "open" ? "everybody is let in" : "nobody is let in"
-          return Effect.logWarning(`the store of the rate limit is gone: ${meanwhile} until it is back`).pipe(
+          const meanwhile = whenUnavailable === "open" ? "every operation is allowed" : "no operation is allowed"
+          return Effect.logWarning(`the rate limit's store cannot be reached: ${meanwhile} until it is back`).pipe(
             Effect.annotateLogs({ reason })
           )
         })
@@ -121,7 +121,7 @@ const make = (
   })
 
 /**
- * Counts in whatever store there is.
+ * Counts in the store that is provided.
  *
  * @since 0.1.0
  * @category layers
@@ -133,7 +133,7 @@ export const layerStore = (options: StoreOptions = {}): Layer.Layer<RateLimit, n
   )
 
 /**
- * Counts in memory: one process, forgotten with it.
+ * Counts in memory: for one process, until it ends.
  *
  * @since 0.1.0
  * @category layers
@@ -152,12 +152,12 @@ export interface RedisOptions extends StoreOptions {
   readonly url: string | Redacted.Redacted
   /** In front of each key. Default: `supabase-pool:rate:`. */
   readonly prefix?: string | undefined
-  /** Redis counts as gone when it has not answered after this. Default: 250 ms. */
+  /** Redis counts as unreachable if it has not answered after this. Default: 250 ms. */
   readonly timeout?: Duration.DurationInput | undefined
 }
 
 /**
- * The optional package `redis` is not there.
+ * The optional package `redis` is not installed.
  *
  * @since 0.1.0
  * @category errors
@@ -183,7 +183,7 @@ const redisStore = (
 /**
  * Counts in Redis, for all processes that use it with the same prefix.
  *
- * Building it does not wait for Redis. While Redis is gone, `whenUnavailable` decides, and one line is logged.
+ * Building it does not wait for Redis. While Redis is unreachable, `whenUnavailable` decides, and one line is logged.
  *
  * @since 0.1.0
  * @category layers

@@ -1,12 +1,12 @@
 /**
- * Trying again without doing anything twice.
+ * Retries that execute nothing twice.
  *
- * An operation is tried again only while that cannot execute it twice; the error knows (`isTransient`,
- * `mayHaveExecuted`). A read may always be repeated. A write may be repeated when the error proves that nothing was
- * executed, or when the caller says that executing it twice is the same as once (`idempotent`).
+ * An operation is retried only if that cannot execute it twice; the error tells (`isTransient`, `mayHaveExecuted`). A read
+ * may always be repeated. A write may be repeated when the error proves that nothing was executed, or when the caller
+ * declares it `idempotent`: executing it twice is the same as once.
  *
- * Retries have a budget, so that they cannot multiply the load of an outage: each success earns a fifth of a retry. What is
- * no load takes nothing of it: where nothing was sent, and where a server that was away is known to be back.
+ * Retries have a budget, so that they cannot multiply the load of an outage: each success earns a fifth of a retry. Retries
+ * that add no load are free: if nothing was sent, or if a server that was away is known to be back.
  *
  * @since 0.1.0
  */
@@ -64,7 +64,7 @@ export interface Delays {
 }
 
 /**
- * The longest that a server's `Retry-After` is obeyed; more would keep the caller past any patience.
+ * The longest `Retry-After` that is obeyed; a longer one would keep the caller waiting too long.
  *
  * @since 0.1.0
  * @category constructors
@@ -75,9 +75,9 @@ export const longestRetryAfter: Duration.Duration = Duration.seconds(30)
 const longestDelay = 24 * 86_400_000
 
 /**
- * For how long a token "issued at future" or "not yet valid" is tried, all retries together: a gateway's clock that is ahead of
- * the database's by more than the 30 s that PostgREST allows (16.2), as hosted projects show it with new keys, is right a
- * moment later.
+ * How long a token "issued at future" or "not yet valid" is retried, all retries together. It happens if a gateway's clock
+ * is ahead of the database's by more than the 30 s that PostgREST allows (16.2), as hosted projects with new keys show; a
+ * moment later the token is valid.
  */
 const clockSkew = Duration.seconds(3)
 
@@ -134,7 +134,7 @@ export const obeying = (
 
 /**
  * `Retry-After` as seconds or as an HTTP date (RFC 9110 §10.2.3), counted from `now` (milliseconds since the epoch).
- * What is neither, or lies in the past, asks for no delay.
+ * Any other text, and a time in the past, asks for no delay.
  *
  * @since 0.1.0
  * @category combinators
@@ -162,14 +162,14 @@ export interface Budget {
 }
 
 /**
- * A budget of 20 % of recent successes, with a reserve that lets few callers retry freely (Finagle's RetryBudget has the
+ * A budget of 20 % of recent successes, with a reserve that lets a few callers retry freely (Finagle's RetryBudget has the
  * same shares: 20 %, and a minimum reserve).
  *
  * @since 0.1.0
  * @category constructors
  */
 export const makeBudget = (options: { readonly share: number; readonly reserve: number } = defaultBudget): Budget => {
-  // What a long calm has saved shall not pay for a storm.
+  // A long calm must not save up retries for an outage.
   const limit = options.reserve * 10
   let tokens = options.reserve
   return {

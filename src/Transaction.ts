@@ -1,18 +1,17 @@
 /**
- * Several steps, all or none, and once.
+ * Several steps: all or none, and exactly once.
  *
  * PostgREST has no transaction over several requests, so a transaction is one: each step is run against a client that
  * only records, the recorded requests become plain values, and one SQL function executes them in order. It runs with the
- * rights of whoever calls. What a step cannot express there (embedding, CSV, counts) is refused by name before anything
- * is sent.
+ * caller's rights. Features that a step cannot have (embedding, CSV, counts) are refused by name before anything is sent.
  *
- * A step is a function of a client, or a table's (`products.updateStep(…)`): then its rows are decoded, and it may say
- * what it expects of the row that it changes, and count from what is there.
+ * A step is a function of a client, or a table's (`products.updateStep(…)`): then its rows are decoded, and it may state
+ * what it expects of the row that it changes, and increment its values.
  *
  * Exactly once: every transaction carries a key, and the same SQL transaction records the key and its result. A second
  * arrival with the key gives the first one's result and executes nothing, so that a transaction may be retried after any
- * failure, also when its answer was lost. Records are kept for a day, results in them up to 32 KiB. What only reads leaves
- * no record.
+ * failure, even when its answer was lost. Records are kept for a day, results in them up to 32 KiB. A transaction that only
+ * reads leaves no record.
  *
  * @since 0.1.0
  */
@@ -30,11 +29,10 @@ export type { Ref } from "./internal/transaction/reference.js"
 export type { TransactionOptions }
 
 /**
- * A column of the first row of an earlier step, wherever a value is expected: in a row, in changes, in a filter, in what is
- * expected.
+ * A column of the first row of an earlier step, wherever a value can be: in a row, in changes, in a filter, in `expect`.
  *
- * A table's step is named by itself, and its column by the schema's name. Any other counts from 0, and its column is the
- * database's. The step need not select the column. It must come before, and not be a function call.
+ * Pass a table's step itself, with the column's name in the schema. Pass any other step by its number from 0, with the
+ * column's name in the database. The step need not select the column. It must come earlier, and must not be a function call.
  *
  * @example
  * import { Db, Transaction } from "effect-supabase-pool"
@@ -65,11 +63,11 @@ export function ref(step: number | Step<unknown>, column: string): unknown {
 const Settled = Schema.Struct({ executed: Schema.Boolean })
 
 /**
- * What became of a transaction whose answer was lost: `true` when it was executed. The answer is final: one that has
- * not been executed by now never will be, for its key is taken; one that is under way is waited for.
+ * The outcome of a transaction whose answer was lost: `true` if it was executed. The answer is final: it waits for a
+ * transaction in progress, and one that has not been executed by now never will be, since its key is taken.
  *
- * Fails with a `QueryError` of code `42501` where the token names no user, and `54000` where that user has settled 100
- * unused keys within a day (`supabase_pool.max_settled()`).
+ * Fails with a `QueryError` of code `42501` if the token names no user, and `54000` if that user has settled 100 unused keys
+ * within a day (`supabase_pool.max_settled()`).
  *
  * @example
  * import { Transaction } from "effect-supabase-pool"

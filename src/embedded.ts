@@ -2,13 +2,12 @@
  * A Supabase in this process, for development, tests and a first run.
  *
  * Real PostgreSQL (PGlite) behind `@supabase/lite`'s PostgREST-compatible API, with API keys, roles and row level
- * security, on a free port of loopback. It reaches no network and sends no telemetry. With nothing said it applies this
- * project's migrations and loads the marketplace that `npm start` shows.
+ * security, on a free port of loopback. It reaches no network and sends no telemetry. By default it applies this project's
+ * migrations and loads the marketplace that `npm start` shows.
  *
- * What surprises: it has one PostgreSQL session, so requests take turns. It is right for trying out and testing what a
- * pool does, never for measuring how fast a database is; with the option `postgres` the same stands on a PostgreSQL
- * server, where requests run at the same time. It needs the optional packages `@supabase/lite` and `@hono/node-server`,
- * and for a server `postgres`.
+ * Note: it has one PostgreSQL session, so requests take turns. Use it to try out and test what a pool does, never to measure
+ * a database's speed; with the option `postgres` it runs on a PostgreSQL server, where requests run at the same time. It
+ * needs the optional packages `@supabase/lite` and `@hono/node-server`, and for a server `postgres`.
  *
  * @since 0.1.0
  */
@@ -43,8 +42,8 @@ export { EmbeddedStartFailed }
 // -------------------------------------------------------------------------------------
 
 /**
- * What the server counted of its own sockets: `open` now, `peak` at once, `opened` ever; `requests` that arrived, and
- * `aborted` ones, whose caller went away before the answer.
+ * The server's count of its own sockets: `open` now, `peak` at once, `opened` in total; `requests` that arrived, and
+ * `aborted` ones, whose caller hung up before the answer.
  *
  * @since 0.1.0
  * @category models
@@ -69,9 +68,9 @@ export interface EmbeddedOptions {
    */
   readonly seed?: string | false | undefined
   /**
-   * The same over a PostgreSQL server: its connection string, of a superuser. The data go to a database of their own,
-   * made for the purpose and dropped at the end; the roles `anon`, `authenticated` and `service_role` stay. Needs the
-   * package `postgres`. Default: PostgreSQL in this process.
+   * Runs on a PostgreSQL server instead: the connection string of a superuser. The data go to a separate database, which is
+   * created for this and dropped at the end; the roles `anon`, `authenticated` and `service_role` stay. Needs the package
+   * `postgres`. Default: PostgreSQL in this process.
    */
   readonly postgres?: string | Redacted.Redacted | undefined
   /** With `postgres`, how many sessions requests share, as PostgREST's `db-pool`. Default: 10, as there. */
@@ -84,7 +83,7 @@ export interface EmbeddedOptions {
   readonly keys?: { readonly anonKey: Redacted.Redacted; readonly serviceRoleKey: Redacted.Redacted } | undefined
   /** How long an idle socket is kept; told to clients in the `Keep-Alive` header. Default: 60 seconds. */
   readonly keepAliveTimeout?: Duration.DurationInput | undefined
-  /** How long stopping lets requests under way finish before their sockets are cut. Default: 250 milliseconds. */
+  /** How long stopping waits for requests in progress before it closes their sockets. Default: 250 milliseconds. */
   readonly stopGrace?: Duration.DurationInput | undefined
 }
 
@@ -130,17 +129,17 @@ export interface RunningEmbedded {
 }
 
 /**
- * Whom an access token is for.
+ * The user of an access token.
  *
  * @since 0.1.0
  * @category models
  */
 export interface AccessTokenOptions {
-  /** The `jwtSecret` of the database that shall accept it. */
+  /** The `jwtSecret` of the database that has to accept it. */
   readonly jwtSecret: string
-  /** What `auth.uid()` answers. */
+  /** The result of `auth.uid()`. */
   readonly userId: string
-  /** What `auth.role()` answers. Default: `authenticated`. */
+  /** The result of `auth.role()`. Default: `authenticated`. */
   readonly role?: string | undefined
   /** When it stops being accepted. Default: the year 2100, as the secret does not outlive the process. */
   readonly expiresAt?: Date | undefined
@@ -197,7 +196,7 @@ const originOf = (host: string, port: number): string => `http://${host.includes
 
 const rootPath = /\/rest\/v1\/?$/
 
-/** PostgREST answers HEAD on its root as it does GET, which is how a connection is pinged; lite knows only GET there. */
+/** PostgREST answers HEAD on its root like GET, and the pool pings connections that way; lite only answers GET there. */
 const withRootHead =
   (answer: (request: Request) => Promise<Response>) =>
   async (request: Request): Promise<Response> => {
@@ -233,7 +232,7 @@ const start = (options: EmbeddedOptions): Effect.Effect<EmbeddedDatabase, Embedd
     const app = new lite.App({
       connection: engine.connection,
       auth: {
-        // Without it lite knows no access tokens at all.
+        // Without it lite accepts no access tokens at all.
         enabled: true,
         jwt_secret: keys.jwtSecret,
         publishable_key: Redacted.value(keys.anonKey),
@@ -275,7 +274,7 @@ const make = (options: EmbeddedOptions = {}): Effect.Effect<EmbeddedDatabase, Em
       const database = yield* restore(start(options)).pipe(
         Scope.extend(own),
         Effect.withClock(realTime),
-        // The caller's scope may stay open long after a failed start: what was opened does not wait for it.
+        // The caller's scope may stay open long after a failed start, so everything that was opened is closed at once.
         Effect.onError((cause) => close(Exit.failCause(cause)))
       )
       yield* Effect.addFinalizer(close)

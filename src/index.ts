@@ -1,18 +1,18 @@
 /**
  * A functional connection pool for Supabase on Effect. From the ground up:
  *
- * - `Config`: what the pool is told, from the environment or from values.
+ * - `Config`: the pool's options, from the environment or from values.
  * - `Connection`: one socket and a supabase-js client on it.
  * - `Pool`: the read pool and the write pool.
- * - `Retry`: when trying again is safe.
+ * - `Retry`: when a retry is safe.
  * - `RateLimit`: how many operations a caller may make.
- * - `Metrics`, `Audit`: what happened.
+ * - `Metrics`, `Audit`: measurements and events.
  * - `Db`: what people call.
- * - `Transaction`: several steps, all or none, once.
+ * - `Transaction`: several steps, all or none, exactly once.
  * - `Marketplace`: a small marketplace's users, shops, products, orders and reports, as tables of `Db`.
- * - `Health`: is the database there, and is the pool well?
+ * - `Health`: is the database reachable, and is the pool healthy?
  * - `Http`: the same over HTTP.
- * - `Alerts`: tells somebody when it is not.
+ * - `Alerts`: notifies somebody when it is not.
  *
  * @since 0.1.0
  */

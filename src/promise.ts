@@ -1,13 +1,13 @@
 /**
  * The same pools for code that does not use Effect: functions that return promises.
  *
- * Nothing happens on import. With the first use the environment is read and the pools are made, once per process, however
- * often this module is evaluated (a hot reload does so). A script that has done its work ends by itself: connections that
- * nobody uses do not keep Node alive; what somebody awaits does. After `gracefulShutdown()` the next use starts new pools. No
- * signal handler is installed.
+ * Nothing happens on import. The first use reads the environment and creates the pools, once per process, however often this
+ * module is evaluated (by a hot reload, for example). A script that has done its work ends by itself: unused connections do
+ * not keep Node alive, but awaited operations do. After `gracefulShutdown()` the next use starts new pools. No signal
+ * handler is installed.
  *
- * Promises reject with the errors of `Db`, whose classes are exported here too: `error instanceof AcquireTimeout`. What your own function throws
- * comes back as it was thrown.
+ * Promises reject with the errors of `Db`, whose classes are exported here too: `error instanceof AcquireTimeout`. An error
+ * that your own function throws comes back unchanged.
  *
  * @since 0.1.0
  */
@@ -97,13 +97,13 @@ const shared: Shared = globalValue(Symbol.for("effect-supabase-pool/promise"), (
 export const db: Members["db"] = shared.db
 
 /**
- * Runs `operation` with a client on a pooled connection, and gives the connection back whatever happens.
+ * Runs `operation` with a client on a pooled connection, and returns the connection whatever happens.
  *
- * What it returns is what you get. A failure that may pass is repeated up to `maxRetries` times, after 1, 2 and 4 seconds
- * (`retryDelay`), where that cannot execute anything twice: an error that `operation` throws on (`if (error) throw error`)
- * as well as one in a response that it returns. A response whose error does not pass is returned as it is; a thrown
- * PostgREST error becomes a `QueryError` with the same `code`. What `operation` still has under way when it returns is
- * aborted.
+ * You get what `operation` returns. After a transient failure it runs again, up to `maxRetries` times, after 1, 2 and 4
+ * seconds (`retryDelay`), if that cannot execute anything twice. This applies to an error that `operation` throws (`if
+ * (error) throw error`) and to one in a response that it returns. A response with any other error is returned as it is; a
+ * thrown PostgREST error becomes a `QueryError` with the same `code`. Requests that are still in progress when `operation`
+ * returns are aborted.
  *
  * @example
  * import { executeWithPool } from "effect-supabase-pool/promise"
@@ -121,10 +121,10 @@ export const db: Members["db"] = shared.db
 export const executeWithPool: Members["executeWithPool"] = shared.executeWithPool
 
 /**
- * Calls a function of the database, and gives what that gives: `unknown`, unless `typed` or `createDatabase` were told more.
+ * Calls a function of the database, and gives its result: `unknown`, or its type with `typed` or `createDatabase`.
  *
  * By POST on the write pool, with the service-role key; with `{ get: true }`, for a function that only reads, by GET on the read
- * pool, with the anon key. Repeated as `executeWithPool` is, by POST only where that cannot execute it twice.
+ * pool, with the anon key. Repeated like `executeWithPool`; by POST only if that cannot execute it twice.
  *
  * @example
  * import { rpc } from "effect-supabase-pool/promise"
@@ -138,11 +138,11 @@ export const executeWithPool: Members["executeWithPool"] = shared.executeWithPoo
 export const rpc: Members["rpc"] = shared.rpc
 
 /**
- * All rows of a query, for `for await`: page by page, as somebody wants them, on the read pool.
+ * All rows of a query, for `for await`: page by page, on demand, on the read pool.
  *
- * A page is asked for when its first row is, and none before. Between two pages no connection is held, so that a slow consumer
- * is in nobody's way. `break`, `return` and an error end it at once, and abort a request that is under way. Order the query
- * by something unique, or rows may be seen twice or not at all while others are written.
+ * A page is requested when its first row is, and not before. Between two pages the stream holds no connection, so a slow
+ * consumer blocks nobody. `break`, `return` and an error end it at once, and abort a request in progress. Order the query by
+ * something unique; otherwise rows may appear twice or not at all while others are written.
  *
  * @example
  * import { stream } from "effect-supabase-pool/promise"
@@ -160,10 +160,11 @@ export const stream: Members["stream"] = shared.stream
  * A table as typed operations: `get`, `find`, `getMany`, `list`, `search`, `page`, `stream`, `count`, `create`, `createMany`,
  * `update`, `updateMany`, `upsert`, `remove` and `removeMany`.
  *
- * `schema` is a Standard Schema (Zod, Valibot, ArkType, Effect's `Schema.standardSchemaV1`), which may wait for something: each row
- * is decoded by it, and one that it refuses is a `DecodeError`, which names row and field and not the value. What is written
- * and what is looked for goes as it is: a schema of this kind does not encode. Throws a `TypeError` at once for a `schema`
- * that is none. Reading uses the read pool and the anon key (`as: "service"` the service-role key), writing the write pool.
+ * `schema` is a Standard Schema (Zod, Valibot, ArkType, Effect's `Schema.standardSchemaV1`), which may be asynchronous. It
+ * decodes each row; a row that it refuses is a `DecodeError`, which names row and field but not the value. Written values
+ * and conditions are sent unchanged: a schema of this kind does not encode. Throws a `TypeError` at once if `schema` is not
+ * a Standard Schema. Reading uses the read pool and the anon key (`as: "service"` the service-role key), writing the write
+ * pool.
  *
  * @example
  * import { gte, table } from "effect-supabase-pool/promise"
@@ -186,12 +187,12 @@ export const table: Members["table"] = shared.table
 
 /**
  * The same members as a user, whose access token (JWT) each request carries, so that row level security sees that user. The
- * sockets are the pools' own, and keep nothing of it.
+ * sockets are the pools' own, and keep no token.
  *
- * A function for the token is asked when a request is about to be sent and has its connection, and again for each attempt and
- * each page, in the async context of the caller: a token that expires in a queue is not sent. It may take `requestTimeout`.
- * What it throws rejects the operation, and what is no token is a `QueryError` (`INVALID_TOKEN`): nothing is sent then.
- * What is made by these members never has more rights than the user, not even where a table says `as: "service"`.
+ * A token function is called when a request has its connection and is about to be sent, and again for each attempt and each
+ * page, in the caller's async context: a token that would expire in a queue is not sent. It may take up to `requestTimeout`.
+ * If it throws, the operation rejects with that error; an invalid token is a `QueryError` (`INVALID_TOKEN`). Nothing is sent
+ * in either case. These members never have more rights than the user, even for a table with `as: "service"`.
  *
  * @example
  * import { withAccessToken } from "effect-supabase-pool/promise"
@@ -206,7 +207,7 @@ export const withAccessToken: Members["withAccessToken"] = shared.withAccessToke
 
 /**
  * The process's pools for the `Database` type that `supabase gen types` writes: tables, columns, functions and rows are checked
- * by the compiler. As with `createClient<Database>`, that the database has this schema is the caller's word.
+ * by the compiler. As with `createClient<Database>`, nothing checks that the database has this schema.
  *
  * @example
  * import { typed } from "effect-supabase-pool/promise"
@@ -239,17 +240,17 @@ export function typed(): unknown {
 }
 
 /**
- * The platform's `fetch` over the process's pools: one line moves an application in.
+ * The platform's `fetch` over the process's pools: an application adopts it with one line.
  *
- * What is for the database (`/rest/v1/`) goes through the read pool where it is GET or HEAD, and through the write pool else,
- * with the key and the token that it carries itself: the pool adds none. So row level security sees the users that it saw, and
- * the environment needs no keys for it, only the address. Auth, storage and functions of the project go out by the global
- * `fetch`, as without the pool: they hold no connection of the database, and what they send may be large or last. Another
- * host is refused (`QueryError`, nothing is sent).
+ * Requests to the database (`/rest/v1/`) go through the read pool if they are GET or HEAD, and through the write pool
+ * otherwise, with their own key and token: the pool adds none. So row level security sees the same users as before, and the
+ * environment needs no keys, only the address. Auth, storage and functions of the project use the global `fetch`, as without
+ * the pool: they hold no database connection, and their bodies may be large or slow. Another host is refused (`QueryError`,
+ * nothing is sent).
  *
- * Answers are answers, whatever their status. What may be repeated is, up to `maxRetries` times. Rejects with the errors of
- * `Db` where no answer came, and with the reason of the caller's signal where that aborted it. A body is read to its end
- * before it is sent, an answer before it is given; an answer that is larger than `maxAnswer` is an error.
+ * An answer resolves, whatever its status. A request that may be repeated is, up to `maxRetries` times. Rejects with the
+ * errors of `Db` if no answer came, and with the reason of the caller's signal if that aborted it. A body is read to its end
+ * before it is sent, and an answer before it is returned; an answer larger than `maxAnswer` is an error.
  *
  * @example
  * import { createClient } from "@supabase/supabase-js"
@@ -265,11 +266,11 @@ export function typed(): unknown {
 export const pooledFetch: Members["pooledFetch"] = shared.pooledFetch
 
 /**
- * supabase-js's `createClient`, its database requests through the pools, and with a builder that costs less.
+ * supabase-js's `createClient` with its database requests through the pools, and with a builder that costs less.
  *
- * Types, options and answers are those of `createClient`. supabase-js repeats nothing by itself in it, since the pool does;
- * `.retry(false)` keeps the pool from it too. Auth, storage, functions and realtime are left alone. An address that is not the
- * environment's has pools of its own, once per process, with the options of the environment; `gracefulShutdown()` closes them
+ * Types, options and answers are those of `createClient`. supabase-js's own retries are off, since the pool retries;
+ * `.retry(false)` turns the pool's off too. Auth, storage, functions and realtime are unchanged. An address other than the
+ * environment's gets its own pools, once per process, with the options of the environment; `gracefulShutdown()` closes them
  * with the others.
  *
  * @example
@@ -295,7 +296,7 @@ export const pooledFetch: Members["pooledFetch"] = shared.pooledFetch
 export const createPooledClient: typeof createClient = shared.createPooledClient
 
 /**
- * The process's pools, for code that takes connections itself.
+ * The process's pools, for code that acquires connections itself.
  *
  * @example
  * import { getConnectionPool } from "effect-supabase-pool/promise"
@@ -322,7 +323,7 @@ export const getConnectionPool: Members["getConnectionPool"] = shared.getConnect
 export const getPooledClient: Members["getPooledClient"] = shared.getPooledClient
 
 /**
- * Asks the database now. Rejects only when the pool could not be made; what is wrong is in the answer.
+ * Asks the database now. Rejects only if the pool could not be created; problems are in the result.
  *
  * @since 0.1.0
  * @category accessors
@@ -346,8 +347,8 @@ export const checkDatabaseHealth: Members["checkDatabaseHealth"] = shared.checkD
 export const getDatabaseConnectionService: Members["getDatabaseConnectionService"] = shared.getDatabaseConnectionService
 
 /**
- * The preset for an expected load as plain values, durations in ms; change what you like and hand it to
- * `SupabaseConnectionPool` or `createDatabase`. Throws `ConfigInvalid` for a load that there is no preset for.
+ * The preset for an expected load as plain values, durations in ms; change what you like and pass it to
+ * `SupabaseConnectionPool` or `createDatabase`. Throws `ConfigInvalid` for a load without a preset.
  *
  * @example
  * import { getOptimizedConfig } from "effect-supabase-pool/promise"
@@ -360,13 +361,13 @@ export const getDatabaseConnectionService: Members["getDatabaseConnectionService
 export const getOptimizedConfig: (load: Load) => PoolConfigObject = optimizedConfig
 
 /**
- * A database of its own: pools that nobody else uses, from plain values instead of the environment.
+ * A separate database: pools that nobody else uses, from plain values instead of the environment.
  *
  * @since 0.1.0
  * @category models
  */
 export interface PrivateDatabase<D = Untyped> extends Members<D> {
-  /** As `gracefulShutdown`, for good: later uses reject with `PoolClosed`. */
+  /** Like `gracefulShutdown`, but permanent: later uses reject with `PoolClosed`. */
   readonly close: () => Promise<void>
 }
 

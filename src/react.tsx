@@ -3,8 +3,8 @@
 /**
  * The dashboard as a React component, for an admin page of your own.
  *
- * It follows the event stream of a server that has `Http.routes` or `Http.layer`, and asks for the admin token where it
- * is not given one. Needs React 18 or newer; nothing of Node gets into the browser.
+ * It follows the event stream of a server that has `Http.routes` or `Http.layer`, and asks for the admin token if it has
+ * none. Needs React 18 or newer; no Node code gets into the browser.
  *
  * @since 0.1.0
  */
@@ -19,13 +19,13 @@ import { Outline, useIsTakenOver } from "./internal/react/outline.js"
  */
 export interface DatabasePoolMonitorProps {
   /**
-   * Where the pool's routes are, without a slash at the end. Default: the page's own origin. Browsers refuse
-   * another origin, so let your server pass `/api/health`, `/api/admin/database` on (in Next.js, `rewrites`).
+   * Where the pool's routes are, without a slash at the end. Default: the page's own origin. Browsers refuse another origin,
+   * so let your server forward `/api/health` and `/api/admin/database` (in Next.js, `rewrites`).
    */
   readonly url?: string
   /** The admin token. Without one the monitor shows what everybody may see, and asks for it. */
   readonly token?: string
-  /** How often query figures are asked for. Default: 5 seconds. Everything else is live. */
+  /** How often query figures are requested. Default: 5 seconds. Everything else is live. */
   readonly refresh?: Duration.DurationInput
   /** Called with a token that was typed in, to keep it for the session. */
   readonly onToken?: (token: string) => void

@@ -19,7 +19,7 @@ const listen = { port: Config.withDefault(Config.port("PORT"), 4000), host: Conf
 service.pipe(
   HttpServer.withLogAddress,
   Layer.provide(NodeHttpServer.layerConfig(() => Http.graceful(createServer()), listen)),
-  // After the server, so that it ends after the server has answered what it had begun.
+  // After the server, so that it ends after the server has answered its open requests.
   Layer.provide(Db.layer),
   Layer.provide([Embedded.layer, PoolConfig.PoolConfig.layer, PoolConfig.ServerConfig.layer]),
   Layer.launch,

@@ -2,7 +2,7 @@ import { Data, Effect } from "effect"
 
 export class CannotStart extends Data.TaggedError("CannotStart")<{ readonly message: string }> {}
 
-/** What cannot be is refused by name, before anything is asked of the server. */
+/** Invalid arguments are refused by name, before any request to the server. */
 export const wholeNumber = (name: string, text: string, most: number): Effect.Effect<number, CannotStart> => {
   const value = Number(text)
   return Number.isInteger(value) && value >= 1 && value <= most

@@ -20,10 +20,10 @@ const load = Effect.gen(function* () {
     Effect.flatMap(client.get(`${address}/demo/search?query=${word}`), (response) =>
       Effect.as(response.text, response.status === 200)
     )
-  // Whoever is not there answers no search, and would be asked as fast as this machine can.
+  // A missing server answers no search, and would be asked as fast as this machine can.
   yield* Effect.mapError(
     ask("laptop"),
-    () => new CannotStart({ message: `Nobody answers at ${address}. Start the server, or give its address.` })
+    () => new CannotStart({ message: `Nothing answers at ${address}. Start the server, or give its address.` })
   )
   const answered = yield* Ref.make(0)
   const refused = yield* Ref.make(0)

@@ -1,5 +1,5 @@
 /**
- * Row level security per request: whoever sends an access token reads and writes as that user, on sockets that serve
+ * Row level security per request: the sender of an access token reads and writes as that user, on sockets that serve
  * everybody. No line here filters by user: the database's policies do, and a line that was forgotten gives nothing away.
  */
 import { Effect, Match, Schema } from "effect"

@@ -1,4 +1,4 @@
-/** The shop over HTTP: whoever sends an access token is who the database sees. No line here filters by user. */
+/** The shop over HTTP: the database sees the user whose access token was sent. No line here filters by user. */
 import {
   HttpApi,
   HttpApiBuilder,

@@ -22,7 +22,7 @@ const ours = Http.routesOf({ prefix: "/internal", parts: ["health", "metrics", "
 HttpLayerRouter.serve(Layer.merge(routes, ours)).pipe(
   Layer.provide([Health.layer, Http.Readiness.layer]),
   Layer.provide(NodeHttpServer.layerConfig(() => Http.graceful(createServer()), listen)),
-  // After the server, so that it ends after the server has answered what it had begun.
+  // After the server, so that it ends after the server has answered its open requests.
   Layer.provide(Db.layer),
   Layer.provide([database, PoolConfig.PoolConfig.layer, PoolConfig.ServerConfig.layer]),
   Layer.launch,

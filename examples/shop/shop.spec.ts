@@ -1,5 +1,5 @@
 /**
- * The shop over a handler, for what no database does on request.
+ * The shop over a handler, for behaviour that no database shows on demand.
  *
  *     npx vitest run examples/shop
  */

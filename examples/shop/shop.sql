@@ -16,7 +16,7 @@ create table public.orders (
 );
 create index on public.orders (buyer_id, placed_at);
 
--- What a user may not do by hand, an order does: it counts the stock down, and its price is the product's.
+-- An order does what a user may not do by hand: it counts the stock down, and its price is the product's.
 create function public.price_order() returns trigger language plpgsql security definer set search_path = '' as $$
 begin
   update public.products set stock = stock - new.quantity where id = new.product_id

@@ -1,4 +1,4 @@
-/** What the shop can do, and nothing of who asks: each method has the rights of whoever calls it. */
+/** What the shop can do. It does not know its caller: each method has the caller's rights. */
 import { HttpApiSchema } from "@effect/platform"
 import { Effect, Schema, Stream } from "effect"
 import { Db, Transaction } from "effect-supabase-pool"
@@ -28,7 +28,7 @@ export class SoldOut extends Schema.TaggedError<SoldOut>()(
   HttpApiSchema.annotations({ status: 409 })
 ) {}
 
-/** `numeric` as text, so that no digit is lost. What the database says itself is not in an insert. */
+/** `numeric` as text, so that no digit is lost. Columns that the database fills are not in an insert. */
 const ofOrders = { cast: { total: "text" }, generated: ["id", "buyer_id", "total", "status", "placed_at"] } as const
 
 export class Shop extends Effect.Service<Shop>()("examples/Shop", {
@@ -43,7 +43,7 @@ export class Shop extends Effect.Service<Shop>()("examples/Shop", {
       orders: (page: number) =>
         orders.page({ orderBy: { column: "placed_at", descending: true }, limit: 20, offset: page * 20 }),
 
-      /** The stock is counted down by the database, whose `check` says when there is none. */
+      /** The database counts the stock down, and its `check` refuses an order when the stock is empty. */
       order: (product: string, quantity: number) =>
         orders.create({ product_id: product, quantity }).pipe(
           Effect.catchIf(
@@ -52,22 +52,22 @@ export class Shop extends Effect.Service<Shop>()("examples/Shop", {
           )
         ),
 
-      /** Once: of what is not open any more, `GuardFailed` says so. */
+      /** Works once: an order that is no longer open fails with `GuardFailed`. */
       cancel: (order: string) =>
         db
           .transaction([orders.updateStep(order, { status: "cancelled" }, { expect: { status: "open" } })])
           .pipe(Effect.map(([cancelled]) => cancelled)),
 
-      /** By the server, whose rights it has outside of a user's token. */
+      /** For the server, whose rights it has outside of a user's token. */
       restock: (product: string, pieces: number) =>
         db
           .transaction([products.updateStep(product, { stock: Transaction.increment(pieces) })])
           .pipe(Effect.map(([restocked]) => restocked)),
 
-      /** Those that a user may see, where it runs under their token. */
+      /** The orders that a user may see, if it runs under their token. */
       export: orders.stream({ orderBy: "id" }),
 
-      /** All of them, for a job of the server's. */
+      /** All orders, for a job of the server. */
       exportAll: everybodys.stream({ orderBy: "id" })
     }
   })

@@ -1,9 +1,9 @@
 /**
  * The counters of `RateLimit` in Redis. Only `RateLimit.layerRedis` loads this file.
  *
- * One script takes and tells, so that two processes cannot both take the last operation. It counts by Redis's clock,
- * and keeps the end of a window to a fraction of a millisecond: a limit of 3 per second refills each 333.3 ms, and a
- * limit of a million each microsecond.
+ * One script takes and reports, so that two processes cannot both take the last operation. It counts by Redis's clock, and
+ * knows the end of a window to a fraction of a millisecond: a limit of 3 per second refills each 333.3 ms, and a limit of a
+ * million each microsecond.
  */
 
 import { type Context, Duration, Effect, Redacted, type Scope } from "effect"
@@ -51,14 +51,14 @@ const reconnect = (attempt: number): number => Math.min(1_000, 50 * 2 ** Math.mi
 
 const failed = (message: string, cause?: unknown): RateLimitStoreError => new RateLimitStoreError({ message, cause })
 
-/** What cannot be parsed may hold a password, and the parser's error holds what it could not parse. */
+/** An unparsable URL may hold a password, and the parser's error repeats it. */
 const unreadable = (): TypeError =>
   new TypeError(
     "RateLimit.layerRedis: the url cannot be read. Nothing was opened. " +
       "Give redis://host:6379, or rediss:// for TLS, with user:password@ before the host where Redis asks for them."
   )
 
-/** What is used of the package, which only `RateLimit.layerRedis` loads. */
+/** The used part of the package, which only `RateLimit.layerRedis` loads. */
 type Package = Pick<typeof Redis, "createClient">
 
 const created = ({ createClient }: Package, options: RedisOptions) =>
@@ -66,7 +66,7 @@ const created = ({ createClient }: Package, options: RedisOptions) =>
     Effect.try(() =>
       createClient({
         url: typeof options.url === "string" ? options.url : Redacted.value(options.url),
-        // While Redis is gone the limiter decides by itself at once, instead of waiting for its return.
+        // While Redis is unreachable, the limiter decides at once, instead of waiting for its return.
         disableOfflineQueue: true,
         socket: { reconnectStrategy: reconnect }
       })
@@ -77,9 +77,9 @@ const created = ({ createClient }: Package, options: RedisOptions) =>
 const connected = (redis: Package, options: RedisOptions) =>
   Effect.acquireRelease(
     Effect.map(created(redis, options), (client) => {
-      // Each operation learns of it by its own failure; an event that nobody hears would end the process.
+      // Each operation gets its own failure; an unhandled event would end the process.
       client.on("error", () => {})
-      // Who comes before the first connection is there waits for it, within the timeout.
+      // Operations before the first connection is open wait for it, within the timeout.
       const first = inNone(() => client.connect())
       first.catch(() => {})
       return { client, first }
@@ -121,7 +121,7 @@ const makeWith =
     })
 
 /**
- * Loads the package `redis`, and rejects where it is not installed.
+ * Loads the package `redis`; rejects if it is not installed.
  *
  * @since 0.1.0
  * @category constructors

@@ -111,7 +111,7 @@ describe("watching", () => {
       yield* TestClock.adjust("1 minute")
       expect(notebook.words).toEqual(["fired always"])
       expect(lines.map(({ message }) => message)).toEqual([
-        "the alert rule broken throws, and is not logged again: Error: no such figure"
+        "the alert rule broken throws; this is not logged again: Error: no such figure"
       ])
     }).pipe(
       Effect.provide(

@@ -98,10 +98,10 @@ describe("supabase-pool check", () => {
         SUPABASE_SERVICE_ROLE_KEY: "some-service-key"
       })
       assert.strictEqual(code, 1)
-      assert.include(stdout, "wrong database: nobody answers at http://127.0.0.1:1")
+      assert.include(stdout, "wrong database: nothing answers at http://127.0.0.1:1")
       assert.include(stdout, "Nothing was sent.")
       for (const name of ["anon key", "service-role key", "transaction function"]) {
-        assert.include(stdout, `-     ${name}: not checked since nobody answers`)
+        assert.include(stdout, `-     ${name}: not checked because nothing answers`)
       }
       assert.notInclude(stdout, "ok    database")
     })
@@ -211,7 +211,7 @@ describe("supabase-pool", () => {
       assert.include(embeddedHelp.text, "default: 54321")
       const { text } = yield* here("load", "-h")
       assert.include(text, "default: 10")
-      assert.include(text, "a target that is missed does not change it")
+      assert.include(text, "a missed target does not change it")
     })
   )
 
@@ -256,7 +256,7 @@ describe("supabase-pool", () => {
         { args: ["check", "twice"], named: "'twice'", usage: "Usage: supabase-pool check [--json]" },
         {
           args: ["load", "--preset", "huge"],
-          named: "--preset huge cannot be: a preset is one of development, production, highLoad",
+          named: "--preset huge is not valid: a preset is one of development, production, highLoad",
           usage: "Usage: supabase-pool load [--preset development | production | highLoad]"
         },
         { args: ["fly"], named: "'serve', 'check'", usage: "`supabase-pool --help`" }
@@ -277,7 +277,7 @@ describe("supabase-pool", () => {
         const folder = yield* here("migration", "--dir", "package.json/x")
         assert.match(folder.text, /^The migration cannot be written to package\.json\/x: .*ENOTDIR.* --dir\.$/)
         const address = yield* here("top", "--url", "ftp://x#token=some-token", "--once")
-        assert.include(address.text, "--url ftp://x cannot be")
+        assert.include(address.text, "--url ftp://x is not valid")
         assert.notInclude(address.text, "some-token")
         const keys = yield* here("embedded", "--port=0").pipe(
           Effect.withConfigProvider(

@@ -166,7 +166,7 @@ describe("supabase-pool top", () => {
       })
       expect([nobody.code, nothing.code, noToken.code]).toEqual([1, 1, 1])
       for (const { errors } of [nobody, nothing]) {
-        expect(errors).toContain("Nobody answers at http://127.0.0.1:1")
+        expect(errors).toContain("Nothing answers at http://127.0.0.1:1")
         expect(errors).not.toContain("token")
       }
       expect(noToken.errors).toContain("DB_POOL_ADMIN_TOKEN")

@@ -85,12 +85,8 @@ describe("a mistake", () => {
   const cert = { DB_POOL_CLIENT_CERT: client.cert }
   const key = { DB_POOL_CLIENT_KEY: client.key }
   const rows: ReadonlyArray<readonly [what: string, environment: Readonly<Record<string, string>>, line: RegExp]> = [
-    [
-      "a file that is not there",
-      { DB_POOL_CA: missing },
-      /^DB_POOL_CA: neither PEM nor a file that is there .*— give /
-    ],
-    ["a folder", { DB_POOL_CA: folder }, /^DB_POOL_CA: a folder, where one file is asked for/],
+    ["a file that is not there", { DB_POOL_CA: missing }, /^DB_POOL_CA: neither PEM nor an existing file .*— give /],
+    ["a folder", { DB_POOL_CA: folder }, /^DB_POOL_CA: a folder, not a file/],
     ["a file without PEM", { DB_POOL_CA: der }, /^DB_POOL_CA: a file without PEM in it/],
     ["a key for a CA", { DB_POOL_CA: client.key }, /^DB_POOL_CA: a private key, where a certificate belongs — give /],
     [
@@ -102,7 +98,7 @@ describe("a mistake", () => {
     [
       "a key that is not there",
       { ...cert, DB_POOL_CLIENT_KEY: missing },
-      /^DB_POOL_CLIENT_KEY: neither PEM nor a file that is there — give the private key/
+      /^DB_POOL_CLIENT_KEY: neither PEM nor an existing file — give the private key/
     ],
     [
       "a certificate for its key",
@@ -145,7 +141,11 @@ describe("a mistake", () => {
       { DB_POOL_CONFIG: JSON.stringify({ clientCert: client.cert }) },
       /^DB_POOL_CONFIG: clientCert: a certificate without its .*— give that in clientKey in DB_POOL_CONFIG/
     ],
-    ["what is no text, in JSON", { DB_POOL_CONFIG: '{"ca":true}' }, /^DB_POOL_CONFIG: ca: not a text \(true\) — give /]
+    [
+      "what is no text, in JSON",
+      { DB_POOL_CONFIG: '{"ca":true}' },
+      /^DB_POOL_CONFIG: ca: not a string \(true\) — give /
+    ]
   ]
 
   it.effect.each(rows)("%s is told by name, with what to do and without any key", ([, environment, line]) =>

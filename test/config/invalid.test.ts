@@ -51,7 +51,7 @@ describe("a mistake by example", () => {
     [{ DB_POOL_MAX_CONNECTIONS: "10.5" }, "DB_POOL_MAX_CONNECTIONS: not a whole number (10.5) — "],
     [{ DB_POOL_MAX_CONNECTIONS: "99999999" }, "DB_POOL_MAX_CONNECTIONS: too large (99999999) — "],
     [{ DB_POOL_ENABLE_METRICS: "perhaps" }, "DB_POOL_ENABLE_METRICS: neither true nor false (perhaps) — give true"],
-    [{ DB_POOL_LOAD: "huge" }, "DB_POOL_LOAD: not a load that has a preset (huge) — give low, medium, high or extreme"],
+    [{ DB_POOL_LOAD: "huge" }, "DB_POOL_LOAD: not a preset's name (huge) — give low, medium, high or extreme"],
     [{ DB_POOL_CONFIG: "{" }, "DB_POOL_CONFIG: not valid JSON"],
     [{ DB_POOL_CONFIG: "[5]" }, "DB_POOL_CONFIG: JSON, but not an object — give one JSON object"],
     [{ DB_POOL_CONFIG: "null" }, "DB_POOL_CONFIG: JSON, but not an object — "],
@@ -62,10 +62,13 @@ describe("a mistake by example", () => {
     [{ DB_POOL_CONFIG: '{"colour":1}' }, "DB_POOL_CONFIG: unknown option (colour) — the options are minConnections, "],
     [{ DB_POOL_CONFIG: '{"maxRetries":"3"}' }, 'DB_POOL_CONFIG: maxRetries: not a whole number ("3") — '],
     [{ DB_POOL_CONFIG: '{"maxRetries":1e400}' }, "DB_POOL_CONFIG: maxRetries: too large (Infinity) — "],
-    [{ DB_POOL_CONFIG: '{"idleTimeout":[1,0]}' }, "DB_POOL_CONFIG: idleTimeout: neither a number, a text nor true or "],
+    [
+      { DB_POOL_CONFIG: '{"idleTimeout":[1,0]}' },
+      "DB_POOL_CONFIG: idleTimeout: neither a number, a string nor true or "
+    ],
     [{ DB_POOL_CONFIG: '{"idleTimeout":true}' }, "DB_POOL_CONFIG: idleTimeout: not a duration (true) — "],
     [{ DB_POOL_CONFIG: '{"retryJitter":1}' }, "DB_POOL_CONFIG: retryJitter: neither true nor false (1) — "],
-    [{ DB_POOL_CONFIG: '{"rateLimit":null}' }, "DB_POOL_CONFIG: rateLimit: neither a number, a text nor true or "],
+    [{ DB_POOL_CONFIG: '{"rateLimit":null}' }, "DB_POOL_CONFIG: rateLimit: neither a number, a string nor true or "],
     [
       { DB_POOL_CONFIG: '{"minConnections":6,"maxConnections":10}' },
       "DB_POOL_CONFIG: minConnections: more than half of the maximum of 10 (6) — maxConnections in DB_POOL_CONFIG is shared"
@@ -107,7 +110,7 @@ describe("a mistake by example", () => {
     ],
     [
       { ...access, SUPABASE_ANON_KEY: "", SUPABASE_PUBLISHABLE_KEY: "sb_secret_1" },
-      "SUPABASE_PUBLISHABLE_KEY: a service-role key where the anon key belongs — every read would pass by row level"
+      "SUPABASE_PUBLISHABLE_KEY: a service-role key where the anon key belongs — every read would bypass row level"
     ],
     [{ ...access, SUPABASE_ANON_KEY: jwt("service_role").concat("x") }, "SUPABASE_ANON_KEY: a service-role key where"],
     [{ ...access, SUPABASE_SERVICE_ROLE_KEY: "sb_publishable_1" }, "SUPABASE_SERVICE_ROLE_KEY: an anon key where the "],
@@ -138,7 +141,7 @@ describe("a mistake by example", () => {
         [
           "2 mistakes in the configuration; nothing was opened:",
           "  DB_POOL_MAX_CONNECTIONS: not a whole number (abc) — give a whole number from 2 to 10000, such as 20",
-          "  DB_POOL_MIN_CONNECTIONS: cannot be accepted while DB_POOL_MAX_CONNECTIONS cannot be read (9) — 9 in each of the two pools needs a maximum of at least 18"
+          "  DB_POOL_MIN_CONNECTIONS: cannot be checked while DB_POOL_MAX_CONNECTIONS cannot be read (9) — 9 in each of the two pools needs a maximum of at least 18"
         ].join("\n")
       )
     })

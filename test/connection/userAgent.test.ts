@@ -97,7 +97,7 @@ describe("keys of today", () => {
         const found = yield* connection(server.url, sources).pipe(Effect.provide(layer(server.url)))
         const remedies = new Map(found.map(({ name, remedy }) => [name, remedy]))
         expect(remedies.get("anon key")).toBe(
-          "Check SUPABASE_PUBLISHABLE_KEY, where the key comes from. SUPABASE_ANON_KEY has another: if that is the one that your project takes, unset SUPABASE_PUBLISHABLE_KEY."
+          "Check SUPABASE_PUBLISHABLE_KEY, where the key comes from. SUPABASE_ANON_KEY holds another: if your project accepts that one, unset SUPABASE_PUBLISHABLE_KEY."
         )
         expect(remedies.get("service-role key")).toBe("Check SUPABASE_SECRET_KEY, where the key comes from.")
       })

@@ -102,7 +102,7 @@ describe("the words", () => {
         code: "ECONNREFUSED",
         sent: false
       }),
-      "Connection failed: nobody listens at http://a:1 (ECONNREFUSED). Nothing was sent. " +
+      "Connection failed: nothing listens at http://a:1 (ECONNREFUSED). Nothing was sent. " +
         "Check SUPABASE_URL and that the project runs."
     ],
     [
@@ -113,8 +113,8 @@ describe("the words", () => {
         code: "UND_ERR_SOCKET",
         sent: true
       }),
-      "Connection failed: the connection was closed by http://a (UND_ERR_SOCKET). It may have been executed: look before " +
-        "sending it again. Usually a restart or a proxy's idle limit; lower DB_POOL_KEEPALIVE_INTERVAL if it repeats."
+      "Connection failed: the connection was closed by http://a (UND_ERR_SOCKET). It may have been executed: check before " +
+        "sending it again. The usual cause is a restart or a proxy's idle limit; lower DB_POOL_KEEPALIVE_INTERVAL if it repeats."
     ],
     [
       new Db.RequestTimeout({ pool: "read", timeout: Duration.seconds(30), sent: true }),
@@ -144,16 +144,16 @@ describe("the words", () => {
     ],
     [
       new Db.QueryError({ code: "", reason: "<html>\n  Bad Gateway", details: "", hint: "", status: 502 }),
-      "Query failed: <html> Bad Gateway (HTTP 502). It may have been executed: look before sending it again. Try again in a moment."
+      "Query failed: <html> Bad Gateway (HTTP 502). It may have been executed: check before sending it again. Try again in a moment."
     ],
     [
       new Db.RowNotFound({ table: "users", details: "The result contains 0 rows" }),
-      "Row not found in users: The result contains 0 rows. Nothing was changed. Use maybeSingle() where no row is a good answer."
+      "Row not found in users: The result contains 0 rows. Nothing was changed. Use maybeSingle() where no row is acceptable."
     ],
     [
       new Db.RowNotFound({ table: "users", details: "", id: "7" }),
       "Row not found in users: no row has the key 7. Nothing was changed. " +
-        "Check the key, and whether row level security hides the row from who asks."
+        "Check the key, and whether row level security hides the row from the caller."
     ],
     [
       new Db.TransactionFailed({
@@ -164,7 +164,7 @@ describe("the words", () => {
         hint: "Narrow it."
       }),
       "Transaction failed at step 1 (select notes): the step gives back more than 1000 rows (54000). " +
-        "Nothing of it was kept. Narrow it."
+        "No changes were kept. Narrow it."
     ],
     [
       new Db.TransactionFailed({
@@ -180,17 +180,17 @@ describe("the words", () => {
     [
       new Db.RowNotFound({ table: "users", details: "", id: "7", step: 2 }),
       "Row not found in users at step 2: no row has the key 7. Nothing was changed. " +
-        "Check the key, and whether row level security hides the row from who asks."
+        "Check the key, and whether row level security hides the row from the caller."
     ],
     [
       new Db.GuardFailed({ step: 1, operation: "update products", id: "7", column: "stock", guard: "at least 2" }),
-      "Guard failed at step 1 (update products 7): stock is not at least 2. Nothing of the transaction was kept. " +
+      "Guard failed at step 1 (update products 7): stock is not at least 2. The whole transaction was rolled back. " +
         "Read the row again, and decide again."
     ],
     [
       new Db.DecodeError({ table: "users", id: "7", path: "n", issue: "Expected number", stage: "write", step: 0 }),
       "Row does not decode at step 0: users 7 at n: Expected number. The transaction is committed: do not send it again. " +
-        "Bring the schema and the table together."
+        "Make the schema and the table agree."
     ],
     [
       new Db.DecodeError({

@@ -174,7 +174,7 @@ describe("behind a proxy", () => {
       const error = yield* told(url, { proxy, ca: ours.cert })
       expect(error).toMatchObject({ failure: "proxy", code: "PROXY_UNABLE_TO_VERIFY_LEAF_SIGNATURE" })
       expect(error.message).toContain("no trusted TLS connection to the proxy itself")
-      expect(error.message).toContain(`by way of the proxy ${proxy}`)
+      expect(error.message).toContain(`through the proxy ${proxy}`)
       expect(error.message).toContain("DB_POOL_CA")
     })
   )
@@ -198,7 +198,7 @@ describe("behind a proxy", () => {
       const proxy = `http://127.0.0.1:${(yield* serveProxy(port)).port}`
       const error = yield* told(url, { proxy, ca: ours.cert })
       expect(error).toMatchObject({ failure: "tls", mayHaveExecuted: false })
-      expect(error.message).toContain(`no trusted TLS connection to ${url} by way of the proxy ${proxy}`)
+      expect(error.message).toContain(`no trusted TLS connection to ${url} through the proxy ${proxy}`)
       expect(error.message).toContain("DB_POOL_CA")
     })
   )

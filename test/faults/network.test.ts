@@ -75,7 +75,7 @@ describe("no connection", () => {
         Logger.withMinimumLogLevel(LogLevel.None)
       )
       expect(error).toMatchObject({ _tag: "ConnectionFailed", failure: "dns", mayHaveExecuted: false })
-      expect(error.message).toContain("no address is known for http://no-such-project.invalid")
+      expect(error.message).toContain("no IP address was found for http://no-such-project.invalid")
     })
   )
 

@@ -85,7 +85,7 @@ describe("a proxy", () => {
         Effect.provide(read, layer("https://db.invalid", { proxy: address, connectionTimeout: 8_000 }))
       )
       expect(error).toMatchObject({ _tag: "ConnectionFailed", failure: "tls", mayHaveExecuted: false })
-      expect(error.message).toContain(`by way of the proxy http://${address}`)
+      expect(error.message).toContain(`through the proxy http://${address}`)
       expect(error.message).toContain("give its CA in DB_POOL_CA")
       expect(seen[0]?.to).toBe("db.invalid:443")
     })
@@ -95,15 +95,15 @@ describe("a proxy", () => {
     "asks for a login": [
       "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n",
       "PROXY_407",
-      /a login is asked for .*http:\/\/user:password@host:port/
+      /a login is required .*http:\/\/user:password@host:port/
     ],
     "does not allow it": ["HTTP/1.1 403 Forbidden\r\n\r\n<html>", "PROXY_403", /not allowed .* NO_PROXY/],
-    "does not reach it": ["HTTP/1.1 502 Bad Gateway\r\n\r\n", "PROXY_502", /does not reach it/],
-    "answers garbage": ["SSH-2.0-OpenSSH_9.6\r\n", "PROXY_GARBAGE", /no HTTP proxy/],
-    "answers HTTP that is none": ["HTTP/1.1 OK\r\n\r\n", "PROXY_GARBAGE", /no HTTP proxy/],
-    "talks without end": [`HTTP/1.1 200 OK\r\nA: ${"a".repeat(20_000)}`, "PROXY_GARBAGE", /no HTTP proxy/],
-    "changes the protocol": ["HTTP/1.1 101 Switching Protocols\r\n\r\n", "PROXY_101", /by way of the proxy/],
-    "hangs up": ["", "ECONNRESET", /by way of the proxy/]
+    "does not reach it": ["HTTP/1.1 502 Bad Gateway\r\n\r\n", "PROXY_502", /cannot reach the server/],
+    "answers garbage": ["SSH-2.0-OpenSSH_9.6\r\n", "PROXY_GARBAGE", /not an HTTP proxy/],
+    "answers HTTP that is none": ["HTTP/1.1 OK\r\n\r\n", "PROXY_GARBAGE", /not an HTTP proxy/],
+    "talks without end": [`HTTP/1.1 200 OK\r\nA: ${"a".repeat(20_000)}`, "PROXY_GARBAGE", /not an HTTP proxy/],
+    "changes the protocol": ["HTTP/1.1 101 Switching Protocols\r\n\r\n", "PROXY_101", /through the proxy/],
+    "hangs up": ["", "ECONNRESET", /through the proxy/]
   }
   for (const [name, [says, code, words]] of Object.entries(refusals)) {
     it.scoped(`that ${name} is named, with what to do, without its login, and nothing was sent`, () =>
@@ -115,7 +115,7 @@ describe("a proxy", () => {
           Effect.provide(insert, layer("https://db.invalid", { proxy, connectionTimeout: 8_000 }))
         )
         expect(error).toMatchObject({ _tag: "ConnectionFailed", code, mayHaveExecuted: false })
-        expect(error.message).toContain(`https://db.invalid by way of the proxy http://${address}`)
+        expect(error.message).toContain(`https://db.invalid through the proxy http://${address}`)
         expect(error.message).toContain("Nothing was sent.")
         expect(error.message).toMatch(words)
         expect(JSON.stringify(error)).not.toContain(password)
@@ -132,7 +132,7 @@ describe("a proxy", () => {
         )
         expect(error).toMatchObject({ failure: "proxy", code: "PROXY_SILENT", mayHaveExecuted: false })
         expect(error.message).toContain(
-          `nobody answers on the way to https://db.invalid by way of the proxy http://${address}`
+          `nothing answers on the way to https://db.invalid through the proxy http://${address}`
         )
       })
     )
@@ -151,7 +151,7 @@ describe("a proxy", () => {
         const error = yield* Fiber.join(reading)
         expect(error).toMatchObject({ _tag: "AcquireTimeout", mayHaveExecuted: false })
         expect(error.message).toContain(
-          `still connecting to https://db.invalid by way of the proxy http://${address}). Nothing was sent. Check DB_POOL_PROXY`
+          `still connecting to https://db.invalid through the proxy http://${address}). Nothing was sent. Check DB_POOL_PROXY`
         )
         expect(error.message).not.toContain("Raise")
         expect(JSON.stringify(error)).not.toContain(password)
@@ -174,7 +174,7 @@ describe("a proxy", () => {
           }
           const error = yield* Fiber.join(reading)
           expect(error).toMatchObject({ _tag: "ConnectionFailed", mayHaveExecuted: false })
-          expect(error.message).toContain(`https://db.invalid by way of the proxy http://${address}`)
+          expect(error.message).toContain(`https://db.invalid through the proxy http://${address}`)
           expect(error.message).toContain("Nothing was sent. Check DB_POOL_PROXY")
         }).pipe(Effect.provide(layer("https://db.invalid", options)))
       })
@@ -198,7 +198,7 @@ describe("a proxy", () => {
       const proxy = `http://127.0.0.1:${yield* closedPort}`
       const error = yield* failureOf(Effect.provide(read, layer("https://db.invalid", { proxy })))
       expect(error).toMatchObject({ failure: "proxy", code: "PROXY_ECONNREFUSED" })
-      expect(error.message).toContain(`by way of the proxy ${proxy}`)
+      expect(error.message).toContain(`through the proxy ${proxy}`)
       expect(error.message).toContain("DB_POOL_PROXY=none")
     })
   )

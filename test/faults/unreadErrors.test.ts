@@ -222,7 +222,7 @@ describe("a success that is none", () => {
         Effect.gen(function* () {
           const error = yield* failureOf(transaction)
           expect(error).toMatchObject({ _tag: "QueryError", mayHaveExecuted: true, isTransient: false })
-          expect(error.message).toContain("Look at what answers between here and the database.")
+          expect(error.message).toContain("Check what answers between here and the database.")
           expect(error.message).not.toMatch(/migration|Fix/)
           expect(server.seen.length).toBe(1)
         })

@@ -474,7 +474,7 @@ describe("when every connection is lent", () => {
       yield* holdAll
       const { details, status } = yield* Health.check
       expect(status).toBe("unhealthy")
-      expect(Option.getOrNull(details.error)).toContain("no operation of the last minute was answered")
+      expect(Option.getOrNull(details.error)).toContain("no operation was answered in the last minute")
     }).pipe(Effect.scoped, Effect.provide(wired(() => refusal(500, "XX000"))))
   )
 })

@@ -148,7 +148,7 @@ describe("Http.routesOf", () => {
         const exit = yield* Effect.exit(Layer.build(mounted(Layer.provideMerge(Http.routes, page(path)))))
         const words = Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "it started"
         expect(words).toContain("Http.routes: ")
-        expect(words).toContain(`a route of yours, ${path}, have one path`)
+        expect(words).toContain(`a route of yours, ${path}, have the same path`)
       })
     )
   }

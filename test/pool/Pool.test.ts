@@ -398,7 +398,7 @@ describe("counts and events", () => {
       yield* TestClock.adjust("2 seconds")
       expect(metricsOf(core).reachable).toBe(true)
       expect(lines.length).toBe(2)
-      expect(lines[0]).toMatch(/^Connection failed: nobody listens at .* The pool tries again until it answers\.$/)
+      expect(lines[0]).toMatch(/^Connection failed: nothing listens at .* The pool tries again until it answers\.$/)
       expect(lines[1]).toMatch(/^connected again after/)
     }).pipe(Effect.provide(logger))
   })

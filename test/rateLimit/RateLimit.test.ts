@@ -188,8 +188,8 @@ describe("a store of somebody else's", () => {
       )
       expect(outcomes).toEqual([true, true, true, false, false])
       expect(lines).toEqual([
-        "the store of the rate limit is gone: everybody is let in until it is back",
-        "the store of the rate limit is back"
+        "the rate limit's store cannot be reached: every operation is allowed until it is back",
+        "the rate limit's store is back"
       ])
     }).pipe(
       Effect.provide(
@@ -324,8 +324,8 @@ describe.runIf(Redis.isInstalled)(Redis.titled("the store in Redis"), () => {
               )
             )
             expect(lines).toEqual([
-              `the store of the rate limit is gone: ${whenUnavailable === "open" ? "everybody" : "nobody"} is let in until it is back`,
-              "the store of the rate limit is back"
+              `the rate limit's store cannot be reached: ${whenUnavailable === "open" ? "every" : "no"} operation is allowed until it is back`,
+              "the rate limit's store is back"
             ])
           })
         )

@@ -178,7 +178,7 @@ for (const [name, way] of Object.entries(ways)) {
                 const error = yield* Effect.flip(operations[kind])
                 script.splice(0)
                 expect([kind, error.mayHaveExecuted]).toEqual([kind, expected.perhaps && !reading.includes(kind)])
-                if (reading.includes(kind)) expect(error.message).not.toContain("look before sending it again")
+                if (reading.includes(kind)) expect(error.message).not.toContain("check before sending it again")
               }
             }).pipe(Effect.provide(layer))
             if (way === overSockets) {

@@ -327,7 +327,7 @@ layer(Real)("Db.table", (it) => {
           assert.strictEqual(
             error.message,
             `Row does not decode: notes ${id} at body: Expected number, actual "${body}". ` +
-              "The database's row is as it was. Bring the schema and the table together."
+              "The row in the database is unchanged. Make the schema and the table agree."
           )
         }
         const written = yield* failureOf(mistaken.update(id, { body: 7 }))

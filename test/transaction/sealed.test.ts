@@ -114,7 +114,7 @@ it.live("a database without the function executes nothing, where no attempt was 
     ),
     (error) => {
       expect(error).toMatchObject({ _tag: "TransactionFailed", code: "PGRST202", mayHaveExecuted: false })
-      expect(error.message).toContain("Nothing of it was kept")
+      expect(error.message).toContain("No changes were kept")
     }
   )
 )

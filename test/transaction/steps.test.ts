@@ -142,7 +142,7 @@ layer(database(), { excludeTestServices: true, timeout: 60_000 })("tables' steps
         const { id } = yield* counter()
         const error = yield* Effect.flip(Db.transaction([notes.getStep(id), mistaken.getStep(id)]))
         assert.deepInclude(error, { _tag: "DecodeError", step: 1, stage: "read" })
-        assert.include(error.message, "The database's row is as it was")
+        assert.include(error.message, "The row in the database is unchanged")
       })
     )
 

@@ -1,4 +1,4 @@
-/** All rules against one sample: which alerts are active afterwards, and what there is to tell. Pure. */
+/** All rules against one sample: the alerts that are active afterwards, and the notifications. Pure. */
 import { Duration, Either, Option } from "effect"
 import type { Alert, AlertEvent, Rule, Sample } from "../../Alerts.js"
 import { clause, withoutSecrets } from "../shared/text.js"
@@ -11,7 +11,7 @@ const defaults = {
   remindAfter: Duration.hours(4)
 }
 
-/** A rule, made ready to be asked often. */
+/** A rule, prepared for frequent evaluation. */
 interface Prepared {
   readonly rule: Rule
   readonly timing: Machine.Timing
@@ -22,7 +22,7 @@ interface Place {
   readonly alert: Option.Option<Alert>
 }
 
-/** What is known of each rule, by name. */
+/** The state of each rule, by name. */
 export type Board = ReadonlyMap<string, Place>
 
 export interface Turn {
@@ -49,7 +49,7 @@ export const empty: Board = new Map()
 export const active = (board: Board): ReadonlyArray<Alert> =>
   [...board.values()].flatMap(({ alert }) => Option.toArray(alert))
 
-/** `now` is of a clock that never goes back; the dates in an alert are the sample's. */
+/** `now` is from a clock that never goes back; the dates in an alert are the sample's. */
 export const turn = (rules: ReadonlyArray<Prepared>, board: Board, sample: Sample, now: number): Turn => {
   const next = new Map<string, Place>()
   const events: Array<AlertEvent> = []
@@ -73,7 +73,7 @@ export const turn = (rules: ReadonlyArray<Prepared>, board: Board, sample: Sampl
   return { board: next, events, broken }
 }
 
-/** Nothing when the condition does not hold. */
+/** None if the condition does not hold. */
 const ask = (rule: Rule, sample: Sample): Either.Either<Option.Option<string>, unknown> =>
   Either.try({
     try: () => {
@@ -99,7 +99,7 @@ const alertOf = (
 ): Option.Option<Alert> => {
   if (phase._tag !== "Firing") return Option.none()
   const date = (moment: number): number => sample.at - (now - moment)
-  // What was seen last while it held: an alert that is about to resolve still tells what was wrong.
+  // The last detail while it held: an alert that is about to resolve still shows the problem.
   return Option.match(verdict, {
     onNone: () => Option.map(before, (alert) => ({ ...alert, fineSince: date(phase.fineSince ?? now) })),
     onSome: (detail) =>

@@ -1,16 +1,16 @@
 /**
- * How events reach sinks: each sink has a queue and a fiber of its own, so that one that is slow, broken or gone holds up
- * neither the others nor whoever fires alerts.
+ * How events reach sinks: each sink has its own queue and fiber, so that a slow, broken or missing one delays neither the
+ * others nor the alerts.
  */
 import { Cause, Duration, Effect, Exit, Queue, type Scope } from "effect"
 import type { AlertEvent, Sink } from "../../Alerts.js"
 import { forkBackground } from "../shared/asyncContext.js"
 import { clause, count, period, withoutSecrets } from "../shared/text.js"
 
-/** So many events wait for a sink that is slow; then the oldest are given up. */
+/** The number of events that wait for a slow sink; then the oldest are dropped. */
 const backlog = 64
 
-/** Longer than the built-in sinks take with all their retries. */
+/** Longer than the built-in sinks need with all their retries. */
 const patience = Duration.minutes(5)
 
 /** The failure's own words without a stack, for it may have come from anywhere. */
@@ -37,7 +37,7 @@ class Mailbox<R> {
       return Queue.offer(this.queue, event)
     })
 
-  /** One event after the other, for ever. */
+  /** Sends one event after the other, without end. */
   get deliver(): Effect.Effect<never, never, R> {
     return Queue.take(this.queue).pipe(
       Effect.flatMap((event) => Effect.exit(this.attempt(event))),
@@ -55,7 +55,7 @@ class Mailbox<R> {
     )
   }
 
-  /** A sink that stays broken is in the log once, and once more when it works again. */
+  /** A sink that stays broken is logged once, and once more when it works again. */
   private note(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     if (Exit.isFailure(exit)) {
       this.lost += 1

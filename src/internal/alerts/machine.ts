@@ -1,10 +1,10 @@
 /**
- * When an alert fires, is repeated, and resolves: a pure function of what was seen and when, with no clock of its own.
+ * When an alert fires, is repeated, and resolves: a pure function of observations and their times, without its own clock.
  *
  *     fine ──holds──► pending ──holds for `holdFor`──► firing ──fine for `resolveAfter`──► fine
  *
- * What is announced is another matter than what fires: an alert that fires again within its cool-down is active at once,
- * and is announced only if it still holds when the cool-down is over.
+ * Firing and announcing are separate: an alert that fires again within its cool-down is active at once, and is announced
+ * only if it still holds when the cool-down is over.
  */
 
 /** All in ms. */
@@ -30,13 +30,13 @@ export interface Firing {
   readonly since: number
   readonly firedAt: number
   readonly announced: boolean
-  /** Since when the condition does not hold any more; undefined while it does. */
+  /** When the condition stopped holding; undefined while it holds. */
   readonly fineSince: number | undefined
 }
 
 export interface RuleState {
   readonly phase: Fine | Pending | Firing
-  /** When somebody was last told that it fires; `-Infinity` if never. */
+  /** When it was last announced; `-Infinity` if never. */
   readonly announcedAt: number
 }
 
@@ -65,7 +65,7 @@ const whenItHolds = (timing: Timing, { announcedAt, phase }: RuleState, now: num
   return tell(timing, { phase: firing, announcedAt }, now)
 }
 
-/** Announces what fires, unless somebody heard of it too short a time ago. */
+/** Announces a firing alert, unless it was announced too recently. */
 const tell = (timing: Timing, state: { readonly phase: Firing; readonly announcedAt: number }, now: number): Step => {
   const { announced } = state.phase
   const pause = announced ? Math.max(timing.remindAfter, timing.coolDown) : timing.coolDown

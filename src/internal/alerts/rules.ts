@@ -1,4 +1,4 @@
-/** The conditions of the built-in rules: nothing, or what is wrong in figures. */
+/** The conditions of the built-in rules: none, or the problem in figures. */
 import { Duration, Option } from "effect"
 import type { Sample } from "../../Alerts.js"
 import { percent } from "../shared/text.js"
@@ -32,7 +32,7 @@ export const responseTime =
       return `operations take ${average} ms on average, more than ${Duration.toMillis(above)} ms`
     })
 
-/** `read` and `write` tell which pool, which the number does not. */
+/** `read` and `write` show which pool it is; the number does not. */
 export const leaks =
   (above: number): Condition =>
   (sample) =>

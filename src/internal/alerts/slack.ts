@@ -1,6 +1,6 @@
 /**
- * A Slack incoming webhook. Its URL is a secret: who knows it may post. So the request is not traced, and what fails is
- * told in words of ours, since the client's own errors carry the URL.
+ * A Slack incoming webhook. Its URL is a secret: anyone who knows it may post. So the request is not traced, and failures
+ * are described in our own words, since the client's errors contain the URL.
  */
 import type * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -41,7 +41,7 @@ const headline = ({ alert, sample, type }: AlertEvent): string => {
   return `${icon} ${lead}${escaped(alert.summary)}: ${connections}`
 }
 
-/** What Slack is sent: `text` for notifications and old clients, `blocks` for the rest. */
+/** The payload for Slack: `text` for notifications and old clients, `blocks` for the rest. */
 const payload = (event: AlertEvent, channel: string | undefined) => {
   const { alert, at, type } = event
   const text = headline(event)
@@ -88,7 +88,7 @@ const unreachable = (error: HttpClientError.HttpClientError): SlackFailed =>
     ? failed(`the request could not be made (${error.reason})`, false)
     : failed(`the connection failed (${error.reason})`, true)
 
-/** Whatever else may come, a defect of the client included, without the words it came with. */
+/** Any other failure, a defect of the client included, without its own text. */
 const inOurWords = <A>(exit: Exit.Exit<A, SlackFailed>): Effect.Effect<A, SlackFailed> => {
   if (Exit.isSuccess(exit)) return Effect.succeed(exit.value)
   if (Cause.isInterruptedOnly(exit.cause)) return Effect.failCause(exit.cause)
@@ -97,7 +97,7 @@ const inOurWords = <A>(exit: Exit.Exit<A, SlackFailed>): Effect.Effect<A, SlackF
   )
 }
 
-/** Doubles, with jitter; waits longer where Slack asks for it, ends where another attempt would change nothing. */
+/** Doubles, with jitter; waits longer if Slack asks for it, ends if another attempt would change nothing. */
 const policy = (attempts: number) =>
   Schedule.exponential(defaults.firstDelay).pipe(
     Schedule.jittered,
@@ -107,10 +107,10 @@ const policy = (attempts: number) =>
     Schedule.intersect(Schedule.recurs(attempts - 1))
   )
 
-/** Posts one event; fails when Slack has not taken it after the last attempt. */
+/** Posts one event; fails if Slack has not accepted it after the last attempt. */
 export const send = (options: SlackOptions) => {
   const limit = Duration.decode(options.attemptTimeout ?? defaults.attemptTimeout)
-  // The first is made whatever is asked for, and counted.
+  // The first attempt always runs, and is counted.
   const attempts = Math.max(1, options.attempts ?? defaults.attempts)
   return (event: AlertEvent): Effect.Effect<void, SlackFailed, HttpClient.HttpClient> =>
     Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** Takes a sample again and again, and tells what the rules make of it. */
+/** Takes samples periodically, and announces the results of the rules. */
 import { Clock, type Duration, Effect, Ref, Schedule, type Scope } from "effect"
 import type { AlertEvent, Sample } from "../../Alerts.js"
 import type { HealthReport } from "../../Health.js"
@@ -55,7 +55,7 @@ export const run = (parts: Parts): Effect.Effect<void, never, Scope.Scope> =>
       if (broken.has(rule)) return Effect.void
       broken.add(rule)
       const words = withoutSecrets(oneLine(String(error)))
-      return Effect.logWarning(`the alert rule ${rule} throws, and is not logged again: ${words}`)
+      return Effect.logWarning(`the alert rule ${rule} throws; this is not logged again: ${words}`)
     }
     const once = Effect.gen(function* () {
       const sample = sampleOf(yield* parts.check)
@@ -68,8 +68,8 @@ export const run = (parts: Parts): Effect.Effect<void, never, Scope.Scope> =>
       yield* Effect.forEach(turn.events, parts.tell, { discard: true })
     })
     yield* once.pipe(
-      // One bad sample must not be the last.
-      Effect.catchAllCause((cause) => Effect.logError("looking after alerts failed", cause)),
+      // One failed sample must not end the watch.
+      Effect.catchAllCause((cause) => Effect.logError("checking the alert rules failed", cause)),
       Effect.repeat(Schedule.fixed(parts.interval)),
       forkBackground
     )

@@ -4,8 +4,8 @@ import { ServerConfig } from "../../Config.js"
 import * as Pool from "../../Pool.js"
 
 /**
- * Every connection event in the log, where `LOG_LEVEL` asks for that much; otherwise nobody listens. In a program of somebody
- * else's nobody has told Effect that this level is wanted, so these lines say it for themselves.
+ * Every connection event in the log, if `LOG_LEVEL` is `debug`; otherwise nothing listens. Another program has not set
+ * Effect's log level, so these lines set it themselves.
  */
 export const debugLog: Layer.Layer<never, never, Pool.ReadPool | Pool.WritePool | ServerConfig> = Layer.scopedDiscard(
   Effect.gen(function* () {

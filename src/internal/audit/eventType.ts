@@ -1,13 +1,13 @@
 import { Schema } from "effect"
 
-/** The reason of a connection whose borrower ended, by interruption or a signal, before its answer came. */
+/** The reason for a connection whose borrower ended, by interruption or a signal, before its answer came. */
 export const callerLeft = "the caller left"
 
-/** Whether the connection itself broke: whoever hangs up does not break it, though it cannot be used again. */
+/** Whether the connection itself broke: a caller that hangs up does not break it, though it cannot be used again. */
 export const broke = ({ reason, type }: { readonly reason: string; readonly type: string }): boolean =>
   type === "failed" && reason !== callerLeft
 
-/** What can happen to a connection; `Audit.ConnectionEventType` says what each means. */
+/** The events of a connection; `Audit.ConnectionEventType` explains each. */
 export const EventType = Schema.Literal(
   "created",
   "acquired",

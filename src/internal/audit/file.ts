@@ -1,4 +1,4 @@
-/** A file of JSON lines that rotates by size, written once a second by a fiber that no pool waits for. */
+/** A file of JSON lines that rotates by size. A fiber writes it once a second, and no pool waits for it. */
 import * as FileSystem from "@effect/platform/FileSystem"
 import { Cause, DateTime, Effect, Fiber, Schedule, type Scope } from "effect"
 import type { ConnectionEvent } from "../../Audit.js"
@@ -12,24 +12,24 @@ export interface Options {
   readonly keep: number
 }
 
-/** So many lines wait at most for a disk that cannot be written to. */
+/** The maximum number of lines that wait while the disk is not writable. */
 const longestQueue = 10_000
 
 const longestGoodbye = "5 seconds"
 
-/** Written together at most, so that rotating keeps files near their size. */
+/** The maximum number of lines written together, so that rotated files stay near their size. */
 const batch = 1_000
 
 const time = (at: number): string => DateTime.formatIso(DateTime.unsafeMake(at))
 
-/** What is 0 or empty is left out. Who follows the file on a terminal gets no orders from a name in it. */
+/** Zero and empty fields are left out. Control characters in names are escaped, so that the file is safe on a terminal. */
 const lineOf = ({ at, pool, type, ...rest }: ConnectionEvent): string => {
   const known = Object.entries(rest).filter(([, value]) => value !== "" && value !== 0)
   return printableJson(JSON.stringify({ time: time(at), type, pool, ...Object.fromEntries(known) }))
 }
 
 class AuditFile {
-  /** The oldest first. */
+  /** Oldest first. */
   private readonly events: Array<ConnectionEvent> = []
   private lost = 0
   private broken = false
@@ -45,13 +45,13 @@ class AuditFile {
   readonly add = (event: ConnectionEvent): void => {
     this.events.push(event)
     if (this.events.length <= longestQueue) return
-    // A tenth at once, since taking one from the front moves all others.
+    // A tenth at once, since removing one from the front moves all others.
     const tooMany = longestQueue / 10
     this.events.splice(0, tooMany)
     this.lost += tooMany
   }
 
-  /** Never fails: what could not be written waits for the next time. */
+  /** Never fails: lines that could not be written wait for the next attempt. */
   readonly flush: Effect.Effect<void> = Effect.suspend(() =>
     this.events.length === 0 && this.lost === 0
       ? Effect.void
@@ -70,7 +70,7 @@ class AuditFile {
     return Effect.gen(this, function* () {
       const before = yield* this.roomFor(bytes.length)
       yield* this.append(bytes).pipe(
-        // Half a line would spoil the next; where it cannot be taken back, there is no room for that one either.
+        // A partial line would corrupt the next; if it cannot be removed, the disk has no room for the next either.
         Effect.onError(() => Effect.ignore(this.fs.truncate(this.options.path, before)))
       )
       this.events.splice(0, events.length)
@@ -84,7 +84,7 @@ class AuditFile {
     )
   }
 
-  /** The size of the file that is written to next. */
+  /** The size of the current file. */
   private roomFor(bytes: number) {
     const { maxBytes, path } = this.options
     return Effect.gen(this, function* () {
@@ -125,7 +125,7 @@ class AuditFile {
 
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf("/")))
 
-/** Until the scope closes, which writes what is left. */
+/** Runs until the scope closes, which writes the remaining lines. */
 export const open = (
   options: Options
 ): Effect.Effect<(event: ConnectionEvent) => void, never, FileSystem.FileSystem | Scope.Scope> =>
@@ -133,7 +133,7 @@ export const open = (
     const fs = yield* FileSystem.FileSystem
     const file = new AuditFile(fs, options)
     const folder = folderOf(options.path)
-    // At once, so that a path that cannot be is known at the start.
+    // At once, so that an impossible path is reported at the start.
     if (folder !== "") yield* Effect.ignore(fs.makeDirectory(folder, { recursive: true }))
     yield* Effect.acquireRelease(
       Effect.forkDaemon(
@@ -141,11 +141,11 @@ export const open = (
           inBackground(Effect.repeat(Effect.uninterruptible(file.flush), Schedule.spaced("1 second")))
         )
       ),
-      // A disk that hangs must not keep the process: neither in what it was writing, nor in what is left.
+      // A disk that hangs must not keep the process alive, neither during a write nor during the last one.
       (writing) =>
         Effect.zipRight(Fiber.interrupt(writing), file.flush).pipe(
           Effect.disconnect,
-          // A finaliser is not, and what is forked in it inherits that.
+          // A finaliser is uninterruptible, and a fiber that is forked in it inherits that.
           Effect.interruptible,
           Effect.timeout(longestGoodbye),
           Effect.ignore

@@ -4,8 +4,7 @@ import type { ConnectionEvent } from "../../Audit.js"
 export type Listener = (event: ConnectionEvent) => void
 
 /**
- * Who is told of events by the pools that are built with it. Nobody unless somebody provides another, so that nothing
- * requires it.
+ * The listeners of the pools that are built with it. Default: none, so that nothing requires it.
  *
  * @since 0.1.0
  * @category tags

@@ -9,7 +9,7 @@ import { printableJson } from "../shared/printable.js"
 import { SaidAlready } from "./failed.js"
 import { bad, configuration, connection, type Finding, line, notChecked } from "./findings.js"
 
-/** Two sockets, and no patience: this is a question, not a service. */
+/** Two sockets and no retries: this is a single query, not a service. */
 const database = (supabase: SupabaseOptions, pool: PoolOptions) =>
   Db.layer.pipe(
     Layer.provide(
@@ -30,7 +30,7 @@ const findings: Effect.Effect<ReadonlyArray<Finding>> = Effect.matchEffect(load,
   onFailure: ({ mistakes }) =>
     Effect.succeed([
       ...mistakes.map((mistake) => bad(mistake.variable, problemOf(mistake), mistake.remedy)),
-      notChecked("database", "while the configuration has mistakes")
+      notChecked("database", "because the configuration has mistakes")
     ]),
   onSuccess: (loaded) =>
     Option.match(loaded.supabase, {
@@ -48,7 +48,7 @@ const json = Options.boolean("json").pipe(Options.withDescription("print the fin
 
 export const check = Command.make("check", { json }, (options) =>
   Effect.gen(function* () {
-    // The findings say it; a log line beside them would say it twice.
+    // The findings report it; a log line would repeat them.
     const found = yield* findings.pipe(Logger.withMinimumLogLevel(LogLevel.None))
     const ok = found.every((finding) => finding.ok)
     yield* Console.log(

@@ -16,7 +16,7 @@ import { top } from "./top/command.js"
 
 const callers = Given.option("load", Numbers.perSecond).pipe(
   Options.withDescription(
-    "also make so many callers per second, so that the dashboard has something to show; default: none"
+    "also make this many callers per second, so that the dashboard has something to show; default: none"
   ),
   Options.optional
 )
@@ -34,10 +34,10 @@ const command = Command.make("supabase-pool").pipe(
   Command.withSubcommands([serve, check, migration, embedded, top, load])
 )
 
-/** How the command is called that `args` begin with; without one, where to read of all of them. */
+/** The usage of the command that `args` begin with; without a command, a pointer to the help. */
 const usageFor = ([name = ""]: ReadonlyArray<string>): string =>
   Option.match(HashMap.get(Command.getSubcommands(command), name), {
-    onNone: () => "`supabase-pool --help` tells of each command.",
+    onNone: () => "`supabase-pool --help` describes each command.",
     onSome: (called) => {
       const usage = HelpDoc.toAnsiText(Usage.getHelp(CommandDescriptor.getUsage(called)))
       return `Usage: supabase-pool ${stripVTControlCharacters(usage).trim()}`
@@ -45,8 +45,8 @@ const usageFor = ([name = ""]: ReadonlyArray<string>): string =>
   })
 
 /**
- * A message for people on standard error, whatever failed. The parser has said already what is wrong in the arguments,
- * but not what may be in its place.
+ * A message for people on standard error, for every failure. The parser has already said what is wrong in the arguments, but
+ * not what is allowed.
  */
 export const report = (cause: Cause.Cause<unknown>, args: ReadonlyArray<string>): Effect.Effect<void> =>
   Option.match(Cause.failureOption(cause), {
@@ -59,11 +59,11 @@ export const report = (cause: Cause.Cause<unknown>, args: ReadonlyArray<string>)
 
 const isHelp = (arg: string): boolean => arg === "--help" || arg === "-h"
 
-/** Help that is asked of the whole first names the whole in the usage of a command: `supabase-pool serve`. */
+/** With `--help` first, the usage of a command shows its full name: `supabase-pool serve`. */
 const helpFirst = (args: ReadonlyArray<string>): ReadonlyArray<string> =>
   args.some(isHelp) ? ["--help", ...args] : args
 
-/** What the parser's help says of an option whose value we read ourselves, whatever its type is. */
+/** The parser's help text for any option whose value we parse ourselves. */
 const ofAnyText = /^ *A user-defined piece of text\.\n+/gm
 
 const tidied = <A, E, R>(help: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -76,7 +76,7 @@ const everywhere = "--help, --version and --completions SHELL (bash, fish, sh or
 const variableLine = ({ default: standard, meaning, name }: (typeof variables)[number]): string =>
   `${name}: ${meaning}${Option.match(standard, { onNone: () => "", onSome: (value) => `; default: ${value}` })}`
 
-/** The variables below the help of the whole; below that of a command, where to read of them. */
+/** The variables below the general help; below a command's help, a pointer to them. */
 const footer = (args: ReadonlyArray<string>): HelpDoc.HelpDoc =>
   args.every((arg) => arg.startsWith("-"))
     ? HelpDoc.blocks([
@@ -87,15 +87,15 @@ const footer = (args: ReadonlyArray<string>): HelpDoc.HelpDoc =>
       ])
     : HelpDoc.p(`${everywhere} \`supabase-pool --help\` lists the environment variables.`)
 
-/** Fails after it has said why, so that the process ends with 1. */
+/** Prints the reason and then fails, so that the process exits with 1. */
 export const run = (args: ReadonlyArray<string>) =>
   Command.run(command, { name: "supabase-pool", version, footer: footer(args) })([
-    // In place of the runtime and the script, which the parser takes for granted.
+    // Placeholders for the runtime and the script, which the parser expects.
     "",
     "",
     ...helpFirst(args)
   ]).pipe(
-    // What every command has is said once, below.
+    // The footer describes the built-in options once.
     Effect.provide(CliConfig.layer({ showBuiltIns: false })),
     args.some(isHelp) ? tidied : identity,
     Effect.tapErrorCause((cause) => report(cause, args))

@@ -12,9 +12,7 @@ const port = Given.option("port", Numbers.port).pipe(
 )
 
 const postgres = Options.boolean("postgres").pipe(
-  Options.withDescription(
-    "on a real PostgreSQL server, started for it in a temporary folder, instead of one in this process"
-  )
+  Options.withDescription("use a real PostgreSQL server, started in a temporary folder, instead of one in this process")
 )
 
 const migrations = Options.text("migrations").pipe(
@@ -30,19 +28,21 @@ const seed = Given.option("seed", {
   read: (text) => (text.endsWith(".sql") ? Option.some(text) : Option.none())
 }).pipe(
   Options.optional,
-  Options.withDescription("what to load after the migrations; default: the marketplace's, with its migrations only")
+  Options.withDescription(
+    "what to load after the migrations; default: the marketplace's seed, but only with its migrations"
+  )
 )
 
 const names = { anonKey: "SUPABASE_ANON_KEY", serviceRoleKey: "SUPABASE_SERVICE_ROLE_KEY" } as const
 
-/** As everywhere, a variable of white space is unset. */
+/** As everywhere, a variable that holds only white space is unset. */
 const key = (name: string) =>
   Effect.map(
     Config.option(Config.redacted(name)),
     Option.filter((value) => Redacted.value(value).trim() !== "")
   )
 
-/** Whoever has the printed lines in its environment goes on with them after a restart. */
+/** Programs that have the printed lines in their environment keep working after a restart. */
 const knownKeys = Effect.gen(function* () {
   const anonKey = yield* key(names.anonKey)
   const serviceRoleKey = yield* key(names.serviceRoleKey)
@@ -51,7 +51,7 @@ const knownKeys = Effect.gen(function* () {
       ? [names.anonKey, names.serviceRoleKey]
       : [names.serviceRoleKey, names.anonKey]
     return yield* new Failed({
-      reason: `${is} is set and ${isNot} is not. Nothing was started. Set both, so that those who have them go on, or neither.`
+      reason: `${is} is set and ${isNot} is not. Nothing was started. Set both, so that programs that use them keep working, or neither.`
     })
   }
   return Option.getOrUndefined(Option.all({ anonKey, serviceRoleKey }))
@@ -81,6 +81,6 @@ export const embedded = Command.make("embedded", { port, postgres, migrations, s
   )
 ).pipe(
   Command.withDescription(
-    "Only the embedded database, with the marketplace or with your own migrations: prints the SUPABASE_* lines and serves until it is stopped. With SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY set it takes those keys."
+    "Starts only the embedded database, with the marketplace or with your own migrations. Prints the SUPABASE_* lines and serves until it is stopped. If SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY are set, it uses those keys."
   )
 )

@@ -1,4 +1,4 @@
-/** What `supabase-pool check` looks at: each finding says what is so and, where it is wrong, how to fix it. */
+/** The checks of `supabase-pool check`: each finding states a fact and, if it is wrong, how to fix it. */
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect, Either, Option, Schema } from "effect"
 import type * as Config from "../../Config.js"
@@ -12,9 +12,9 @@ export interface Finding {
   readonly ok: boolean
   readonly detail: string
   readonly remedy: string
-  /** `false` where it could not be looked at. */
+  /** `false` if it could not be checked. */
   readonly checked?: boolean
-  /** `true` where it works and should not stay so. */
+  /** `true` if it works but should be changed. */
   readonly warning?: boolean
 }
 
@@ -24,14 +24,14 @@ const transactionFunctionName = "transaction function"
 
 const askedOfDatabase = [anonKey, serviceRoleKey, transactionFunctionName]
 
-/** What this version of the package expects in the database; see `supabase_pool_version` in the migration. */
+/** The version that this package expects in the database; see `supabase_pool_version` in the migration. */
 export const expectedVersion = 4
 
 const good = (name: string, detail: string): Finding => ({ name, ok: true, detail, remedy: "" })
 
 export const bad = (name: string, detail: string, remedy: string): Finding => ({ name, ok: false, detail, remedy })
 
-/** What could not be asked is not well, and is not said to be wrong either. */
+/** A check that could not run is neither a success nor a mistake. */
 export const notChecked = (name: string, because: string): Finding => ({
   name,
   ok: false,
@@ -59,21 +59,21 @@ export const configuration = (loaded: Config.Loaded): ReadonlyArray<Finding> => 
           "SUPABASE_URL is not set",
           "Set SUPABASE_URL, SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY (Supabase dashboard, Project settings, API keys)."
         ),
-        ...askedOfDatabase.map((name) => notChecked(name, "while there is no database to ask"))
+        ...askedOfDatabase.map((name) => notChecked(name, "because no database is configured"))
       ])
 ]
 
 const ping = (client: SupabaseClient) => client.rpc("supabase_pool_ping", {}, { get: true })
 
-/** The function may be missing: that is another finding, and shows that the key was taken. */
+/** The function may be missing: that is another finding, and shows that the key was accepted. */
 const answers = (error: Db.DbError): boolean =>
   error._tag === "QueryError" && error.status < 500 && error.status !== 401
 
-/** Of two kinds of keys a project refuses one: the legacy ones where it has moved on, the new ones where it has not yet. */
+/** A project accepts one of two kinds of keys: the new ones after it has moved to them, the legacy ones before. */
 const remedyOf = ({ unused, variable }: Source): string =>
   unused.length === 0
     ? `Check ${variable}, where the key comes from.`
-    : `Check ${variable}, where the key comes from. ${unused.join(" and ")} ${unused.length === 1 ? "has" : "have"} another: if that is the one that your project takes, unset ${variable}.`
+    : `Check ${variable}, where the key comes from. ${unused.join(" and ")} ${unused.length === 1 ? "holds" : "hold"} another: if your project accepts that one, unset ${variable}.`
 
 const key = (
   name: string,
@@ -101,7 +101,7 @@ const transactionFunction: Effect.Effect<Finding, never, Db.Db | Db.ReadDb> = Ef
   const version = Schema.decodeUnknownOption(Version)(answer.right)
   if (Option.contains(version, expectedVersion)) return good(name, `version ${expectedVersion}`)
   return Option.match(version, {
-    onNone: () => bad(name, "gave no version", installIt),
+    onNone: () => bad(name, "returned no version", installIt),
     onSome: (found) =>
       found < expectedVersion
         ? bad(name, `is old: version ${found}, and this package expects ${expectedVersion}`, installIt)
@@ -113,22 +113,22 @@ const transactionFunction: Effect.Effect<Finding, never, Db.Db | Db.ReadDb> = Ef
   })
 })
 
-/** Nobody answered, so that nothing is known of what is behind it. */
+/** Nothing answered, so nothing else can be checked. */
 const isAway = ({ _tag }: Db.DbError): boolean =>
   _tag === "ConnectionFailed" || _tag === "AcquireTimeout" || _tag === "RequestTimeout"
 
 /** Asks the database; nothing is written. */
 export const connection = (
   url: string,
-  /** Of the keys that it is asked with. */
+  /** The sources of the keys that are used. */
   sources: ReturnType<typeof keySources> = keySources(new Map())
 ): Effect.Effect<ReadonlyArray<Finding>, never, Db.Db | Db.ReadDb> =>
   Effect.gen(function* () {
     const first = yield* Effect.either(Db.read(ping))
     if (Either.isLeft(first) && isAway(first.left)) {
       return [
-        bad("database", `nobody answers at ${url}`, first.left.message),
-        ...askedOfDatabase.map((name) => notChecked(name, "since nobody answers"))
+        bad("database", `nothing answers at ${url}`, first.left.message),
+        ...askedOfDatabase.map((name) => notChecked(name, "because nothing answers"))
       ]
     }
     return [

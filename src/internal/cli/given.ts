@@ -1,11 +1,11 @@
-/** Options that have a value: one that cannot be is refused by the option's name, before anything is opened. */
+/** Options with a value: an invalid value is refused by the option's name, before anything is opened. */
 import { HelpDoc, Options, ValidationError } from "@effect/cli"
 import { Effect, Option } from "effect"
 
 export interface Value<A> {
   /** As the usage shows it: `--port integer`. */
   readonly type: string
-  /** As a sentence goes on: `a port is a whole number from 0 to 65535`. */
+  /** The rest of a sentence: `a port is a whole number from 0 to 65535`. */
   readonly what: string
   readonly example: A
   readonly read: (text: string) => Option.Option<A>
@@ -20,7 +20,7 @@ export const option = <A extends number | string>(
     Options.mapEffect((text) =>
       Effect.mapError(read(text), () =>
         ValidationError.invalidValue(
-          HelpDoc.p(`--${name} ${text} cannot be: ${what}. Give --${name} ${example}, for example.`)
+          HelpDoc.p(`--${name} ${text} is not valid: ${what}. Give --${name} ${example}, for example.`)
         )
       )
     )

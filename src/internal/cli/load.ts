@@ -31,12 +31,12 @@ const options = {
     Options.withDescription("seconds for which callers arrive, per preset; default: 10"),
     Options.withDefault(10)
   ),
-  json: Options.boolean("json").pipe(Options.withDescription("print what was found as one line of JSON")),
+  json: Options.boolean("json").pipe(Options.withDescription("print the results as one line of JSON")),
   postgres: Options.boolean("postgres").pipe(
-    Options.withDescription("against the same API over a real PostgreSQL server, started for it on loopback")
+    Options.withDescription("test the same API over a real PostgreSQL server, started on loopback")
   ),
   fixed: Options.boolean("static").pipe(
-    Options.withDescription("against a local server that answers at once: what the pool itself carries")
+    Options.withDescription("test a local server that answers at once: what the pool itself carries")
   )
 }
 
@@ -50,7 +50,7 @@ const layer = (server: Server.Server, preset: PresetName) =>
     )
   )
 
-/** Operations per second that callers who wait for their answers get done, as many as there are connections. */
+/** Operations per second in a closed loop, with as many callers as there are connections. */
 const capacity = (operation: Operation, period: Duration.DurationInput) =>
   Effect.gen(function* () {
     const { max } = yield* (yield* Pool.ReadPool).metrics
@@ -70,17 +70,18 @@ const capacity = (operation: Operation, period: Duration.DurationInput) =>
     return (done * 1_000) / Duration.toMillis(took)
   })
 
-/** Each arrival is kept until the end, to be measured from. */
+/** Each arrival is kept until the end, to measure from it. */
 const mostArrivals = 5_000_000
 
 type Chosen = Command.Command.ParseConfig<typeof options>
 
-/** What each option allows and all of them together do not. */
+/** Combinations that are refused although each option is valid. */
 const refusal = ({ duration, fixed, postgres, rate }: Chosen): Option.Option<Failed> => {
   if (fixed && postgres) {
     return Option.some(
       new Failed({
-        reason: "--static --postgres cannot be: a load test has one server. Nothing was started. Give one of them."
+        reason:
+          "--static --postgres cannot be combined: a load test has one server. Nothing was started. Give one of them."
       })
     )
   }
@@ -98,7 +99,7 @@ interface Subject {
   readonly operation: Operation
 }
 
-/** The environment's project, unless a server of its own is asked for or there is no project. */
+/** The environment's project, or a local server if one is requested or there is no project. */
 const subjectOf = ({ fixed, postgres }: Chosen) =>
   Effect.gen(function* () {
     const { supabase } = yield* Config.load
@@ -106,7 +107,7 @@ const subjectOf = ({ fixed, postgres }: Chosen) =>
       const { url } = supabase.value
       return { server: { what: `the project at ${url}`, supabase: supabase.value }, operation: theirs }
     }
-    yield* Console.error("starting a server of its own for the load test")
+    yield* Console.error("starting a server for the load test")
     return { server: yield* fixed ? Server.fixed : postgres ? Server.postgres : Server.embedded, operation: own }
   })
 
@@ -129,7 +130,7 @@ const run = (preset: PresetName, { operation, server }: Subject, { duration, rat
   }).pipe(Effect.provide(layer(server, preset)))
 
 const missesAreNoFailure =
-  "Nothing was lost: exit code 0. A missed target does not change it, since it speaks of the server as much as of the pool."
+  "Nothing was lost: exit code 0. A missed target does not change the exit code: it depends on the server as much as on the pool."
 
 const report = ({ what }: Server.Server, found: ReadonlyArray<Verdict>, json: boolean): string => {
   const sound = found.every(isSound)
@@ -155,6 +156,6 @@ export const load = Command.make("load", options, (given) =>
   )
 ).pipe(
   Command.withDescription(
-    "Drives the pool with callers who arrive whether or not others have been answered. With SUPABASE_URL it reads from that project (and needs the migration there); without, it starts the embedded Supabase. Exit code 1 when an operation was lost or a connection was not returned; a target that is missed does not change it."
+    "Drives the pool with callers that arrive whether or not earlier ones have been answered. With SUPABASE_URL it reads from that project (and needs the migration there); without, it starts the embedded Supabase. Exit code 1 when an operation was lost or a connection was not returned; a missed target does not change it."
   )
 )

@@ -8,7 +8,7 @@ import { migrationFile } from "../transaction/run.js"
 import { Failed } from "./failed.js"
 import { type Known, nameFor, type Present, placeOf } from "./migrationName.js"
 
-/** Of the package itself, seen from src/internal/cli and from dist/internal/cli. */
+/** The package's own migrations, seen from src/internal/cli and from dist/internal/cli. */
 const packaged = fileURLToPath(packageUrl("supabase/migrations"))
 
 const isOurs = (name: string): boolean => name.endsWith("_supabase_pool.sql")
@@ -23,30 +23,30 @@ const readAll = (directory: string) =>
     )
   })
 
-// Text, since the parser asks the file system about a directory, and fails with its trace.
+// Text, since the parser's directory option asks the file system, and fails with a stack trace.
 const dir = Options.text("dir").pipe(
   Options.withPseudoName("directory"),
   Options.withDefault("supabase/migrations"),
   Options.withDescription(
-    "where the migrations of your project are, made when it is not there; default: supabase/migrations"
+    "the directory of your project's migrations, created if it is missing; default: supabase/migrations"
   )
 )
 
 const force = Options.boolean("force").pipe(
-  Options.withDescription("replace a file of this version which differs; default: it is left as it is")
+  Options.withDescription("replace a file of this version that differs; default: keep it")
 )
 
 const unwritable =
   (directory: string) =>
   ({ message }: { readonly message: string }): Failed =>
     new Failed({
-      reason: `The migration cannot be written to ${directory}: ${oneLine(message)}. Give the folder of your migrations as --dir.`
+      reason: `The migration cannot be written to ${directory}: ${oneLine(message)}. Give the folder of your migrations with --dir.`
     })
 
 const applyIt = "Apply it with `supabase db push`, then run `supabase-pool check`."
 
 const upgrades = (earlier: ReadonlyArray<string>): string =>
-  earlier.length === 0 ? "" : ` It replaces what ${earlier.join(", ")} made, which stays where it is.`
+  earlier.length === 0 ? "" : ` It replaces what ${earlier.join(", ")} made; that file stays.`
 
 export const migration = Command.make("migration", { dir, force }, (options) =>
   Effect.gen(function* () {
@@ -57,13 +57,13 @@ export const migration = Command.make("migration", { dir, force }, (options) =>
     const text = yield* fs.readFileString(path.join(packaged, migrationFile))
     const place = placeOf(known, yield* readAll(options.dir))
     if (place._tag === "Same") {
-      return yield* Console.log(`${path.join(options.dir, place.name)} is there already, and is the same.`)
+      return yield* Console.log(`${path.join(options.dir, place.name)} already exists, and is the same.`)
     }
     if (place._tag === "Differs") {
       const target = path.join(options.dir, place.name)
       if (!options.force) {
         return yield* new Failed({
-          reason: `${target} is there and differs. Nothing was written. Use --force to replace it.`
+          reason: `${target} exists and differs. Nothing was written. Use --force to replace it.`
         })
       }
       yield* fs.writeFileString(target, text)
@@ -76,6 +76,6 @@ export const migration = Command.make("migration", { dir, force }, (options) =>
   }).pipe(Effect.catchTags({ SystemError: unwritable(options.dir), BadArgument: unwritable(options.dir) }))
 ).pipe(
   Command.withDescription(
-    "Writes the SQL that a project needs for transactions, named by the time of now, also beside that of an earlier version, which it replaces."
+    "Writes the SQL that transactions need, as a migration named by the current time. It replaces what the migration of an earlier version made, and leaves that file in place."
   )
 )

@@ -1,4 +1,4 @@
-/** Which file of a project's migrations is ours, of which version, and the name of a new one. */
+/** Finds our file among a project's migrations, with its version, and names a new one. */
 import { DateTime } from "effect"
 
 /** A file of migrations. */
@@ -7,7 +7,7 @@ export interface Present {
   readonly text: string
 }
 
-/** What the package has: each version whole in itself. */
+/** The package's migrations: each version is complete in itself. */
 export interface Known {
   readonly current: string
   readonly files: ReadonlyArray<Present>
@@ -19,16 +19,16 @@ export type Place =
   | { readonly _tag: "Differs"; readonly name: string }
   | { readonly _tag: "Missing"; readonly earlier: ReadonlyArray<string> }
 
-/** As `supabase migration fetch` brings it back too: with other blank lines, and other ends of lines. */
+/** Ignores white space, since `supabase migration fetch` changes blank lines and line ends. */
 const bare = (text: string): string => text.replace(/\s+/g, " ").trim()
 
-/** The version that a file says to be of, in the function that tells it. */
+/** The version that a file states, in its version function. */
 const stated = (text: string): string | undefined =>
   /function public\.supabase_pool_version\(\)[\s\S]*?(?:select|return) (\d+)/.exec(text)?.[1]
 
 type Version = "current" | "earlier" | "changed"
 
-/** A file that is none of the package's is one that was changed: of an earlier version where it or its name says so. */
+/** A file that matches none of the package's was changed; it is of an earlier version if it or its name says so. */
 const versionOf = ({ current, files }: Known, { name, text }: Present): Version => {
   const same = files.find((file) => bare(file.text) === bare(text))
   if (same !== undefined) return same.name === current ? "current" : "earlier"
@@ -62,8 +62,8 @@ const millisOf = (time: string): number => {
 }
 
 /**
- * Named by the time of now, in UTC, as the Supabase CLI names a new one: `supabase db push` refuses what would come before the
- * last one that is applied. Where one is dated later than now, it comes a second after that one.
+ * Named by the current time, in UTC, as the Supabase CLI names a new one: `supabase db push` refuses a migration that would
+ * come before the last applied one. If one is dated later than now, the new one comes a second after it.
  */
 export const nameFor = (now: number, names: ReadonlyArray<string>): string => {
   const last = timesOf(names).toSorted().at(-1)

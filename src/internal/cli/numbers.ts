@@ -1,4 +1,4 @@
-/** Numbers that are given to a command. */
+/** Numeric options of the commands. */
 import { Option } from "effect"
 import type { Value } from "./given.js"
 
@@ -15,7 +15,7 @@ const number = (
   read: (text) => Option.filter(Option.some(text.trim() === "" ? Number.NaN : Number(text)), holds)
 })
 
-/** More per second than any machine begins, and fewer than would fill its memory. */
+/** More per second than any machine starts, and fewer than would fill its memory. */
 const mostPerSecond = 100_000
 
 export const perSecond = number(

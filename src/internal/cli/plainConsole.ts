@@ -3,7 +3,7 @@ import { Console, Effect } from "effect"
 import { printableColoured, printableLines } from "../shared/printable.js"
 import { noColor } from "./terminal.js"
 
-/** Without colours where nobody sees them, or wants them: the parser's help has them always. */
+/** Removes colours if nobody sees or wants them: the parser's help always has them. */
 const plain = (text: string): string => printableLines(stripVTControlCharacters(text))
 
 const each =
@@ -11,7 +11,7 @@ const each =
   (args: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
     args.map((arg) => (typeof arg === "string" ? change(arg) : arg))
 
-/** Every line of ours, with no order to the terminal in it but colours, and these only on a terminal that wants them. */
+/** Prints our lines without control sequences except colours, and those only on a terminal that wants them. */
 export const plainUnless =
   (isTerminal: boolean) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -22,7 +22,7 @@ export const plainUnless =
         ...console,
         log: (...args) => console.log(...strip(args)),
         error: (...args) => console.error(...strip(args)),
-        // What the loggers write to, which know whether their stream is a terminal.
+        // The loggers write to this; they know whether their stream is a terminal.
         unsafe: {
           ...console.unsafe,
           log: (...args) => console.unsafe.log(...each(printableColoured)(args)),

@@ -1,4 +1,4 @@
-/** How a process of ours speaks to a terminal: what it logs, in colour or not, and its last words. */
+/** A process's output to a terminal: its log, in colour or not, and its final error. */
 import { Cause, Config, Console, Effect, HashMap, Layer, List, Logger, LogSpan, Option } from "effect"
 import { printable, printableLines } from "../shared/printable.js"
 import { withoutSecrets } from "../shared/text.js"
@@ -14,7 +14,7 @@ export const noColor = Effect.orElseSucceed(
 
 const plainWords = (value: unknown): unknown => (typeof value === "string" ? printableLines(value) : value)
 
-/** Names and words of others, without orders to the terminal: the lines around them may have colours of ours. */
+/** Removes control sequences from names and texts of others; our own lines may have colours. */
 const harmless = <A>(logger: Logger.Logger<unknown, A>): Logger.Logger<unknown, A> =>
   Logger.mapInputOptions(logger, (options: Logger.Logger.Options<unknown>) => ({
     ...options,
@@ -23,7 +23,7 @@ const harmless = <A>(logger: Logger.Logger<unknown, A>): Logger.Logger<unknown, 
     spans: List.map(options.spans, ({ label, startTime }) => LogSpan.make(printable(label), startTime))
   }))
 
-/** As the logger would write it, but with no colours of others in it. */
+/** As the logger would write it, but without colours of others. */
 const withPlainCause = <A>(logger: Logger.Logger<unknown, A>): Logger.Logger<unknown, A> =>
   Logger.mapInputOptions(logger, (options: Logger.Logger.Options<unknown>) =>
     Cause.isEmpty(options.cause)
@@ -36,7 +36,7 @@ const withPlainCause = <A>(logger: Logger.Logger<unknown, A>): Logger.Logger<unk
   )
 
 /**
- * The log goes to standard error, so that standard output has nothing but what was asked for: lines for people on a
+ * The log goes to standard error, so that standard output has only the requested output: lines for people on a
  * terminal, `key=value` for a collector.
  */
 export const logging = (stream: { readonly isTTY?: boolean | undefined }): Layer.Layer<never> =>
@@ -54,14 +54,14 @@ export const logging = (stream: { readonly isTTY?: boolean | undefined }): Layer
 const textOf = (error: unknown): string => (error instanceof Error ? error.message.trim() : "")
 
 /**
- * An expected failure is a sentence for whoever started the process; a stack trace is for a defect, which is ours. Only an
- * interruption has none: whoever ended the process knows why.
+ * An expected failure is one sentence for the user; a stack trace is for a defect, which is ours. An interruption prints
+ * nothing: the user who ended the process knows why.
  */
 export const lastWords = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   if (Cause.isInterruptedOnly(cause) && !Cause.isEmpty(cause)) return Effect.void
   const sentence = Option.match(Cause.failureOption(cause), { onNone: () => "", onSome: textOf })
   const words = sentence === "" ? Cause.pretty(cause, { renderErrorCause: true }).trim() : sentence
   return Console.error(
-    words === "" ? "Ended by an error that does not say what it is." : printableLines(withoutSecrets(words))
+    words === "" ? "The process ended with an error that has no message." : printableLines(withoutSecrets(words))
   )
 }

@@ -1,4 +1,4 @@
-/** Reading: the one place where the outside is asked, through Effect's `ConfigProvider`. */
+/** Reads the variables: the one place that asks Effect's `ConfigProvider`. */
 import * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as HashSet from "effect/HashSet"
@@ -8,7 +8,7 @@ import type { Mistake } from "./model.js"
 import { secretNames, variables } from "./variables.js"
 
 export interface Environment {
-  /** What is set. A variable with nothing but white space counts as unset; `FOO= npm start` unsets it. */
+  /** The variables that are set. One that holds only white space counts as unset; `FOO= npm start` unsets it. */
   readonly values: ReadonlyMap<string, string>
   readonly mistakes: ReadonlyArray<Mistake>
   readonly secrets: ReadonlyArray<string>
@@ -25,7 +25,7 @@ const tidy = (name: string, text: string): Option.Option<string> => {
 const readOne = (name: string) =>
   EffectConfig.option(EffectConfig.string(name)).pipe(
     Effect.map((value) => ({ name, value: Option.flatMap(value, (text) => tidy(name, text)), failed: false })),
-    // The provider's own words are left out: they may quote a value.
+    // The provider's own message is left out: it may quote a value.
     Effect.catchAll(() => Effect.succeed({ name, value: Option.none<string>(), failed: true }))
   )
 
@@ -45,7 +45,7 @@ export const environment: Effect.Effect<Environment> = Effect.map(
         .map(({ name }) =>
           mistake(
             { variable: name },
-            { problem: "cannot be read", remedy: "look at the configuration provider: it failed for this name" }
+            { problem: "cannot be read", remedy: "check the configuration provider: it failed for this name" }
           )
         )
     }
@@ -56,7 +56,7 @@ const prefix = "DB_POOL_"
 
 const deepest = 8
 
-/** The names that a provider lists which begin like ours. Providers that split at `_` list them piece by piece. */
+/** The listed names that begin like ours. Providers that split at `_` list them piece by piece. */
 const listed: Effect.Effect<ReadonlyArray<string>> = Effect.configProviderWith((provider) => {
   const children = (path: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>> =>
     Effect.orElseSucceed(Effect.map(provider.flattened.enumerateChildren(path), HashSet.toValues), () => [])

@@ -10,7 +10,7 @@ export interface Field<A> extends Parser<A> {
   readonly variable: string
   readonly meaning: string
   readonly show: (value: A) => string
-  /** Its value is shown nowhere, also where it is wrong: a key, or what may hold a login. */
+  /** Its value is shown nowhere, even if it is wrong: a key, or a value that may hold a login. */
   readonly secret?: boolean
 }
 
@@ -103,7 +103,7 @@ export const fields: Fields = {
     variable: "DB_POOL_MAX_ANSWER",
     meaning: "the largest answer that is taken, decoded; larger ones fail and close their connection",
     show: (value) => `${value} bytes`,
-    // No text of JavaScript's is longer than the upper limit; an error of the database has to fit into the lower.
+    // The upper limit is JavaScript's longest string; an error of the database has to fit into the lower.
     ...bytes({ min: 65_536, max: 536_870_888, example: "268435456 or 256 MiB" })
   },
   compression: {

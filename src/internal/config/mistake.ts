@@ -1,7 +1,7 @@
 /**
- * Mistakes as values: how they are shown, and what of a value may be shown.
+ * Mistakes as values: how they are shown, and which part of a value may be shown.
  *
- * All text that a user typed travels in `value` alone, so that one function, `withoutSecrets`, decides what is seen.
+ * All text that a user typed travels in `value` alone, so that one function, `withoutSecrets`, decides what is shown.
  */
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import type { Mistake } from "./model.js"
 import type { Refusal } from "./parse.js"
 
-/** A value, or everything that is wrong with what it was to be made of. */
+/** A value, or every mistake in its input. */
 export type Checked<A> = Either.Either<A, ReadonlyArray<Mistake>>
 
 export const checked = <A>(value: A, mistakes: ReadonlyArray<Mistake>): Checked<A> =>
@@ -18,14 +18,14 @@ export const checked = <A>(value: A, mistakes: ReadonlyArray<Mistake>): Checked<
 export const mistakesOf = (self: Checked<unknown>): ReadonlyArray<Mistake> =>
   Either.match(self, { onLeft: (mistakes) => mistakes, onRight: () => [] })
 
-/** Two parts, complete, or the mistakes of both (`Either.all` would stop at the first). */
+/** Both parts, or the mistakes of both (`Either.all` would stop at the first). */
 export const both = <A, B>(left: Checked<A>, right: Checked<B>): Checked<readonly [A, B]> =>
   Either.isRight(left) && Either.isRight(right)
     ? Either.right([left.right, right.right])
     : Either.left([...mistakesOf(left), ...mistakesOf(right)])
 
 export interface Place {
-  /** What the user has to look for: a variable, or an option given in code. */
+  /** The name to look for: a variable, or an option given in code. */
   readonly variable: string
   /** The member inside a variable that holds an object. */
   readonly member?: string
@@ -52,7 +52,7 @@ export const show = (value: unknown): string => {
   return String(value)
 }
 
-// A JWT, Supabase's own key formats, anything before an @, a webhook, PEM, or a long run that no value of ours has.
+// A JWT, Supabase's own key formats, anything before an @, a webhook, PEM, or a run longer than any of our values.
 const secretShape = /-----BEGIN|eyJ[\w-]{6,}|sb_(?:secret|publishable)_|sbp_|@|hooks\.slack\.com|[\w+/=-]{32,}/i
 
 const longestShown = 80
@@ -62,7 +62,7 @@ const oneLine = (text: string): string => {
   return plain.length > longestShown ? `${plain.slice(0, longestShown)}…` : plain
 }
 
-/** The mistakes without any value that holds a secret, or looks as if it were one in the wrong variable. */
+/** The mistakes without any value that holds a secret, or looks like a secret in the wrong variable. */
 export const withoutSecrets = (
   mistakes: ReadonlyArray<Mistake>,
   secrets: ReadonlyArray<string>
@@ -75,7 +75,7 @@ export const withoutSecrets = (
       : { value: oneLine(value) })
   }))
 
-/** What is wrong, with the value where it may be shown. */
+/** The problem, with the value if it may be shown. */
 export const problemOf = ({ problem, value }: Mistake): string =>
   value === undefined ? problem : `${problem} (${value})`
 
@@ -103,7 +103,7 @@ const distance = (left: string, right: string): number => {
 /** The known name that was probably meant: at most a third of its letters differ, case and punctuation aside. */
 export const nearest = (typed: string, known: ReadonlyArray<string>): Option.Option<string> => {
   const bare = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, "")
-  // A name far longer than any of ours is not a slip of the finger, and comparing it would cost its length squared.
+  // A name far longer than any of ours is not a typo, and comparing it would cost its length squared.
   if (typed.length > 60) return Option.none()
   const ranked = known
     .map((candidate) => ({ candidate, far: distance(bare(typed), bare(candidate)), length: bare(candidate).length }))

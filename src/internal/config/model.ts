@@ -1,11 +1,11 @@
-/** The public shapes of `Config`, in a file of their own so that what reads them need not import what makes them. */
+/** The public types of `Config`, in a separate file so that their readers need not import the code that builds them. */
 import type * as Duration from "effect/Duration"
 import type * as LogLevel from "effect/LogLevel"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 
 /**
- * Everything a pool is told, complete and checked.
+ * All options of a pool, complete and checked.
  *
  * @since 0.1.0
  * @category models
@@ -37,17 +37,17 @@ export interface PoolOptions {
   readonly keepaliveInterval: Duration.Duration
   /** Operations that may wait for a connection, per pool. */
   readonly maxPending: number
-  /** The largest answer that is taken, decoded, in bytes. */
+  /** The largest accepted answer, decoded, in bytes. */
   readonly maxAnswer: number
-  /** Whether compressed answers are asked for. */
+  /** Whether the pool asks for compressed answers. */
   readonly compression: boolean
-  /** What carries requests: sockets of the pool's own, or the platform's `fetch`, for specs that catch requests there. */
+  /** What carries requests: the pool's own sockets, or the platform's `fetch`, for specs that intercept requests there. */
   readonly transport: "sockets" | "fetch"
-  /** What the environment says (`HTTPS_PROXY` and its like), none, or an address, which may hold a login. */
+  /** The environment's proxy (`HTTPS_PROXY` and its like), none, or an address, which may hold a login. */
   readonly proxy: "environment" | "none" | Redacted.Redacted
-  /** PEM of the CAs that are trusted beside those that Node trusts. */
+  /** PEM of CAs to trust beside those that Node trusts. */
   readonly ca: Option.Option<string>
-  /** PEM of the certificate that is shown to a server which asks for one, and its private key: both or none. */
+  /** PEM of the client certificate for servers that ask for one, and its private key: both or neither. */
   readonly clientCert: Option.Option<string>
   readonly clientKey: Option.Option<Redacted.Redacted>
   /** Longest drain at shutdown. */
@@ -60,8 +60,8 @@ export interface PoolOptions {
 }
 
 /**
- * What a user writes: any part of it, durations in milliseconds or with a unit. A complete `PoolOptions`, such as a
- * preset, is one too.
+ * The input for options: any part of them, durations in milliseconds or with a unit. A complete `PoolOptions`, such as a
+ * preset, is valid too.
  *
  * @example
  * import type { Config } from "effect-supabase-pool"
@@ -117,7 +117,7 @@ export interface SupabaseOptions {
 }
 
 /**
- * What a user writes: keys as texts or `Redacted`.
+ * The input for the access: keys as strings or `Redacted`.
  *
  * @since 0.1.0
  * @category models
@@ -129,7 +129,7 @@ export interface SupabaseOptionsInput {
 }
 
 /**
- * What the HTTP server is told.
+ * The options of the HTTP server.
  *
  * @since 0.1.0
  * @category models
@@ -138,17 +138,17 @@ export interface ServerOptions {
   /** 0 takes any free port. */
   readonly port: number
   readonly host: string
-  /** Names that the server answers to, beside its own; in lower case, `*.` for all below one. */
+  /** Names that the server answers to, beside its own; in lower case, `*.` stands for all names below. */
   readonly allowedHosts: ReadonlyArray<string>
   /** Bearer token of the admin routes; none: they answer 404. */
   readonly adminToken: Option.Option<Redacted.Redacted>
-  /** Where alerts are sent; the URL itself is the secret. */
+  /** Where to send alerts; the URL itself is the secret. */
   readonly slackWebhookUrl: Option.Option<Redacted.Redacted>
   readonly logLevel: LogLevel.LogLevel
 }
 
 /**
- * What a user writes: any part of it.
+ * The input for the server's options: any part of them.
  *
  * @since 0.1.0
  * @category models
@@ -172,7 +172,7 @@ export interface ServerOptionsInput {
 }
 
 /**
- * The load that `optimized` knows a preset for.
+ * The loads that `optimized` has a preset for.
  *
  * @since 0.1.0
  * @category models
@@ -191,7 +191,7 @@ export interface PoolSize {
 }
 
 /**
- * One environment variable: what it is called, which option it sets, what it is when unset, what it means.
+ * One environment variable: its name, the option that it sets, its default, its meaning.
  *
  * @since 0.1.0
  * @category models
@@ -199,16 +199,16 @@ export interface PoolSize {
 export interface Variable {
   readonly name: string
   readonly option: Option.Option<keyof PoolOptions>
-  /** As a user would read it, of the production preset: `20`, `30000 ms`, `true`, `off`. */
+  /** The production preset's value as text: `20`, `30000 ms`, `true`, `off`. */
   readonly default: Option.Option<string>
   readonly meaning: string
-  /** Whether its value is a key, a token or the like and is shown nowhere. */
+  /** Whether its value is secret (a key, a token) and shown nowhere. */
   readonly secret: boolean
 }
 
 /**
- * One mistake: the variable (or the option given in code), what was found there unless it may be a secret, what is
- * wrong with it, and how to fix it.
+ * One mistake: the variable (or the option given in code), its value unless it may be a secret, the problem, and how to fix
+ * it.
  *
  * @since 0.1.0
  * @category errors

@@ -1,8 +1,8 @@
 /**
- * From what a person typed to a value, or to the reason why not.
+ * Parses typed text into a value, or gives the reason why not.
  *
- * Nothing here knows where the text came from: a refusal names the problem and the remedy, and its caller adds the
- * variable. `Duration.decode` alone would not do: it turns `NaN` and negative numbers into zero without a word.
+ * This file does not know the source of the text: a refusal names the problem and the remedy, and its caller adds the
+ * variable. `Duration.decode` alone is not enough: it silently turns `NaN` and negative numbers into zero.
  */
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
@@ -11,7 +11,7 @@ import * as Redacted from "effect/Redacted"
 import { longestTimer } from "../shared/time.js"
 import { parseProxy, proxyForm } from "./proxyAddress.js"
 
-/** Why a value was not taken. Neither text ever repeats the value: it may be a key pasted into the wrong variable. */
+/** Why a value was refused. Neither text ever repeats the value: it may be a key pasted into the wrong variable. */
 export interface Refusal {
   readonly problem: string
   readonly remedy: string
@@ -32,7 +32,7 @@ export interface CountLimits {
   readonly min: number
   readonly max: number
   readonly example: number
-  /** Why there is a lower limit, when that is not plain. */
+  /** Why there is a lower limit, if that is not obvious. */
   readonly because?: string
 }
 
@@ -54,7 +54,7 @@ export const count = (limits: CountLimits): Parser<number> => {
   }
 }
 
-/** A count that may be absent; a JavaScript caller may hand over an `Option` (as `PoolOptions` holds it) or a number. */
+/** A count that may be absent; a JavaScript caller may pass an `Option` (as in `PoolOptions`) or a number. */
 export const optionalCount = (limits: CountLimits): Parser<Option.Option<number>> => {
   const present = count(limits)
   return {
@@ -80,7 +80,7 @@ const sizes: ReadonlyMap<string, number> = new Map([
   ["gib", 2 ** 30]
 ])
 
-/** A number of bytes, as such or with a unit. */
+/** A number of bytes, with or without a unit. */
 export const bytes = (limits: {
   readonly min: number
   readonly max: number
@@ -176,7 +176,7 @@ export interface DurationLimits {
   readonly example: string
 }
 
-/** A time span between 1 ms and what a timer can count; zero where zero is a switch. */
+/** A duration from 1 ms to a timer's maximum; zero if zero is a switch. */
 export const duration = (limits: DurationLimits): Parser<Duration.Duration> => {
   const off = limits.zero === "off" ? "; 0 turns it off" : ""
   const remedy = `give milliseconds or a number with a unit, such as ${limits.example}${off}`
@@ -192,7 +192,7 @@ export const duration = (limits: DurationLimits): Parser<Duration.Duration> => {
     }
     return Either.right(Duration.millis(millis))
   }
-  // Seconds and nanoseconds of a pair are numbers too, so the three mistakes `Duration.decode` hides are looked for here.
+  // Seconds and nanoseconds of a pair are numbers too, so the three mistakes that `Duration.decode` hides are checked here.
   const checkNumber = (value: number, make: () => Duration.Duration): Parsed<Duration.Duration> => {
     if (Number.isNaN(value)) return refused("not a number")
     if (value < 0) return refused("negative")
@@ -203,7 +203,7 @@ export const duration = (limits: DurationLimits): Parser<Duration.Duration> => {
   const fromText = (text: string): Parsed<Duration.Duration> => {
     if (/^-\s*\d/.test(text)) return refused("negative")
     if (/^\d+$/.test(text)) return checkNumber(Number(text), () => Duration.millis(Number(text)))
-    // A bare 30.000 is refused: whoever writes it may mean thirty thousand.
+    // A bare 30.000 is refused: it may mean thirty thousand.
     const match = /^(\d+(?:\.\d+)?)\s*(\p{L}+)$/u.exec(text)
     const unit = units.get(match?.[2]?.toLowerCase() ?? "")
     if (match?.[1] === undefined || unit === undefined) return refused("not a duration")

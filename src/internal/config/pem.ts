@@ -1,6 +1,6 @@
 /**
- * Certificates and private keys: PEM itself, or the path of a file that holds it, which is read here and now, so that a
- * configuration which was accepted needs no file any more.
+ * Certificates and private keys: PEM itself, or the path of a file, which is read immediately, so that an accepted
+ * configuration no longer needs the file.
  */
 import * as Crypto from "node:crypto"
 import { readFileSync } from "node:fs"
@@ -19,11 +19,11 @@ interface Kind {
 }
 
 const unread: Readonly<Record<string, string>> = {
-  ENOENT: "neither PEM nor a file that is there",
-  ENAMETOOLONG: "neither PEM nor a file that is there",
-  ENOTDIR: "neither PEM nor a file that is there",
+  ENOENT: "neither PEM nor an existing file",
+  ENAMETOOLONG: "neither PEM nor an existing file",
+  ENOTDIR: "neither PEM nor an existing file",
   EACCES: "a file that this process may not read",
-  EISDIR: "a folder, where one file is asked for"
+  EISDIR: "a folder, not a file"
 }
 
 const isPem = (text: string): boolean => text.includes("-----BEGIN ")
@@ -32,7 +32,7 @@ const read = (path: string): Either.Either<string, unknown> =>
   Either.try({ try: () => readFileSync(path, "utf8"), catch: (error) => error })
 
 const fromText = (kind: Kind, text: string): Parsed<string> => {
-  // Where a variable can hold one line only, tools write the ends of lines as two characters.
+  // For variables that can hold only one line, tools write line ends as two characters.
   const content = isPem(text) ? Either.right(text.replaceAll("\\n", "\n")) : read(text.trim())
   if (Either.isLeft(content)) {
     const code = codeOf(content.left)
@@ -46,7 +46,7 @@ const fromText = (kind: Kind, text: string): Parsed<string> => {
 const certificate = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----.+?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/gs
 const privateKey = /-----BEGIN (?:\w+ )?PRIVATE KEY-----.+?-----END (?:\w+ )?PRIVATE KEY-----/s
 
-/** Each certificate of a text, as its own PEM. */
+/** The certificates of a text, each as its own PEM. */
 export const certificatesIn = (pem: string): ReadonlyArray<string> => pem.match(certificate) ?? []
 
 const x509 = (pem: string): Either.Either<Crypto.X509Certificate, unknown> =>
@@ -104,7 +104,7 @@ const parser = <A>(kind: Kind, make: (pem: string) => A): Parser<Option.Option<A
     fromUnknown: (value) => {
       if (Option.isOption(value) && Option.isNone(value)) return Either.right(Option.none())
       const text = textOf(Option.isOption(value) ? Option.getOrUndefined(value) : value)
-      return text === undefined ? refuse("not a text", kind.remedy) : present(text)
+      return text === undefined ? refuse("not a string", kind.remedy) : present(text)
     }
   }
 }
@@ -125,7 +125,7 @@ export const clientKey: Parser<Option.Option<Redacted.Redacted>> = parser(
   (pem) => Redacted.make(privateKey.exec(pem)?.[0] ?? pem)
 )
 
-/** Why a certificate and a key, each of which can be read, are no pair. */
+/** Why a readable certificate and a readable key do not match. */
 export const pairProblem = (cert: string, key: Redacted.Redacted, itsKey: string): Option.Option<Refusal> => {
   const [leaf = ""] = certificatesIn(cert)
   const pem = Redacted.value(key)
@@ -137,5 +137,5 @@ export const pairProblem = (cert: string, key: Redacted.Redacted, itsKey: string
   const usable = Either.try({ try: () => Tls.createSecureContext({ cert, key: pem }), catch: codeOf })
   if (Either.isRight(usable)) return Option.none()
   const remedy = "ask for a new one: RSA of 2048 bits or more, or EC, signed with SHA-256"
-  return Option.some({ problem: `TLS does not take it (${usable.left})`, remedy })
+  return Option.some({ problem: `TLS does not accept it (${usable.left})`, remedy })
 }

@@ -1,4 +1,4 @@
-/** The pool's options out of a base preset, an object, and single variables, in that order, with every mistake. */
+/** Builds the pool's options from a base preset, an object and single variables, in that order, or reports every mistake. */
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { type Fields, fields } from "./fields.js"
@@ -16,12 +16,12 @@ export const sizes = (options: Pick<PoolOptions, "minConnections" | "maxConnecti
 
 const smallerHalf = (maxConnections: number): number => Math.floor(maxConnections / 2)
 
-/** One layer above the base: what it says about an option, if anything, and where it says so. */
+/** One layer above the base: its value for an option, if any, and the place of that value. */
 interface Source {
   readonly place: (key: keyof PoolOptions) => Place
   readonly read: <K extends keyof PoolOptions>(key: K) => Option.Option<Given<PoolOptions[K]>>
   readonly mistakes: ReadonlyArray<Mistake>
-  /** An object that could not be read at all: what it says is not known. */
+  /** An object that could not be read at all: its values are unknown. */
   readonly broken: boolean
 }
 
@@ -51,7 +51,7 @@ const fromObject = (
   unknownPlace: (key: string) => Place,
   json: boolean
 ): Source => {
-  // Own members only, looked up in a Map: `__proto__` and `constructor` are names like any other here.
+  // Own members only, looked up in a Map: `__proto__` and `constructor` are ordinary names here.
   const members: ReadonlyMap<string, unknown> = new Map<string, unknown>(
     Object.entries(object).filter(([, value]) => value !== undefined)
   )
@@ -64,7 +64,7 @@ const fromObject = (
       const value = members.get(key)
       const parsed =
         json && typeof value === "object"
-          ? refuse("neither a number, a text nor true or false", "give one plain value; leave it out for the default")
+          ? refuse("neither a number, a string nor true or false", "give one plain value; leave it out for the default")
           : fields[key].fromUnknown(value)
       return Option.some({ shown: show(value), parsed })
     }
@@ -111,7 +111,7 @@ const fromVariables = (environment: ReadonlyMap<string, string>): Source => ({
     }))
 })
 
-/** What became of one option: its value, where that came from, and whether the last word on it could be read. */
+/** The result for one option: its value, its source, and whether its last source could be read. */
 interface Settled<A> {
   readonly value: A
   readonly from: Option.Option<{ readonly place: Place; readonly shown: string; readonly readable: boolean }>
@@ -144,7 +144,7 @@ const settle = (base: PoolOptions, baseKnown: boolean, sources: ReadonlyArray<So
   const key = option("clientKey")
   mistakes.push(...certificateAgainstKey(cert, key))
   const value: PoolOptions = {
-    // A preset's own minimum is advice and gives way to a smaller maximum; a minimum that was typed is a mistake above.
+    // A preset's own minimum is only a default and gives way to a smaller maximum; a given minimum is a mistake above it.
     minConnections: Option.isNone(min.from) ? Math.min(min.value, smallerHalf(max.value)) : min.value,
     maxConnections: max.value,
     connectionTimeout: option("connectionTimeout").value,
@@ -174,7 +174,7 @@ const settle = (base: PoolOptions, baseKnown: boolean, sources: ReadonlyArray<So
   return checked(value, mistakes)
 }
 
-/** A minimum that was typed must fit into the smaller half of the maximum; what is not known is not judged. */
+/** A given minimum must fit into the smaller half of the maximum; unknown values are not checked. */
 const minimumAgainstMaximum = (
   min: Settled<number>,
   max: Settled<number>,
@@ -185,7 +185,7 @@ const minimumAgainstMaximum = (
   const needed = `${min.value} in each of the two pools needs a maximum of at least ${min.value * 2}`
   if (Option.isSome(max.from) && !max.from.value.readable) {
     const partner = name(max.from.value.place)
-    return [mistake(place, { problem: `cannot be accepted while ${partner} cannot be read`, remedy: needed }, shown)]
+    return [mistake(place, { problem: `cannot be checked while ${partner} cannot be read`, remedy: needed }, shown)]
   }
   const half = smallerHalf(max.value)
   if (min.value <= half) return []
@@ -196,7 +196,7 @@ const minimumAgainstMaximum = (
   return [mistake(place, { problem, remedy }, shown)]
 }
 
-/** What the other of the two is called, where the first was given. */
+/** The name of the other option, in the place of the first. */
 const beside = ({ member, variable }: Place, key: "clientCert" | "clientKey"): string => {
   if (member !== undefined) return name({ variable, member: key })
   return Object.hasOwn(fields, variable) ? key : fields[key].variable
@@ -238,7 +238,7 @@ const baseOf = (environment: ReadonlyMap<string, string>): Base => {
   if (load === undefined) return { value: fallback, mistakes: [], known: true }
   const typed = load.toLowerCase()
   if (isLoad(typed)) return { value: optimized(typed), mistakes: [], known: true }
-  const refusal = { problem: "not a load that has a preset", remedy: "give low, medium, high or extreme" }
+  const refusal = { problem: "not a preset's name", remedy: "give low, medium, high or extreme" }
   return { value: fallback, mistakes: [mistake({ variable: "DB_POOL_LOAD" }, refusal, load)], known: false }
 }
 

@@ -1,4 +1,4 @@
-/** The presets: the guide's figures, and ours where the guide is silent. */
+/** The presets: the guide's figures, and ours where the guide has none. */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { Load, PoolOptions } from "./model.js"

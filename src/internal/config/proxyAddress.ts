@@ -9,23 +9,23 @@ export interface HttpProxy {
   readonly authorization: Redacted.Redacted | undefined
 }
 
-/** A password may have `://` in it, too: only what stands at the beginning is a scheme. */
+/** A password may contain `://` too: only a prefix is a scheme. */
 const withScheme = /^[a-z][a-z\d+.-]*:\/\//i
 
-/** What to write for a proxy; the characters of a login that end it early have to be in code. */
+/** The form of a proxy's address; characters that would end a login early must be percent-encoded. */
 export const proxyForm =
-  "http://host:port or http://user:password@host:port, with / ? # of a login in code (%2F %3F %23)"
+  "http://host:port or http://user:password@host:port, with / ? # in a login percent-encoded (%2F %3F %23)"
 
-/** Undefined where it is no address of a proxy. Without a port it is the scheme's, 80 or 443, as in Node (1080 in curl). */
+/** Undefined if it is not a proxy's address. The default port is the scheme's, 80 or 443, as in Node (1080 in curl). */
 export const parseProxy = (text: string): HttpProxy | undefined => {
   const hasScheme = withScheme.test(text)
   const full = hasScheme ? text : `http://${text}`
   if (!URL.canParse(full)) return undefined
   const url = new URL(full)
   if ((url.protocol !== "http:" && url.protocol !== "https:") || url.hostname === "") return undefined
-  // `http:/host`: the scheme would be taken for the host.
+  // `http:/host`: the scheme would be read as the host.
   if (!hasScheme && url.pathname !== "/") return undefined
-  // A login whose characters are not in code ends the host early: what stands there is a part of it.
+  // An unencoded login ends the host early: the text after it is a part of the login.
   if (`${url.pathname}${url.search}${url.hash}`.includes("@")) return undefined
   const { password, username } = url
   if (username === "" && password === "") return { url, authorization: undefined }

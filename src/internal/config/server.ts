@@ -1,4 +1,4 @@
-/** What the HTTP server needs: where it listens, who may administer it, whom it alerts, how much it logs. */
+/** The options of the HTTP server: its address, admin token, alert webhook and log level. */
 import * as Either from "effect/Either"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
@@ -28,7 +28,7 @@ const texts = <A>(parse: (text: string) => Parsed<A>): Parser<A> => ({
   fromText: parse,
   fromUnknown: (value) => {
     const plain = Redacted.isRedacted(value) ? Redacted.value(value) : value
-    return typeof plain === "string" ? parse(plain) : refuse("not a text", "give it as a text")
+    return typeof plain === "string" ? parse(plain) : refuse("not a string", "give a string")
   }
 })
 
@@ -48,13 +48,13 @@ const hostNames = (names: ReadonlyArray<string>): Parsed<ReadonlyArray<string>> 
         "give names with commas between them and without ports, such as pool.example.com or *.example.com"
       )
 
-/** A token can be guessed at; so many characters, made by chance, cannot be guessed. */
+/** Attackers can guess tokens; a random one of this length cannot be guessed. */
 const shortestToken = 16
 
 const parsers: { readonly [K in keyof ServerOptions]: Parser<ServerOptions[K]> } = {
   port: count({ min: 0, max: 65_535, example: 3000 }),
   host: texts((text) => {
-    const remedy = "give a name or an address alone, such as 127.0.0.1 or 0.0.0.0; the port belongs into PORT"
+    const remedy = "give a name or an address alone, such as 127.0.0.1 or 0.0.0.0; the port belongs in PORT"
     return /[\s/@[\]]/.test(text) || /^[^:]*:\d*$/.test(text) || text === ""
       ? refuse("neither a host name nor an address", remedy)
       : Either.right(text)
@@ -73,7 +73,7 @@ const parsers: { readonly [K in keyof ServerOptions]: Parser<ServerOptions[K]> }
       return refuse("holds a character that no HTTP header can carry", remedy)
     }
     return text.length < shortestToken
-      ? refuse(`shorter than ${shortestToken} characters`, "make a long one by chance: openssl rand -base64 24")
+      ? refuse(`shorter than ${shortestToken} characters`, "make a long random one: openssl rand -base64 24")
       : Either.right(Option.some(Redacted.make(text)))
   }),
   slackWebhookUrl: texts((text) => {
@@ -152,7 +152,7 @@ export const fromEnvironment = (environment: ReadonlyMap<string, string>): Check
 export const fromInput = (input: { readonly [K in keyof ServerOptions]?: unknown }): Checked<ServerOptions> =>
   settle((key) => {
     const value = input[key]
-    // A resolved `ServerOptions` may be handed in again; its options are unwrapped here.
+    // A resolved `ServerOptions` may be passed again; its options are unwrapped here.
     const plain = Option.isOption(value) ? Option.getOrUndefined(value) : value
     return plain === undefined
       ? Option.none()

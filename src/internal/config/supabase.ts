@@ -1,4 +1,4 @@
-/** Where the database is and with which keys, checked as far as that is possible without asking it. */
+/** The database's address and keys, checked as far as possible without a request. */
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
@@ -8,12 +8,12 @@ import type { Mistake, SupabaseOptions } from "./model.js"
 import { type Parsed, type Refusal, refuse } from "./parse.js"
 
 /**
- * The names under which a value is looked for, first come first served: of keys the new ones first, since a project that
- * has moved on refuses its legacy ones. The first two are named when it is missing.
+ * The names to read a value from; the first that is set wins. New keys come first, since a project that has moved to them
+ * refuses its legacy ones. The error for a missing value names the first two.
  */
 export const urlNames = ["SUPABASE_URL", "NEXT_PUBLIC_SUPABASE_URL"] as const
 const anonKeyNames = ["SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"] as const
-/** What Supabase's and Vercel's tools write for browsers. */
+/** The names that Supabase's and Vercel's tools write for browsers. */
 export const publicKeyNames = [
   "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_KEY",
   "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_DEFAULT_KEY",
@@ -22,7 +22,7 @@ export const publicKeyNames = [
 ] as const
 const serviceRoleKeyNames = ["SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"] as const
 
-/** A value and the name the user gave it under; without a value, the names that would have been read. */
+/** A value and the name that it was set under; without a value, the names that would have been read. */
 export interface Named {
   readonly variable: string
   readonly others: ReadonlyArray<string>
@@ -37,7 +37,7 @@ export interface Access {
 
 const urlRemedy = "give the project's API address, such as https://abcdefgh.supabase.co or http://127.0.0.1:54321"
 
-/** The address without its trailing slash. supabase-js adds the paths itself, so one that is already there is refused. */
+/** The address without its trailing slash. supabase-js adds the paths itself, so a URL with a path is refused. */
 const parseUrl = (text: string): Parsed<string> => {
   const url = Option.getOrUndefined(Option.liftThrowable((input: string) => new URL(input))(text))
   if (url === undefined) return refuse("not a URL", urlRemedy)
@@ -46,7 +46,7 @@ const parseUrl = (text: string): Parsed<string> => {
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") return refuse("neither http nor https", urlRemedy)
   if (url.username !== "" || url.password !== "") {
-    return refuse("a URL with a user name or password in it", "take them out; the keys have variables of their own")
+    return refuse("a URL with a user name or password in it", "remove them; the keys have their own variables")
   }
   if (url.search !== "" || url.hash !== "") return refuse("a URL with a query or a fragment", urlRemedy)
   if (/^(?:www\.)?supabase\.com$/.test(url.hostname)) return refuse("the address of the dashboard", urlRemedy)
@@ -56,7 +56,7 @@ const parseUrl = (text: string): Parsed<string> => {
   return Either.right(`${url.origin}${url.pathname.replace(/\/+$/, "")}`)
 }
 
-/** Which of Supabase's roles a key says it has; a key in neither known format says nothing. */
+/** The Supabase role that a key claims; a key in neither known format claims none. */
 const roleOf = (key: string): "anon" | "service_role" | undefined => {
   if (key.startsWith("sb_secret_")) return "service_role"
   if (key.startsWith("sb_publishable_")) return "anon"
@@ -80,7 +80,7 @@ const illegalKey = (key: string): Option.Option<Refusal> => {
 const wrongRole: { readonly [K in "anonKey" | "serviceRoleKey"]: Refusal } = {
   anonKey: {
     problem: "a service-role key where the anon key belongs",
-    remedy: "every read would pass by row level security; give the anon (publishable) key"
+    remedy: "every read would bypass row level security; give the anon (publishable) key"
   },
   serviceRoleKey: {
     problem: "an anon key where the service-role key belongs",
@@ -100,7 +100,7 @@ const missing = ({ others, variable }: Named, alone: string): Mistake => {
 }
 
 const keyMistakes = (kind: "anonKey" | "serviceRoleKey", named: Named): ReadonlyArray<Mistake> => {
-  if (Option.isNone(named.value)) return [missing(named, "give it as a text or as a Redacted")]
+  if (Option.isNone(named.value)) return [missing(named, "give it as a string or as a Redacted")]
   const key = named.value.value
   const role = roleOf(key)
   const swapped = role !== undefined && role !== (kind === "anonKey" ? "anon" : "service_role")
@@ -118,7 +118,7 @@ const sameKey = ({ anonKey, serviceRoleKey }: Access): ReadonlyArray<Mistake> =>
   return [mistake({ variable: anonKey.variable }, refusal)]
 }
 
-// A query is where some put an apikey, and credentials stand before an @.
+// A query may hold an apikey, and credentials come before an @.
 const showUrl = (value: Option.Option<string>): string | undefined =>
   Option.getOrUndefined(Option.filter(value, (text) => !/[?#@]/.test(text)))
 
@@ -131,7 +131,7 @@ const urlMistakes = (url: Named): ReadonlyArray<Mistake> =>
     })
   })
 
-/** What who only reads needs; with the anon key in the place of the other, which nobody then has. */
+/** The access for reading only, with the anon key in place of the service-role key, which is then absent. */
 const resolveRead = ({ anonKey, url }: Omit<Access, "serviceRoleKey">): Checked<SupabaseOptions> => {
   const mistakes = [...urlMistakes(url), ...keyMistakes("anonKey", anonKey)]
   const complete = Option.all({
@@ -168,13 +168,13 @@ const lookup = (environment: Environment, names: ReadonlyArray<string>, first: s
   return { variable, others, value: Option.fromNullable(environment.get(variable)) }
 }
 
-/** The browser's names may be those of another project, beside a local one. */
+/** The browser's names may belong to another project than the local one. */
 const isOneProject = (environment: Environment): boolean => {
   const [own, browser] = urlNames.map((name) => environment.get(name))
   return own === undefined || browser === undefined || own === browser
 }
 
-/** In the order in which they are looked for. A new key of the browser's goes before a legacy one of the same project. */
+/** In order of precedence. A new browser key takes precedence over a legacy key of the same project. */
 const anonNamesIn = (environment: Environment): ReadonlyArray<string> => {
   const isNew = (name: string): boolean => environment.get(name)?.startsWith("sb_publishable_") === true
   const all = [...anonKeyNames, ...publicKeyNames]
@@ -187,13 +187,13 @@ const accessOf = (environment: Environment): Access => ({
   serviceRoleKey: lookup(environment, serviceRoleKeyNames, "SUPABASE_SERVICE_ROLE_KEY")
 })
 
-/** Where a key came from, and the names under which another is set that was not taken. */
+/** The source of a key, and the names that hold another key that was not used. */
 export interface Source {
   readonly variable: string
   readonly unused: ReadonlyArray<string>
 }
 
-/** Of both keys, for who has to say which of them the database refuses. */
+/** The sources of both keys, to report which of them the database refuses. */
 export const keySources = (environment: Environment): { readonly [K in "anonKey" | "serviceRoleKey"]: Source } => {
   const { anonKey, serviceRoleKey } = accessOf(environment)
   const source = ({ value, variable }: Named, names: ReadonlyArray<string>): Source => {
@@ -212,11 +212,11 @@ export const keySources = (environment: Environment): { readonly [K in "anonKey"
 const privateName = /^(?:127|10)\.|^192\.168\.|^172\.(?:1[6-9]|2\d|3[01])\.|\.(?:localhost|local|internal|test|lan)$/i
 const privateV6 = /^\[(?:::1|f[cd][0-9a-f]{2}:.*|fe80:.*)\]$/i
 
-/** Where nobody outside listens: this machine, and the networks that are private by their address or their name. */
+/** Hosts that are not public: this machine, and networks that are private by address or name. */
 const isLocal = (hostname: string): boolean =>
   hostname.startsWith("[") ? privateV6.test(hostname) : !hostname.includes(".") || privateName.test(hostname)
 
-/** What goes to another network unencrypted, keys and rows with it. */
+/** Warns of an address to which keys and rows go unencrypted over another network. */
 export const plainHttp = (url: string): Option.Option<Refusal> => {
   const { hostname, protocol } = new URL(url)
   return protocol === "http:" && !isLocal(hostname)
@@ -227,7 +227,7 @@ export const plainHttp = (url: string): Option.Option<Refusal> => {
     : Option.none()
 }
 
-/** Absent altogether is an answer (the embedded database starts); half of it is a mistake. */
+/** No variable at all is valid (the embedded database starts); only some of them is a mistake. */
 export const optionalFromEnvironment = (
   environment: ReadonlyMap<string, string>
 ): Checked<Option.Option<SupabaseOptions>> => {
@@ -248,7 +248,7 @@ const plain = (value: unknown): Option.Option<string> => {
   return typeof text === "string" && text.trim() !== "" ? Option.some(text) : Option.none()
 }
 
-/** What a program gives. A program without types may give anything, so that all that is no text counts as missing. */
+/** Values from code. Untyped code may pass anything, so a value that is not a string counts as missing. */
 export const fromInput = (input: { readonly [K in keyof SupabaseOptions]?: unknown }): Checked<SupabaseOptions> =>
   resolve({
     url: { variable: "url", others: [], value: plain(input.url) },

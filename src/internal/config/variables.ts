@@ -1,4 +1,4 @@
-/** Every variable that is read, in the order of the contract: the parser, `--help` and the documentation share it. */
+/** Every variable that is read, in the order of the contract, shared by the parser, `--help` and the documentation. */
 import * as Option from "effect/Option"
 import { fields } from "./fields.js"
 import type { PoolOptions, Variable } from "./model.js"

@@ -2,11 +2,11 @@
 import type { Mode } from "../../Errors.js"
 import { reads } from "../connection/fetchInput.js"
 
-/** What was asked, and whether it has left. */
+/** A request, and whether it was sent. */
 interface Request {
   readonly pool: Mode
   readonly sent: boolean
-  /** Of HTTP; a read on the write pool is a read too. */
+  /** The HTTP method; a read on the write pool is a read too. */
   readonly method?: string | undefined
 }
 
@@ -14,7 +14,7 @@ const onlyReads = ({ method, pool }: Omit<Request, "sent">): boolean =>
   pool === "read" || (method !== undefined && reads(method))
 
 const itWasARead = "It was a read: nothing was changed."
-const perhaps = "It may have been executed: look before sending it again."
+const perhaps = "It may have been executed: check before sending it again."
 
 export const sentOr = (request: Request): string => {
   if (!request.sent) return "Nothing was sent."
@@ -23,7 +23,7 @@ export const sentOr = (request: Request): string => {
 
 export const mayHaveExecuted = (request: Request): boolean => request.sent && !onlyReads(request)
 
-/** What to do, where the answer itself has no hint. */
+/** What to do, if the answer itself has no hint. */
 export const remedyOf = ({
   isTransient,
   status
@@ -34,9 +34,9 @@ export const remedyOf = ({
   if (status === 540) return "The project is paused: restore it in the Supabase dashboard."
   if (isTransient) return "Try again in a moment."
   if (status === 401 || status === 403) return "Check the key or the access token, and what its role is granted."
-  if (status >= 500) return "Look at the database's log."
+  if (status >= 500) return "Check the database's log."
   if (status === 0) return ""
-  return status < 300 ? "Look at what answers between here and the database." : "Fix the query."
+  return status < 300 ? "Check what answers between here and the database." : "Fix the query."
 }
 
 export const executed = ({
@@ -50,7 +50,7 @@ export const executed = ({
   readonly method?: string | undefined
   readonly status: number
 }): string => {
-  // PostgREST has answered with rows, and they were counted.
+  // PostgREST has answered with rows, and their number was wrong.
   if (mayHaveExecuted)
     return (code === "PGRST116" || code === "RESULT_CUT") && status < 300 ? "It was executed." : perhaps
   return method !== undefined && reads(method) ? itWasARead : "Nothing was executed."

@@ -1,6 +1,6 @@
-/** Where PostgreSQL's words have values of rows in them, and how they are said without. */
+/** Finds values of rows in PostgreSQL's messages, and removes them. */
 
-/** A value is in quotes (22P02), which may have quotes in it; a search is repeated as it was sent (42601). */
+/** Messages with a quoted value, which may itself contain quotes (22P02), or with the text of a search (42601). */
 const quotesValues = /^(?:22...|42601)$/
 
 /** PostgREST repeats the filter that it cannot read: `failed to parse filter (…)`. */
@@ -13,13 +13,13 @@ export const withoutValues = (code: string, reason: string): string => {
 
 const sqlstate = /^[0-9A-Z]{5}$/
 
-/** PostgREST's own say how many rows there are, and what is ambiguous; PostgreSQL's, which values. */
+/** The details of PostgREST's own errors give row counts and ambiguous names; those of PostgreSQL's errors give values. */
 export const printsDetails = (code: string): boolean => !sqlstate.test(code)
 
-/** What is left of an error for whoever prints it. */
+/** The printable part of an error. */
 export type Unprinted = (error: object, message: string) => object
 
-/** Fields as they were, for who asks for them by name: whoever prints the error, or logs it as JSON, does not see them. */
+/** Keeps fields readable by name, but hides them from printing and from JSON. */
 export const unprinted = (error: object, fields: ReadonlyArray<string>): Unprinted => {
   for (const field of fields) Object.defineProperty(error, field, { enumerable: false })
   return printed

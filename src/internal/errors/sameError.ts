@@ -1,6 +1,6 @@
 /**
- * The Promise entry is published with what it needs inside, so that a process which uses both entries has each class of
- * errors twice. What one entry throws is an instance of the other's class too.
+ * The published Promise entry bundles its dependencies, so a process that uses both entries has each error class twice. An
+ * error of one entry is an instance of the other's class too.
  */
 
 interface ErrorClass {
@@ -11,10 +11,10 @@ interface ErrorClass {
 const isOrdinary = (u: unknown, of: unknown): boolean =>
   typeof of === "function" && Reflect.apply(Function.prototype[Symbol.hasInstance], of, [u])
 
-/** By the tag, which every copy of the class has. A class that somebody derives is asked as any other. */
+/** Compares the tag, which every copy of the class has. Derived classes use the ordinary `instanceof`. */
 export const sameInEveryCopy = (tag: string, errorClass: ErrorClass): void => {
   const brand = Symbol.for(`effect-supabase-pool/errors/${tag}`)
-  // A bundle shortens it, and it is printed.
+  // A bundler shortens the name, and the name is printed.
   Object.defineProperty(errorClass, "name", { value: tag })
   Object.defineProperty(errorClass.prototype, brand, { value: true })
   Object.defineProperty(errorClass, Symbol.hasInstance, {

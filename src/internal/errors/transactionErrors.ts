@@ -1,4 +1,4 @@
-/** The errors that only transactions have; `Errors` shows them. */
+/** The errors that only transactions have; `Errors` exports them. */
 import { Schema } from "effect"
 import { printable } from "../shared/printable.js"
 import { clause } from "../shared/text.js"
@@ -9,13 +9,13 @@ import { printed, type Unprinted, unprinted, withoutValues } from "./rowValues.j
 /**
  * A transaction was rolled back, or could not be built; `step` counts from 0, and is -1 when no single step failed.
  *
- * `reason` and `details` are PostgreSQL's own words, which may have values of rows in them: `message` and JSON have none.
+ * `reason` and `details` are PostgreSQL's own words, which may contain values of rows: `message` and JSON contain none.
  *
- * `executed` is true in one case, the code `RESULT_GONE`: the transaction was executed when its key came first, and what
- * its steps gave was too large to be kept for a second arrival.
+ * `executed` is true in one case, the code `RESULT_GONE`: the transaction was executed when its key first arrived, and its
+ * result was too large to be kept for a second arrival.
  *
- * `status`, `answeredBy` and `retryAfter` are those of the answer, as a `QueryError` has them; the status is 0 where there was
- * none. `isTransient` follows from them as it does there.
+ * `status`, `answeredBy` and `retryAfter` are those of the answer, as in a `QueryError`; without an answer the status is 0.
+ * `isTransient` follows from them as it does there.
  *
  * @since 0.1.0
  * @category errors
@@ -41,7 +41,7 @@ export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()("
     const where = this.step < 0 ? "" : ` at step ${this.step}${this.operation === "" ? "" : ` (${this.operation})`}`
     const source = this.code === "" && this.status > 0 ? `HTTP ${this.status}` : this.code
     const remedy = this.hint === "" ? remedyOf(this) : this.hint
-    const means = this.executed ? "It was executed, once." : "Nothing of it was kept."
+    const means = this.executed ? "It was executed, once." : "No changes were kept."
     const reason = withoutValues(this.code, this.reason)
     return printable(
       `Transaction failed${where}: ${reason}${source === "" ? "" : ` (${source})`}. ${means} ${remedy}`.trimEnd()
@@ -57,7 +57,7 @@ export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()("
 }
 
 /**
- * What a step of a transaction expected of its row did not hold, so all of it was undone; `step` counts from 0.
+ * A row was not as a step of the transaction expected, so the whole transaction was rolled back; `step` counts from 0.
  *
  * @since 0.1.0
  * @category errors
@@ -65,17 +65,17 @@ export class TransactionFailed extends Schema.TaggedError<TransactionFailed>()("
 export class GuardFailed extends Schema.TaggedError<GuardFailed>()("GuardFailed", {
   step: Schema.Int,
   operation: Schema.String,
-  /** The key of the row; empty where an earlier step's row decides it. */
+  /** The key of the row; empty if an earlier step's row decides it. */
   id: Schema.String,
   column: Schema.String,
-  /** What was expected of it, in words: `at least 2`. */
+  /** The expected value, in words: `at least 2`. */
   guard: Schema.String
 }) {
   override get message(): string {
     const row = this.id === "" ? "" : ` ${clause(this.id)}`
     return printable(
       `Guard failed at step ${this.step} (${this.operation}${row}): ${this.column} is not ${this.guard}. ` +
-        "Nothing of the transaction was kept. Read the row again, and decide again."
+        "The whole transaction was rolled back. Read the row again, and decide again."
     )
   }
   get isTransient(): boolean {

@@ -1,10 +1,10 @@
-/** Single questions to a server, beside its event stream. Runs in browsers and in Node. */
+/** Single requests to a server, beside its event stream. Runs in browsers and in Node. */
 import { Data, Effect, Schema } from "effect"
 import { authorization, type Server } from "./client.js"
 import { HealthJson } from "./health.js"
 import { QueryReport, type Window } from "./wire.js"
 
-/** `status` is 0 where no answer came. */
+/** `status` is 0 if no answer came. */
 export class AskFailed extends Data.TaggedError("AskFailed")<{ readonly status: number; readonly reason: string }> {
   override get message(): string {
     return this.reason
@@ -15,7 +15,7 @@ const limit = "10 seconds"
 
 const unreachable = () => new AskFailed({ status: 0, reason: "the server cannot be reached" })
 
-/** The body's JSON; `accepts` says which answers have one that is wanted. */
+/** The body's JSON; `accepts` selects the statuses whose body is used. */
 const json = (
   url: string,
   init: RequestInit,
@@ -40,7 +40,7 @@ const decode =
   (value: unknown): Effect.Effect<A, AskFailed> =>
     Effect.mapError(Schema.decodeUnknown(schema)(value), strange)
 
-/** Open to everybody. An unhealthy database is an answer too. */
+/** Needs no token. An unhealthy database is an answer too. */
 export const health = (url: string): Effect.Effect<HealthJson, AskFailed> =>
   Effect.flatMap(
     json(`${url}/api/health/database`, {}, (status) => status === 200 || status === 503),
@@ -55,7 +55,7 @@ export const queries = ({ token, url }: Server, window: Window): Effect.Effect<Q
 
 const Reset = Schema.Struct({ reset: Schema.Int })
 
-/** How many connections are replaced. */
+/** The number of replaced connections. */
 export const reset = ({ token, url }: Server): Effect.Effect<number, AskFailed> =>
   json(`${url}/api/admin/database/reset-pool`, { method: "POST", headers: authorization(token) }).pipe(
     Effect.flatMap(decode(Reset)),

@@ -1,6 +1,6 @@
 /**
- * Follows a server's event stream for as long as somebody listens: connects again when the connection is lost or falls
- * silent, and goes on where it was. Runs in browsers and in Node.
+ * Follows a server's event stream as long as somebody listens: reconnects when the connection is lost or silent, and resumes
+ * where it was. Runs in browsers and in Node.
  */
 import { Data, Effect, Either, Option, Ref, Schedule, Schema, Stream } from "effect"
 import { Decoder, type Message } from "./sse.js"
@@ -19,9 +19,9 @@ export type Told = Data.TaggedEnum<{
   Sample: { readonly sample: Wire.Sample }
   Happened: { readonly id: string; readonly event: Wire.Happened }
   Alert: { readonly id: string; readonly event: Wire.AlertTold }
-  /** Tried again by itself. */
+  /** Reconnects automatically. */
   Lost: { readonly reason: string }
-  /** 401: another token is needed; 404: the server has no admin routes. Nothing comes after it. */
+  /** 401: another token is needed; 404: the server has no admin routes. It is the last message. */
   Refused: { readonly status: number }
 }>
 
@@ -29,7 +29,7 @@ export const Told = Data.taggedEnum<Told>()
 
 class Broken extends Data.TaggedError("Broken")<{ readonly reason: string }> {}
 
-/** The server says something every second, and a heartbeat every 15. */
+/** The server sends a sample every second, and a heartbeat every 15. */
 const patience = "20 seconds"
 
 const pause = "1 second"
@@ -40,7 +40,10 @@ const path = "/api/admin/database/events"
 
 export const authorization = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` })
 
-/** What no header can carry (a dash that an editor made long, say) is no server's token, and `fetch` would only throw. */
+/**
+ * Text that no header can carry (with an en dash from an editor, for example) cannot be a token, and `fetch` would only
+ * throw.
+ */
 const isSendable = (token: string): boolean => /^[\x21-\x7e]*$/.test(token)
 
 const open = ({ history = true, token, url }: Server, lastId: Option.Option<string>): Effect.Effect<Response, Broken> =>
@@ -86,7 +89,7 @@ const messages = (body: ReadableStream<Uint8Array>): Stream.Stream<Message, Brok
     evaluate: () => body,
     onError: () => new Broken({ reason: "the connection was cut" })
   }).pipe(
-    Stream.timeoutFail(() => new Broken({ reason: "the server fell silent" }), patience),
+    Stream.timeoutFail(() => new Broken({ reason: "the server stopped sending" }), patience),
     Stream.decodeText(),
     Stream.mapConcat((text) => decoder.push(text))
   )
@@ -102,14 +105,14 @@ const connection = (server: Server, last: Ref.Ref<Option.Option<string>>): Strea
       if (!response.ok || body === null) return Stream.fail(new Broken({ reason: `the server answered ${status}` }))
       return messages(body).pipe(
         Stream.tap(({ id }) => (id === "" ? Effect.void : Ref.set(last, Option.some(id)))),
-        // What a newer server tells beyond this is not for us.
+        // Unknown messages of a newer server are ignored.
         Stream.filterMap((message) => Either.getRight(told(message))),
         Stream.concat(Stream.fail(new Broken({ reason: "the server ended the connection" })))
       )
     })
   )
 
-/** Ends only when it was refused. */
+/** Ends only after a refusal. */
 export const follow = (server: Server): Stream.Stream<Told> =>
   Stream.unwrap(
     Effect.map(Ref.make(Option.none<string>()), (last) =>

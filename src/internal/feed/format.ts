@@ -1,4 +1,4 @@
-/** Figures as people read them. Pure. */
+/** Formats figures for people. Pure. */
 
 const two = (n: number): string => String(n).padStart(2, "0")
 
@@ -28,7 +28,7 @@ export const span = (value: number): string => {
   return hours % 24 === 0 ? `${Math.floor(hours / 24)} d` : `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
-/** `3.4 %`; what is more than nothing never reads as nothing. */
+/** `3.4 %`; a value above zero never reads as zero. */
 export const percent = (share: number | null): string => {
   if (share === null) return "–"
   const value = share * 100

@@ -1,9 +1,9 @@
 import type { Message } from "./sse.js"
 
 /**
- * The last messages of each kind, in fixed memory, for who comes late and for who comes back.
+ * The last messages of each kind, in fixed memory, for readers that arrive late or reconnect.
  *
- * An id names the process too: after a restart the numbers start again, and what a reader has seen is not here.
+ * An id names the process too: after a restart the numbers start again, and a reader's old position is not in this history.
  */
 export class History {
   private readonly process: string
@@ -16,7 +16,7 @@ export class History {
     this.limits = new Map(Object.entries(limits))
   }
 
-  /** Of the newest message. */
+  /** The newest message's number. */
   get newest(): number {
     return this.count
   }
@@ -31,14 +31,14 @@ export class History {
     return entry
   }
 
-  /** The number in an id of this process; otherwise, and for what never was, none. */
+  /** The number in an id of this process; none for other ids and for unknown numbers. */
   numberOf(id: string): number | undefined {
     if (!id.startsWith(`${this.process}-`)) return undefined
     const nth = Number(id.slice(this.process.length + 1))
     return Number.isSafeInteger(nth) && nth >= 0 && nth <= this.count ? nth : undefined
   }
 
-  /** What is kept of what came after that number, in order. */
+  /** The kept messages after that number, in order. */
   after(nth: number): ReadonlyArray<Message> {
     return [...this.kept.values()]
       .flatMap((ring) => ring.filter((entry) => entry.nth > nth))

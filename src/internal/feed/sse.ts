@@ -1,26 +1,26 @@
 /**
- * Server-sent events as text and back (https://html.spec.whatwg.org/multipage/server-sent-events.html). Browsers have a
- * reader of their own, but it cannot send an `Authorization` header.
+ * Server-sent events as text and back (https://html.spec.whatwg.org/multipage/server-sent-events.html). Browsers have their
+ * own reader, but it cannot send an `Authorization` header.
  */
 
 export interface Message {
-  /** Where to go on after a lost connection; empty when there is nothing to go on from. */
+  /** Where to resume after a lost connection; empty if there is no position. */
   readonly id: string
   readonly event: string
   readonly data: string
 }
 
-/** One message; what has line breaks in it takes a `data:` line for each. */
+/** One message; data with line breaks gets a `data:` line for each. */
 export const encode = ({ data, event, id }: Message): string =>
   `${id === "" ? "" : `id: ${id}\n`}event: ${event}\n${data
     .split(/\r\n|\r|\n/)
     .map((line) => `data: ${line}\n`)
     .join("")}\n`
 
-/** Keeps proxies and readers from taking silence for death. */
+/** Shows proxies and readers that the connection is alive. */
 export const heartbeat = ": still here\n\n"
 
-/** Gives the messages of a text that comes in pieces. */
+/** Returns the messages of a text that arrives in pieces. */
 export class Decoder {
   private rest = ""
   private id = ""

@@ -1,4 +1,4 @@
-/** What a reader of the event stream knows: a pure fold, for the dashboard and for the terminal. */
+/** The state of a reader of the event stream: a pure fold, for the dashboard and for the terminal. */
 import type { Told } from "./client.js"
 import type * as Wire from "./wire.js"
 
@@ -10,9 +10,9 @@ export type Link =
 
 export interface View {
   readonly link: Link
-  /** Of the server that was last connected to; another name means that it was restarted. */
+  /** The process name of the last server; another name means that it was restarted. */
   readonly process: string
-  /** How often the server was restarted while we looked. */
+  /** How often the server was restarted while this view was open. */
   readonly restarts: number
   /** Oldest first. */
   readonly samples: ReadonlyArray<Wire.Sample>
@@ -33,7 +33,7 @@ export const empty: View = {
 
 const limits = { samples: 300, happened: 200, alerts: 50 }
 
-/** The newest at the end; one that is not newer is known already. */
+/** Appends a newer one; others are already known. */
 const withSample = (samples: View["samples"], sample: Wire.Sample): View["samples"] => {
   const last = samples.at(-1)
   if (last !== undefined && sample.at <= last.at) return samples

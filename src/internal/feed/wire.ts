@@ -1,10 +1,10 @@
-/** What the event stream carries, one definition for the server that sends it and for everybody who reads it. */
+/** The messages of the event stream: one definition for the server that sends them and for every reader. */
 import { Schema } from "effect"
 import { EventType } from "../audit/eventType.js"
 
 const Count = Schema.NonNegativeInt
 
-/** What only grows: shown as a total since the start, or as a rate, and never as what there is now. */
+/** Counters: shown as a total since the start, or as a rate, and never as a current value. */
 export const sinceStart = "since the process started"
 
 const Total = Count.annotations({ description: sinceStart })
@@ -55,13 +55,13 @@ export const Alert = Schema.Struct({
   detail: Schema.String,
   since: Schema.Number,
   fineSince: Schema.optional(Schema.Number).annotations({
-    description: "since when the condition does not hold any more; absent while it does"
+    description: "when the condition stopped holding; absent while it holds"
   })
 }).annotations({ identifier: "Alert" })
 
 export type Alert = typeof Alert.Type
 
-/** Everything of one moment. */
+/** The whole state at one moment. */
 export const Sample = Schema.Struct({
   at: Schema.Number.annotations({ description: "ms since the epoch" }),
   status: Status,
@@ -70,19 +70,19 @@ export const Sample = Schema.Struct({
   read: PoolSample,
   write: PoolSample,
   operations: OperationsSample,
-  alerts: Schema.Array(Alert).annotations({ description: "those that fire at the moment" })
+  alerts: Schema.Array(Alert).annotations({ description: "the alerts that fire now" })
 }).annotations({ identifier: "Sample" })
 
 export type Sample = typeof Sample.Type
 
-/** Something that happened to a connection. */
+/** A connection event. */
 export const Happened = Schema.Struct({
   type: EventType,
   pool: Mode,
   connectionId: Schema.String,
   at: Schema.Number,
   holder: Schema.String.annotations({
-    description: "the span, or the fiber, that holds or held it; empty when nobody did"
+    description: "the span, or the fiber, that holds or held it; empty if there was no holder"
   }),
   held: Schema.Number.annotations({ description: "ms" }),
   age: Schema.Number.annotations({ description: "ms since it was opened" }),
@@ -116,7 +116,7 @@ export type Window = typeof Window.Type
 const figures = {
   count: Count,
   errors: Count,
-  failed: Count.annotations({ description: "those of the errors that speak against pool or database" }),
+  failed: Count.annotations({ description: "errors that count against the pool or the database" }),
   mean: Millis,
   p50: Millis,
   p95: Millis,
@@ -137,13 +137,13 @@ export const QueryReport = Schema.Struct({
       pool: Mode,
       ...figures
     }).annotations({ identifier: "QueryStatistics" })
-  ).annotations({ description: "by normalised query; those that took most time first" }),
+  ).annotations({ description: "by normalised query; ordered by total time, largest first" }),
   slow: Schema.Array(
     Schema.Struct({
       query: Schema.String,
       duration: Millis,
       at: Schema.Number.annotations({ description: "ms since the epoch" }),
-      error: Schema.String.annotations({ description: "name of the error; empty where there was none" })
+      error: Schema.String.annotations({ description: "name of the error; empty after a success" })
     }).annotations({ identifier: "SlowQuery" })
   ).annotations({ description: "the slowest first" })
 }).annotations({ identifier: "QueryReport" })

@@ -1,8 +1,8 @@
 /**
- * One small question to the database, on a pooled connection.
+ * One small query to the database, on a pooled connection.
  *
- * It calls a function that does nothing (`supabase_pool_ping`, part of our migrations), since that goes all the way to
- * PostgreSQL and costs it nothing. Where the function is not installed, PostgREST says so itself: it is there.
+ * It calls a function that does nothing (`supabase_pool_ping`, part of our migrations), since that reaches PostgreSQL and
+ * costs it nothing. If the function is not installed, PostgREST's own error shows that it is there.
  */
 import { Clock, Duration, Effect, Option } from "effect"
 import type { Connection } from "../../Connection.js"
@@ -29,16 +29,16 @@ const unreachable = (error: string): Answer => ({
   error: Option.some(error)
 })
 
-/** 401: the key is refused, so nothing will work. 404 and other words of PostgREST's: it is there. */
+/** 401: the key is refused, so nothing will work. 404 and other errors of PostgREST: it is there. */
 const speaksAgainst = (status: number): boolean => status === 401 || status >= 500
 
 interface Asked {
   readonly answer: Answer
-  /** One such answer proves nothing: an idle socket that the other side had given up, a gateway's odd moment. */
+  /** One such answer proves nothing: it may be an idle socket that the other side had closed, or a gateway's hiccup. */
   readonly doubtful: boolean
 }
 
-/** The server's words in the report: no page of a gateway, and nothing that was sent. Empty where it has none. */
+/** The server's error text for the report: no page of a gateway, and nothing that was sent. Empty if there is no text. */
 const wordsOf = (error: { readonly message?: unknown } | null, { client }: Connection): string =>
   typeof error?.message === "string" ? oneLine(withoutSecretsOf(client, error.message)) : ""
 
@@ -59,12 +59,12 @@ const ask = (connection: Connection): Effect.Effect<Asked> =>
     return { answer: reachable(Option.some(Duration.millis(ended - started))), doubtful: false }
   }).pipe(
     Effect.catchAll((error) =>
-      Effect.succeed({ answer: unreachable(`what came is no answer of PostgREST's: ${error.message}`), doubtful: true })
+      Effect.succeed({ answer: unreachable(`the answer is not PostgREST's: ${error.message}`), doubtful: true })
     )
   )
 
 const through = (pool: ConnectionPool): Effect.Effect<Answer> => {
-  // One check answers everybody who asks meanwhile, so it is made with the pool's key and not with one caller's token.
+  // One check serves all concurrent callers, so it uses the pool's key and not one caller's token.
   const once = asNobody(pool.use(ask))
   return Effect.flatMap(once, ({ answer, doubtful }) =>
     doubtful ? Effect.map(once, (second) => second.answer) : Effect.succeed(answer)
@@ -78,13 +78,13 @@ const through = (pool: ConnectionPool): Effect.Effect<Answer> => {
   )
 }
 
-/** Asking through it would mean to queue with the callers. A pool without any socket has nothing else to tell. */
+/** A check on this pool would queue with the callers. A pool without any socket has no other evidence. */
 const crowded = ({ active, max, pending, total }: PoolMetrics): boolean => active >= max || (pending > 0 && total > 0)
 
 /**
- * By way of the read pool, or of the write pool where that has nothing free. Where neither has, it does not queue with
- * the callers but goes by how they fare: open sockets on which work is going on are an answer too, unless the database
- * has answered nothing recently.
+ * On the read pool, or on the write pool if the read pool has nothing free. If neither has, it does not queue with the
+ * callers but judges by their results: open sockets with work in progress are an answer too, unless the database has
+ * answered nothing recently.
  */
 export const probe = (
   read: ConnectionPool,
@@ -96,7 +96,7 @@ export const probe = (
     const { reachable: connects } = yield* read.metrics
     const { answered, unanswered } = yield* recent
     if (unanswered > 0 && answered === 0) {
-      return unreachable("every connection is busy, and no operation of the last minute was answered")
+      return unreachable("every connection is busy, and no operation was answered in the last minute")
     }
     return connects ? reachable(Option.none()) : unreachable("every connection is busy and no other can be opened")
   })

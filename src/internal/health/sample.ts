@@ -1,4 +1,4 @@
-/** The figures that the pools are judged by, for health, alerts, the event stream and the Promise API alike. */
+/** The figures of the pools for health, alerts, the event stream and the Promise API. */
 import { Duration, Option } from "effect"
 import type { HealthReport, Sample } from "../../Health.js"
 import { type Recent, windowSeconds } from "../../Metrics.js"
@@ -15,7 +15,7 @@ export const leaksOf = (read: PoolMetrics, write: PoolMetrics, now: number): num
 export const errorRateOf = ({ count, failed }: Pick<Recent, "count" | "failed">): number =>
   count === 0 ? 0 : failed / count
 
-/** All but whether the database is there. `now` in ms since the epoch. */
+/** Everything except whether the database is reachable. `now` in ms since the epoch. */
 export const sampleOf = (
   read: PoolMetrics,
   write: PoolMetrics,
@@ -29,8 +29,8 @@ export const sampleOf = (
 })
 
 /**
- * Whether the database is there, without asking it: the last check's word, unless a pool knows better by now. Both have
- * the same database, so that one which fails to connect is enough.
+ * Whether the database is reachable, without asking it: the last check's result, unless a pool has newer evidence. Both
+ * pools have the same database, so one that fails to connect is enough.
  */
 export const canConnectOf = (read: PoolMetrics, write: PoolMetrics, last: Option.Option<HealthReport>): boolean =>
   read.reachable && write.reachable && Option.match(last, { onNone: () => true, onSome: (_) => _.details.canConnect })

@@ -1,6 +1,6 @@
-/** Network addresses as what they say of who asks: one machine has many, and one address several spellings. */
+/** Client addresses: one machine has many, and one address has several spellings. */
 
-/** The eight groups of an IPv6 address; nothing where it is none. The URL parser knows all spellings. */
+/** The eight groups of an IPv6 address; undefined for other text. The URL parser knows all spellings. */
 const groupsOf = (address: string): ReadonlyArray<number> | undefined => {
   const bare = address.replace(/%.*$/, "")
   const url = `http://[${bare}]/`
@@ -23,7 +23,7 @@ const mapped = (groups: ReadonlyArray<number>): string | undefined => {
 export const isIPv4 = (text: string): boolean =>
   /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split(".").every((part) => Number(part) < 256)
 
-/** Who has this address: an IPv6 network of 64 bits is one customer's, and each may use all of it. */
+/** The owner of an address: an IPv6 network of 64 bits belongs to one customer, who may use all of it. */
 export const clientOf = (address: string): string => {
   const groups = groupsOf(address)
   if (groups === undefined) return address
@@ -31,7 +31,7 @@ export const clientOf = (address: string): string => {
   return mapped(groups) ?? `${four.join(":")}::/64`
 }
 
-/** Whether only programs of this machine have it. */
+/** Whether only programs on this machine have this address. */
 export const isLoopback = (address: string): boolean => {
   const groups = groupsOf(address)
   const plain = groups === undefined ? address : mapped(groups)

@@ -18,7 +18,7 @@ import { json, noStore, problem } from "./responses.js"
 const missing = "The admin token is missing. Send it as `Authorization: Bearer <token>`."
 
 const wrong =
-  "This is not the admin token. It is the value of DB_POOL_ADMIN_TOKEN, or what the start printed, which is new after each start."
+  "This is not the admin token. It is the value of DB_POOL_ADMIN_TOKEN, or the token printed at the start, which changes with each start."
 
 /** The challenge is RFC 6750's: with an error only where a token was sent. */
 const unauthorized = (error: string, challenge: string): HttpServerResponse.HttpServerResponse =>
@@ -26,7 +26,10 @@ const unauthorized = (error: string, challenge: string): HttpServerResponse.Http
 
 type Asked = ServerConfig | Limits.Guesses | HttpServerRequest.HttpServerRequest
 
-/** What is answered to who is no administrator. Without a token in the configuration there is nothing here: 404, not 401. */
+/**
+ * The answer to anyone who is not an administrator. Without a token in the configuration the routes do not exist: 404, not
+ * 401.
+ */
 const refusal: Effect.Effect<Option.Option<HttpServerResponse.HttpServerResponse>, never, Asked> = Effect.gen(
   function* () {
     const { adminToken } = yield* ServerConfig
@@ -45,13 +48,13 @@ const refusal: Effect.Effect<Option.Option<HttpServerResponse.HttpServerResponse
   }
 )
 
-/** For what is answered outside of the definition. */
+/** For answers outside of the definition. */
 export const asAdmin = <E, R>(
   admitted: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | Asked> =>
   Effect.flatMap(refusal, (refused) => (Option.isNone(refused) ? admitted : Effect.succeed(refused.value)))
 
-/** Ends a request that is refused with the answer itself, which has headers; errors of the definition have none. */
+/** Ends a refused request with the answer itself, which has headers; errors of the definition have no headers. */
 const admission: Layer.Layer<Admission, never, ServerConfig | Limits.Guesses> = Layer.effect(
   Admission,
   Effect.map(Effect.context<ServerConfig | Limits.Guesses>(), (services) =>
@@ -91,7 +94,7 @@ const heartbeats = Stream.as(Stream.fromSchedule(Schedule.spaced("15 seconds")),
 
 const crowded = problem(
   503,
-  `${Hub.mostListeners} event streams are open, and no more are served. Close one, and try again.`,
+  `${Hub.mostListeners} event streams are open, which is the limit. Close one, and try again.`,
   { "retry-after": "5" }
 )
 
@@ -99,7 +102,7 @@ const events = (lastId: Option.Option<string>, withHistory: boolean) =>
   Effect.gen(function* () {
     const { follow } = yield* Events
     const hangUp = hangUpOn(yield* HttpServerRequest.HttpServerRequest)
-    // In the scope of the request, which ends when it was answered or its client has gone.
+    // In the scope of the request, which ends when it was answered or its client has disconnected.
     const followed = yield* follow({ lastId, withHistory, hangUp })
     if (Option.isNone(followed)) return crowded
     const messages = Stream.merge(followed.value, heartbeats, { haltStrategy: "left" })

@@ -8,6 +8,6 @@ export const make: Effect.Effect<Redacted.Redacted> = Effect.sync(() =>
 
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
 
-/** In constant time, whatever the lengths are. */
+/** Compares in constant time, for any lengths. */
 export const matches = (expected: Redacted.Redacted, given: string): boolean =>
   timingSafeEqual(digest(Redacted.value(expected)), digest(given))

@@ -20,7 +20,7 @@ const Problem = Schema.Struct({ error: Schema.String })
 
 const TooManyRequests = Problem.annotations({ identifier: "TooManyRequests" })
 
-/** An error without a body cannot be told from any other by its schema, so these are described and not defined. */
+/** The schema of an error without a body matches every such error, so these are described and not defined. */
 const withoutBody = OpenApi.annotations({
   override: {
     responses: {
@@ -40,7 +40,7 @@ const Database = HttpApiGroup.make("health")
       .annotateContext(
         describe(
           "Health of database and pools",
-          "Asks the database one small question. 200 when healthy or degraded, 503 when unhealthy. The verdict and the connections are in the headers X-Pool-Health, X-Active-Connections, X-Total-Connections and X-Health-Check-Time too."
+          "Sends the database one small query. 200 when healthy or degraded, 503 when unhealthy. The verdict and the connections are in the headers X-Pool-Health, X-Active-Connections, X-Total-Connections and X-Health-Check-Time too."
         )
       )
   )
@@ -71,8 +71,8 @@ const Unauthorized = Problem.annotations({ identifier: "Unauthorized" })
 const NoAdminToken = Problem.annotations({ identifier: "NoAdminToken" })
 
 /**
- * Asks for the admin token before anything of the request is decoded: who has none is told nothing about it. Its own kind of
- * security could not tell 404 from 401 by the configuration.
+ * Checks the admin token before any part of the request is decoded: without a token nobody learns anything about it. An
+ * `HttpApiSecurity` could not choose between 404 and 401 by the configuration.
  */
 export class Admission extends HttpApiMiddleware.Tag<Admission>()("effect-supabase-pool/internal/Admission") {}
 

@@ -1,4 +1,4 @@
-/** What a failed operation is to who asked over an `HttpApi`: errors with statuses, which the API's definition has. */
+/** Failed operations for clients of an `HttpApi`: errors with statuses, from the API's definition. */
 import * as HttpApiMiddleware from "@effect/platform/HttpApiMiddleware"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as HttpApiSecurity from "@effect/platform/HttpApiSecurity"
@@ -113,8 +113,8 @@ export class GatewayTimeout extends Schema.TaggedError<GatewayTimeout>()(
 ) {}
 
 /**
- * All that an endpoint answers when an operation has failed: `.addError(Http.Failed)`. Each has its status, and `error` is in
- * words for whoever asked.
+ * Every error of an endpoint whose operation has failed: `.addError(Http.Failed)`. Each has its status, and `error` is a
+ * text for the client.
  *
  * @since 0.1.0
  * @category errors
@@ -148,7 +148,7 @@ export type Failed =
   | Unavailable
   | GatewayTimeout
 
-/** A status that the definition does not have is the nearest of those that it has. */
+/** A status that the definition lacks becomes the nearest one that it has. */
 const errorOf = ({ error, status }: Verdict): Failed => {
   switch (status) {
     case 401:
@@ -172,7 +172,7 @@ const errorOf = ({ error, status }: Verdict): Failed => {
   }
 }
 
-/** Errors of an `HttpApi` have no headers of their own, so these are set when its answer is there. */
+/** Errors of an `HttpApi` have no headers, so these are set on the finished answer. */
 const withHeaders = (headers: Readonly<Record<string, string>>): Effect.Effect<void> =>
   Object.keys(headers).length === 0
     ? Effect.void
@@ -186,7 +186,7 @@ export const fail = (error: DbError): Effect.Effect<never, Failed> => {
 }
 
 /**
- * The access token of who asked, where `Bearer` guards an endpoint.
+ * The client's access token, if `Bearer` guards the endpoint.
  *
  * @since 0.1.0
  * @category tags
@@ -203,8 +203,8 @@ const missing: Verdict = {
 }
 
 /**
- * Takes the access token of a request (`Authorization: Bearer …`) and hands it to the endpoint; 401 where there is none. Whether
- * it is good, the database says.
+ * Takes the access token of a request (`Authorization: Bearer …`) and passes it to the endpoint; 401 without one. The
+ * database decides whether it is valid.
  *
  * @since 0.1.0
  * @category tags
@@ -217,7 +217,7 @@ export class Bearer extends HttpApiMiddleware.Tag<Bearer>()("effect-supabase-poo
   static readonly layer: Layer.Layer<Bearer> = Layer.succeed(
     Bearer,
     Bearer.of({
-      // Decoded, what is no bearer at all would be one.
+      // After decoding, any other scheme would look like a bearer token.
       bearer: () =>
         Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) => {
           const token = /^Bearer +(\S+)$/i.exec(headers["authorization"] ?? "")?.[1]

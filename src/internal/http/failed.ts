@@ -1,4 +1,4 @@
-/** What a failed operation is to who asked over HTTP: a status, and when it is worth asking again. */
+/** A failed operation for an HTTP client: a status, and the time to retry. */
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Duration } from "effect"
 import type { DbError, QueryError, TransactionFailed } from "../../Errors.js"
@@ -7,13 +7,13 @@ import { problem, retryAfter } from "./responses.js"
 
 export interface Verdict {
   readonly status: number
-  /** For whoever asks, so without figures, names of tables or words of the database. */
+  /** For the client, so without figures, names of tables or the database's own text. */
   readonly error: string
   readonly wait?: Duration.Duration
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Where nobody knows better: by then there have been as many answers as there are connections, at the least. */
+/** The default: by then there have been at least as many answers as there are connections. */
 const soon = Duration.seconds(1)
 
 const busy = (status: 429 | 503, wait: Duration.Duration = soon): Verdict => ({
@@ -26,13 +26,13 @@ const gateway = (status: 502 | 504): Verdict => ({ status, error: "The database 
 
 const ours: Verdict = { status: 500, error: "Something went wrong." }
 
-const contradicted: Verdict = { status: 409, error: "This contradicts what is there." }
+const contradicted: Verdict = { status: 409, error: "This conflicts with existing data." }
 
-/** What the database has against it, by SQLSTATE. */
+/** The database's refusals, by SQLSTATE. */
 const refusals: ReadonlyArray<readonly [code: string, verdict: Verdict]> = [
   ["42501", { status: 403, error: "Not allowed." }],
   ["23", contradicted],
-  ["22", { status: 400, error: "A value is not as it has to be." }]
+  ["22", { status: 400, error: "A value is not valid." }]
 ]
 
 const refusedBy = (code: string): Verdict | undefined => refusals.find(([start]) => code.startsWith(start))?.[1]
@@ -43,15 +43,15 @@ const notThisToken: Verdict = {
   headers: { "www-authenticate": 'Bearer error="invalid_token"' }
 }
 
-/** What is about the question and not about the program that asks it: said on as it is. */
+/** Statuses that concern the client's request and not this program: passed on unchanged. */
 const ofTheQuestion: Readonly<Record<number, string>> = {
   413: "This is too large.",
-  414: "The question is too long.",
+  414: "The request is too long.",
   416: "There is no such page.",
-  431: "The question is too long."
+  431: "The request is too long."
 }
 
-/** What the database or who is before it has answered, to a request or to a transaction. */
+/** The answer of the database, or of a gateway in front of it, to a request or a transaction. */
 type Answered = QueryError | TransactionFailed
 
 /** Raised in SQL: `PTxyz` and `PGRST` name the status (PostgREST's docs, "Raise errors with HTTP status codes"). */
@@ -63,13 +63,13 @@ const refused = (error: Answered): Verdict => {
   if (status === 401 && /^PGRST30\d$/.test(code)) return notThisToken
   const known = refusedBy(code)
   if (known !== undefined) return known
-  if (code === "P0001") return { status: 400, error: "This is refused." }
-  if (isRaised(error) && status >= 400) return { status, error: "This is refused." }
+  if (code === "P0001") return { status: 400, error: "This was refused." }
+  if (isRaised(error) && status >= 400) return { status, error: "This was refused." }
   const words = ofTheQuestion[status]
   return words === undefined ? ours : { status, error: words }
 }
 
-/** The database's answer did not come through, whatever became of the question. */
+/** The database's answer did not arrive, whether or not the request was executed. */
 const isUnanswered = ({ isTransient, mayHaveExecuted, status }: Answered): boolean =>
   mayHaveExecuted ? status >= 400 : isTransient
 
@@ -98,7 +98,7 @@ export const verdictOf = (error: DbError): Verdict => {
     case "QueryError":
       return ofAnswer(error)
     case "TransactionFailed":
-      return error.executed ? { status: 409, error: "This was done before." } : ofAnswer(error)
+      return error.executed ? { status: 409, error: "This was already done." } : ofAnswer(error)
     default:
       return ours
   }

@@ -1,5 +1,5 @@
 /**
- * What a server of Node's lacks at its end. It knows the server by its shape, so that nothing here loads Node's http.
+ * A clean shutdown for Node's server. It recognises the server by its shape, so nothing here loads Node's http.
  */
 interface Socket {
   destroy(): unknown
@@ -19,7 +19,7 @@ interface Answer {
 }
 
 /**
- * What `createServer` of `node:http` and of `node:https` makes.
+ * The result of `createServer` of `node:http` and of `node:https`.
  *
  * @since 0.1.0
  * @category models
@@ -38,7 +38,7 @@ export const graceful = <S extends NodeServer>(server: S): S => {
   const unused = new Set<Socket>()
   const underway = new Set<Answer>()
   let closing = false
-  // Requests come by the socket inside the TLS one's.
+  // Requests arrive on the TLS socket that wraps this one.
   server.on("setSecureContext" in server ? "secureConnection" : "connection", (socket) => {
     unused.add(socket)
     socket.once("close", () => unused.delete(socket))
@@ -61,7 +61,7 @@ export const graceful = <S extends NodeServer>(server: S): S => {
     close: (done?: (error?: Error) => void) => {
       closing = true
       close(done)
-      // Node counts as busy what has never been used: browsers and load balancers open such connections ahead.
+      // Node counts unused connections as busy: browsers and load balancers open such connections ahead.
       for (const socket of unused) socket.destroy()
       for (const response of underway) if (!response.headersSent) response.setHeader("connection", "close")
       return server

@@ -7,7 +7,7 @@ export interface Names {
   readonly host: string
 }
 
-/** The name in `Host`, as a URL has it; nothing where it is none. */
+/** The name in `Host`, as a URL has it; undefined if it is not a name. */
 export const nameOf = (host: string | undefined): string | undefined => {
   if (host === undefined || !/^(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d*)?$/i.test(host)) return undefined
   const url = `http://${host}/`
@@ -24,11 +24,11 @@ const isAllowed = (name: string, allowed: string): boolean => {
   return allowed.startsWith("*.") ? name.endsWith(allowed.slice(1)) : name === allowed
 }
 
-/** Whether a server that listens there answers to that name; `undefined` is none, or what cannot be one. */
+/** Whether a server that listens there answers to that name; `undefined` is a missing or invalid name. */
 export const answersTo = (name: string | undefined, { allowedHosts, host }: Names, onLoopback: boolean): boolean => {
   if (allowedHosts.includes("*")) return true
   if (name === undefined) return false
-  // No page has an address for its name that is not where it came from.
+  // A page whose name is an address comes from that address.
   if (isLoopbackName(name) || (!onLoopback && (isIPv4(name) || isIPv6(name)))) return true
   return name === host.toLowerCase() || allowedHosts.some((allowed) => isAllowed(name, allowed))
 }

@@ -1,6 +1,6 @@
 /**
- * By which names a server may be called. A page from anywhere can let its own name lead to this machine (DNS rebinding);
- * the browser then takes what is here for a part of that page, and only the name in the request tells.
+ * The names that a server answers to. Any web page can point its own name to this machine (DNS rebinding); the browser then
+ * treats this server as a part of that page, and only the name in the request shows it.
  */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import type * as HttpServer from "@effect/platform/HttpServer"
@@ -16,15 +16,15 @@ const misdirected = problem(
   "This server does not answer to that name. Ask for localhost or 127.0.0.1, or allow the name in DB_POOL_ALLOWED_HOSTS (a reverse proxy passes on the name that it was asked for)."
 )
 
-/** Of two names a proxy may have looked at one and this server at the other (RFC 9112 §3.2). */
+/** With two names, a proxy may have checked one and this server the other (RFC 9112 §3.2). */
 const ambiguous = problem(400, "The request has several Host headers. Send one.")
 
-/** What stands in the request line is what counts then (RFC 9112 §3.2.2). */
+/** In that case the request line counts (RFC 9112 §3.2.2). */
 const authorityOf = (url: string): string | undefined => /^[a-z][a-z\d+.-]*:\/\/([^/?#]*)/i.exec(url)?.[1]
 
 /**
- * On loopback only loopback's names, `HOST` and those that are allowed; elsewhere every name, unless some are allowed: then
- * those, and addresses. Two names at once nowhere.
+ * On loopback, accepts only loopback's names, `HOST` and the allowed names. Elsewhere it accepts every name, or, if some are
+ * allowed, those and addresses. It never accepts two names at once.
  */
 export const guarded =
   (address: HttpServer.Address | undefined, names: Names) =>

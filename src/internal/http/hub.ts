@@ -1,7 +1,7 @@
 /**
- * What the event stream tells, collected once for all who listen: a sample a second, what happens to connections, and
- * alerts; with a memory of the last minutes, so that a page that is opened now shows how it came to this, and one whose
- * connection was cut goes on where it was.
+ * The content of the event stream, collected once for all listeners: a sample a second, connection events, and alerts. It
+ * keeps the last minutes, so that a newly opened page shows how the current state arose, and a page whose connection was cut
+ * resumes where it was.
  */
 import { Chunk, Clock, Duration, Effect, Option, Queue, Ref, Schedule, Schema, type Scope, Stream } from "effect"
 import type { AlertEvent } from "../../Alerts.js"
@@ -18,16 +18,16 @@ const interval = "1 second"
 /** Five minutes of samples. */
 const limits = { sample: 300, connection: 200, alert: 50 }
 
-/** A reader that is so many messages behind is let go; it may come again, and go on where it was. */
+/** A reader this many messages behind is disconnected; it may reconnect and resume where it was. */
 export const backlog = 512
 
-/** So many may listen. Each is told everything, so that who opens them by the thousand would keep the process from all else. */
+/** The maximum number of listeners. Each receives every message, so thousands of them would block the process. */
 export const mostListeners = 100
 
-/** Messages of the history that are sent at once; between two pieces others have their turn. */
+/** The number of history messages that are sent at once; other work runs between two pieces. */
 const piece = 25
 
-/** As it goes over the wire. */
+/** The encoded message. */
 type Text = string
 
 interface Listener {
@@ -38,15 +38,15 @@ interface Listener {
 export interface Following {
   readonly lastId: Option.Option<string>
   readonly withHistory: boolean
-  /** Ends the connection of a listener that does not read: the stream alone could not, since nobody asks it for more. */
+  /** Ends the connection of a listener that does not read: the stream alone cannot, since nobody pulls from it. */
   readonly hangUp: Effect.Effect<void>
 }
 
 export interface Hub {
   /**
-   * History first (none where that is not wanted), or what came after `lastId` where that is known; then what comes. Ends
-   * when the hub closes, and when the listener does not keep up. Nothing where too many listen already; a place is taken
-   * until the scope closes.
+   * First the history (if wanted), or the messages after `lastId` if it is known; then new messages. Ends when the hub
+   * closes, and when the listener does not keep up. None if too many listen already; a listener keeps its place until
+   * the scope closes.
    */
   readonly follow: (following: Following) => Effect.Effect<Option.Option<Stream.Stream<Text>>, never, Scope.Scope>
 }
@@ -112,7 +112,7 @@ export const make = (sources: Sampling.Sources): Effect.Effect<Hub, never, Scope
         Stream.make(encode({ id: "", event: "hello", data: toJson.hello(hello) })),
         Stream.fromIterable(Chunk.chunksOf(Chunk.fromIterable(before), piece)).pipe(
           Stream.rechunk(1),
-          // A look at the sockets, which a fiber that only yields to other fibers does not give them.
+          // Lets the event loop serve the sockets; yielding to other fibers does not.
           Stream.tap(() => Effect.sleep(Duration.zero)),
           Stream.map((messages) => Chunk.join(Chunk.map(messages, encode), ""))
         )
@@ -127,7 +127,7 @@ export const make = (sources: Sampling.Sources): Effect.Effect<Hub, never, Scope
             Effect.map(Queue.dropping<Text>(backlog), (queue) => {
               const listener = { queue, hangUp: following.hangUp }
               listeners.add(listener)
-              // In the same breath, so that nothing is told twice or not at all.
+              // In the same synchronous step, so that no message is lost or sent twice.
               return { listener, history: begin(following) }
             }),
             ({ listener }) => {

@@ -1,4 +1,4 @@
-/** Who asks too often over HTTP, and who guesses at the admin token: 429 with `Retry-After`. */
+/** Limits for frequent HTTP requests and for guesses at the admin token: 429 with `Retry-After`. */
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Context, Duration, Effect, Layer, Option } from "effect"
@@ -11,13 +11,13 @@ import { problem, retryAfter } from "./responses.js"
 const tooMany = (error: string, wait: Duration.Duration): HttpServerResponse.HttpServerResponse =>
   problem(429, error, retryAfter(wait))
 
-/** The other end of the socket, for a header can say anything. */
+/** The other end of the socket, since a header can contain anything. */
 const address: Effect.Effect<string, never, HttpServerRequest.HttpServerRequest> = Effect.map(
   HttpServerRequest.HttpServerRequest,
   ({ remoteAddress }) => clientOf(Option.getOrElse(remoteAddress, () => "unknown"))
 )
 
-/** For a route that makes the pool work; each client's address has a window of its own. */
+/** For a route that uses the pool; each client address has its own window. */
 export const limited = <E, R>(
   answer: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<
@@ -31,22 +31,22 @@ export const limited = <E, R>(
     return Option.isNone(refused) ? yield* answer : tooMany(refused.value.message, refused.value.retryAfter)
   })
 
-/** Wrong admin tokens that one guesser may send, before it has to wait `forgiveness` for each of them. */
+/** The number of wrong admin tokens that one address may send before it has to wait `forgiveness` for each of them. */
 const each = { tries: 10, forgiveness: Duration.seconds(6) }
 
-/** The same for all guessers together: whoever has many addresses has no more tries for it. */
+/** The same for all addresses together: many addresses do not give more tries. */
 const together = { tries: 100, forgiveness: Duration.millis(600) }
 
 interface Guesser {
   readonly key: string
-  /** At the machine itself: never locked out, since a proxy that leaves no trace looks the same as its administrator. */
+  /** On the machine itself: never locked out, since a proxy that leaves no trace looks the same as the administrator. */
   readonly here: boolean
 }
 
-/** What a proxy adds, and who asks by way of it cannot take away. */
+/** Headers that a proxy adds, and its clients cannot remove. */
 const traces = /^(?:x-forwarded-.*|forwarded|via|x-real-ip|cf-.*|true-client-ip|x-client-ip|fastly-client-ip)$/
 
-/** Nginx speaks HTTP/1.0 to a server, and adds nothing, unless it is told to; no browser and no curl does. */
+/** By default, nginx speaks HTTP/1.0 to a server and adds no header; no browser and no curl does. */
 const isByProxy = (request: HttpServerRequest.HttpServerRequest): boolean =>
   isHttp10(request) || Object.keys(request.headers).some((name) => traces.test(name))
 
@@ -55,23 +55,23 @@ const guesser: Effect.Effect<Guesser, never, HttpServerRequest.HttpServerRequest
   (request) => {
     const address = Option.getOrElse(request.remoteAddress, () => "unknown")
     if (!isLoopback(address)) return { key: `from ${clientOf(address)}`, here: false }
-    // Whom a proxy of this machine speaks for may be anybody.
+    // A proxy on this machine may speak for anybody.
     return isByProxy(request) ? { key: "by a proxy", here: false } : { key: "this machine", here: true }
   }
 )
 
-/** Who sends wrong admin tokens. Memory only: it slows guessing down, and is no ledger. */
+/** The addresses that send wrong admin tokens. In memory only: it slows guessing down. */
 export class Guesses extends Context.Tag("effect-supabase-pool/internal/Guesses")<Guesses, MemoryStore.MemoryStore>() {
   static readonly make: Effect.Effect<MemoryStore.MemoryStore> = MemoryStore.make
 
-  /** Those that are there already, or else new ones. */
+  /** The existing guesses, or new ones. */
   static readonly layerDefault: Layer.Layer<Guesses> = Layer.effect(
     Guesses,
     Effect.flatMap(Effect.serviceOption(Guesses), Option.match({ onNone: () => Guesses.make, onSome: Effect.succeed }))
   )
 }
 
-/** How long this guesser has guessed too often, in ms; 0 for not at all. Counts `tokens` more before it looks. */
+/** How long this address has to wait, in ms; 0 if it need not. Adds `tokens` to its count first. */
 const count = ({ here, key }: Guesser, tokens: number): Effect.Effect<number, never, Guesses> =>
   Effect.gen(function* () {
     const guesses = yield* Guesses
@@ -83,7 +83,7 @@ const count = ({ here, key }: Guesser, tokens: number): Effect.Effect<number, ne
     return Math.max(yield* wait(key, each), here ? 0 : yield* wait("everybody", together))
   })
 
-/** The answer to who has guessed too often; it is the same for a right token, or guessing on would pay. */
+/** The answer after too many guesses; it is the same for the right token, since otherwise guessing on would pay off. */
 export const tooManyGuesses: Effect.Effect<
   Option.Option<HttpServerResponse.HttpServerResponse>,
   never,
@@ -96,7 +96,10 @@ export const tooManyGuesses: Effect.Effect<
 
 const slowness = Duration.seconds(1)
 
-/** For the machine itself, once it has guessed too often: also for a right token, or what is answered at once would tell it. */
+/**
+ * The delay for the machine itself after too many guesses. It applies to the right token too, since an immediate answer
+ * would reveal it.
+ */
 export const slowedDown: Effect.Effect<void, never, Guesses | HttpServerRequest.HttpServerRequest> = Effect.gen(
   function* () {
     const who = yield* guesser

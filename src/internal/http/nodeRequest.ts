@@ -1,4 +1,6 @@
-/** What a request of Node's server has and Effect's does not show. Known by its shape, so that nothing here loads Node's http. */
+/**
+ * Parts of a Node request that Effect's request does not show. Recognised by its shape, so nothing here loads Node's http.
+ */
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Effect } from "effect"
 
@@ -15,7 +17,7 @@ export const hangUpOn = ({ source }: Request): Effect.Effect<void> =>
 export const isHttp10 = ({ source }: Request): boolean =>
   isObject(source) && "httpVersion" in source && source.httpVersion === "1.0"
 
-/** Node keeps the first `Host` and forgets the others; elsewhere they are one header with commas, which no name has. */
+/** Node keeps only the first `Host`; other servers join them with commas, which no name contains. */
 export const hasSeveralHosts = ({ headers, source }: Request): boolean => {
   const raw: unknown = isObject(source) && "rawHeaders" in source ? source.rawHeaders : undefined
   const sent = Array.isArray(raw)

@@ -1,6 +1,6 @@
 /**
- * The dashboard as static files, held in memory: it is built once, small, and read before it is asked for. Whoever
- * serves it from a checkout says when it has been built; see `internal/server/dashboardBuild.ts`.
+ * The dashboard as static files, held in memory: it is small, built once, and read before the first request. In a checkout,
+ * `internal/server/dashboardBuild.ts` tells when it has been built.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
@@ -15,11 +15,11 @@ import { noStore, problem } from "./responses.js"
 interface File {
   readonly body: Uint8Array
   readonly type: string
-  /** By the name that HTTP has for it, the best first; none where it is not worth it. */
+  /** By its HTTP name, the best first; empty if compression is not worth it. */
   readonly encoded: ReadonlyMap<string, Uint8Array>
 }
 
-/** What the build puts beside a file, by the name that HTTP has for it. */
+/** The compressed files that the build puts beside a file, by their HTTP name. */
 const encodings: ReadonlyArray<readonly [name: string, extension: string]> = [
   ["br", ".br"],
   ["gzip", ".gz"]
@@ -33,7 +33,7 @@ export type State =
   | { readonly _tag: "Building" }
   | { readonly _tag: "Missing" }
 
-/** The folder of hashed files, which has a name of its own so that it can stand in somebody else's server. */
+/** The folder of hashed files. Its name is unusual, so that it can be mounted in another server. */
 export const assets = "supabase-pool"
 
 const types: Readonly<Record<string, string>> = {
@@ -45,7 +45,7 @@ const types: Readonly<Record<string, string>> = {
 
 const folder = packageUrl("dist/dashboard/")
 
-/** Nothing when it has not been built. */
+/** None if it has not been built. */
 export const read: Effect.Effect<Option.Option<Files>, never, FileSystem.FileSystem | Path.Path> = Effect.gen(
   function* () {
     const fs = yield* FileSystem.FileSystem
@@ -70,12 +70,12 @@ export const read: Effect.Effect<Option.Option<Files>, never, FileSystem.FileSys
   }
 ).pipe(Effect.orElseSucceed(() => Option.none()))
 
-/** What there is of the dashboard at the moment; unless somebody builds it, what is in the package. */
+/** The current state of the dashboard. Default: the files in the package. */
 export class Dashboard extends Context.Reference<Dashboard>()("effect-supabase-pool/internal/Dashboard", {
   defaultValue: (): { readonly state: Option.Option<Effect.Effect<State>> } => ({ state: Option.none() })
 }) {}
 
-/** Nothing from elsewhere, nothing inline, and no form or frame: what is on this page stays on it. */
+/** Nothing from other origins, nothing inline, and no form or frame: the page's content stays on the page. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -118,7 +118,7 @@ const html = (body: string | Uint8Array, status: number): HttpServerResponse.Htt
     ? HttpServerResponse.text(body, { status, headers: { ...pageHeaders, ...noStore }, contentType: types[".html"] })
     : HttpServerResponse.uint8Array(body, { status, headers: pageHeaders, contentType: types[".html"] })
 
-/** None while the page is being built, and where it cannot be. */
+/** Empty while the page is being built, and if it cannot be built. */
 const filesOf = (state: State): Files => (state._tag === "Built" ? state.files : new Map())
 
 const index = (state: State): HttpServerResponse.HttpServerResponse => {
@@ -127,14 +127,14 @@ const index = (state: State): HttpServerResponse.HttpServerResponse => {
   return file === undefined ? html(missing, 503) : html(file.body, 200)
 }
 
-/** Whether `Accept-Encoding` has it, and not as one that is refused (RFC 9110 §12.5.3). */
+/** Whether `Accept-Encoding` lists it without refusing it (RFC 9110 §12.5.3). */
 const accepts = (header: string, encoding: string): boolean =>
   header.split(",").some((each) => {
     const [name = "", ...parameters] = each.split(";").map((part) => part.trim().toLowerCase())
     return name === encoding && !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter))
   })
 
-/** The names have a hash of what is in them, so what was fetched once is good for ever. */
+/** The names contain a hash of the content, so a fetched file never expires. */
 const asset = (state: State, name: string, accepted: string): HttpServerResponse.HttpServerResponse => {
   const headers = { "x-content-type-options": "nosniff" }
   if (state._tag === "Building" && name === "waiting.js") {
@@ -178,7 +178,7 @@ export const routes = HttpApiBuilder.Router.use((router) =>
   })
 )
 
-/** Browsers ask for it beside every page of an origin, also where the page names another icon. */
+/** Browsers request it for every origin, even if the page names another icon. */
 export const favicon = "/favicon.ico"
 
 const icon = (state: State): HttpServerResponse.HttpServerResponse => {
@@ -191,5 +191,5 @@ const icon = (state: State): HttpServerResponse.HttpServerResponse => {
       })
 }
 
-/** The pages that are not in the definition, and what they answer. */
+/** The pages that are not in the definition, and their answers. */
 export const paths: ReadonlyArray<string> = ["/", "/docs", "/openapi.json", favicon]

@@ -1,4 +1,4 @@
-/** Which of the routes are mounted in somebody else's server, where, and that nobody else has their paths. */
+/** Which of the routes are mounted in another server and where, with a check that their paths are free. */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import type * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import { Cause, Effect } from "effect"
@@ -13,7 +13,7 @@ export type Part = "health" | "metrics" | "admin" | "docs" | "dashboard"
 type Pages = "docs" | "dashboard"
 
 /**
- * Which routes (default: all), and what stands before their paths.
+ * Which routes (default: all), and the prefix of their paths.
  *
  * @since 0.1.0
  * @category models
@@ -35,11 +35,11 @@ const everything: ReadonlyArray<Part> = ["health", "metrics", "admin", "docs", "
 
 type Method = "*" | "GET"
 
-/** The router throws for a path that it has; whose it is, only we can say. */
+/** The router throws for a path that it already has; only we know whose path it is. */
 const clash = (method: Method, path: string, part: Part) => (cause: Cause.Cause<never>) =>
   /already declared/.test(Cause.pretty(cause))
     ? Effect.dieMessage(
-        `Http.routes: ${method === "*" ? "" : `${method} `}${path} (its ${part}) and a route of yours, ${path}, have one path. ` +
+        `Http.routes: ${method === "*" ? "" : `${method} `}${path} (its ${part}) and a route of yours, ${path}, have the same path. ` +
           "Move yours, or leave that part out: Http.routesOf({ parts: [...] }), or give a prefix."
       )
     : Effect.failCause(cause)
@@ -68,10 +68,10 @@ export const mount = (
       target
         .add(method, `/${path.slice(1)}`, app)
         .pipe(Effect.catchAllCause(clash(method, `${prefix ?? ""}${path}`, part)))
-    // A server of one's own has its own icon, or none.
+    // The user's server has its own icon, or no icon.
     for (const path of paths.filter((path) => path !== Page.favicon)) {
       const part = partOf(path)
-      // A server's own page may answer other methods at these.
+      // The user's server may answer other methods on these paths.
       if (wanted.includes(part)) yield* add(isPage(part) ? "GET" : "*", path, part)
     }
     if (wanted.includes("dashboard")) yield* add("GET", `/${Page.assets}/:name`, "dashboard")

@@ -1,7 +1,7 @@
 import { Context, Layer, Ref } from "effect"
 
 /**
- * Whether the process wants traffic, beside what the database's health says.
+ * Whether the process accepts traffic, apart from the database's health.
  *
  * @since 0.1.0
  * @category tags

@@ -4,7 +4,7 @@ import { printableJson } from "../shared/printable.js"
 
 export const noStore = { "cache-control": "no-store" }
 
-/** JSON that gives no orders to the terminal of who asks with curl. */
+/** JSON without control characters, so that it is safe in a terminal (curl). */
 export const json = (
   body: unknown,
   { headers, status = 200 }: { readonly status?: number; readonly headers?: Record<string, string> } = {}
@@ -15,11 +15,11 @@ export const json = (
     contentType: "application/json"
   })
 
-/** What is wrong, as JSON. */
+/** An error as JSON. */
 export const problem = (status: number, error: string, headers: Record<string, string> = {}) =>
   json({ error }, { status, headers })
 
-/** When it is worth asking again, in whole seconds, upwards: who comes back then is let in (RFC 9110 §10.2.3). */
+/** `Retry-After` in whole seconds, rounded up, so that a client that waits is let in (RFC 9110 §10.2.3). */
 export const retryAfter = (wait: Duration.Duration): Record<string, string> => ({
   "retry-after": String(Math.max(1, Math.ceil(Duration.toSeconds(wait))))
 })

@@ -1,4 +1,4 @@
-/** One sample for the event stream, from what the services say at the moment. Asks the database nothing. */
+/** One sample for the event stream, from the current state of the services. Does not ask the database. */
 import { Duration, Effect, Option } from "effect"
 import type * as Alerts from "../../Alerts.js"
 import * as Health from "../../Health.js"
@@ -44,7 +44,7 @@ export const alertOf = ({ detail, fineSince, rule, severity, since, summary }: A
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits))
 
-/** Between two samples, per second; a clock that was set back gives none. */
+/** The rate between two samples, per second; 0 if the clock was set back. */
 const rate = (before: Option.Option<Wire.Sample>, total: number, now: number): number =>
   Option.match(before, {
     onNone: () => 0,

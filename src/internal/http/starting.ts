@@ -1,4 +1,4 @@
-/** What a server answers before its database is there, and after its start has failed. */
+/** A server's answers before its database is ready, and after its start has failed. */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Deferred, Effect } from "effect"
@@ -6,13 +6,12 @@ import * as HealthRoutes from "./health.js"
 import { pathOf, problem } from "./responses.js"
 
 /**
- * What is answered to who waited for a start that failed or was ended.
+ * The answer to requests that waited for a start that failed or was interrupted.
  */
 export const unavailable: HttpApp.Default = Effect.succeed(problem(503, "Shutting down."))
 
 /**
- * Answers for a process whose database is not there yet: alive, and not ready. Who asks for anything else waits for the
- * whole app.
+ * Answers for a process whose database is not ready yet: alive, and not ready. All other requests wait for the whole app.
  */
 export const whileStarting = (whole: Deferred.Deferred<HttpApp.Default>): HttpApp.Default =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>

@@ -1,4 +1,4 @@
-/** Arrivals in an open loop: they come when they come, however long those before them take. */
+/** Arrivals in an open loop: callers do not wait for the ones before them. */
 
 /** mulberry32: numbers from 0 to 1, the same sequence for the same seed, on every machine. */
 export const seeded = (seed: number): (() => number) => {
@@ -15,8 +15,8 @@ export const seeded = (seed: number): (() => number) => {
 export const exponential = (random: () => number, mean: number): number => -mean * Math.log(1 - random())
 
 /**
- * When callers arrive, in ms from the beginning, until `millis`: a Poisson process of `perSecond`, as callers who know
- * nothing of each other make it.
+ * When callers arrive, in ms from the beginning, until `millis`: a Poisson process of `perSecond`, as independent callers
+ * produce it.
  */
 export const arrivals = (random: () => number, perSecond: number, millis: number): ReadonlyArray<number> => {
   const times: Array<number> = []

@@ -1,4 +1,4 @@
-/** Arrivals against the pool: each is begun at its time and measured from it, however many are still under way. */
+/** Arrivals against the pool: each starts at its time and is measured from it, however many are still in progress. */
 import { Clock, Deferred, Effect } from "effect"
 import type * as Db from "../../Db.js"
 import * as Pool from "../../Pool.js"
@@ -14,7 +14,7 @@ export interface Load {
   readonly carried?: number | undefined
   /** In ms. */
   readonly duration: number
-  /** What the n-th caller does. */
+  /** The operation of the n-th caller. */
   readonly operation: (n: number) => Effect.Effect<unknown, Db.DbError, Services>
   readonly progress: (line: string) => Effect.Effect<void>
 }
@@ -46,7 +46,7 @@ class Tally {
   }
 }
 
-/** What one run is made of. */
+/** The parameters of one run. */
 interface Course {
   /** When each caller arrives, in ms from the beginning. */
   readonly times: ReadonlyArray<number>
@@ -55,7 +55,7 @@ interface Course {
   readonly now: () => number
 }
 
-/** Begins each at its time, and ends when all have ended. */
+/** Starts each operation at its time, and ends when all have ended. */
 const arriving = ({ operation }: Load, { now, tally, times }: Course): Effect.Effect<void, never, Services> =>
   Effect.gen(function* () {
     const all = yield* Deferred.make<void>()
@@ -75,7 +75,7 @@ const arriving = ({ operation }: Load, { now, tally, times }: Course): Effect.Ef
     if (times.length > 0) yield* Deferred.await(all)
   })
 
-/** Samples how busy the pools are while callers arrive, and tells how it goes, until it is interrupted. */
+/** Samples how busy the pools are while callers arrive, and reports progress, until it is interrupted. */
 const watching = ({ duration, preset, progress }: Load, { now, tally, times }: Course) => {
   const sample = Effect.map(figures, ({ active, total }) => {
     if (total > 0 && now() < duration) tally.shares.push(active / total)

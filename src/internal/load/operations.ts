@@ -1,10 +1,10 @@
-/** What the callers of a load test do. */
+/** The operations of a load test's callers. */
 import { Clock, Effect } from "effect"
 import * as Db from "../../Db.js"
 import { precise } from "../shared/time.js"
 import { exponential, seeded } from "./arrivals.js"
 
-/** What the n-th caller does. */
+/** The operation of the n-th caller. */
 export type Operation = (n: number) => Effect.Effect<unknown, Db.DbError, Db.Db | Db.ReadDb>
 
 const ping = Db.rpc("supabase_pool_ping", {}, { get: true })
@@ -18,10 +18,10 @@ const restock = Db.write((client) => client.from("products").update({ stock: 10 
 /** On a server of our own, with the marketplace: nine read and the tenth writes. */
 export const own: Operation = (n) => (n % 10 === 9 ? restock : list)
 
-/** What is somebody's is only read, and nothing of it is looked at; the function is the migration's. */
+/** On another's project: only calls the migration's function, and reads none of their data. */
 export const theirs: Operation = () => ping
 
-/** So many callers per second until it is interrupted, so that a dashboard has something to show. */
+/** Callers per second until it is interrupted, so that a dashboard has something to show. */
 export const forever = (rate: number, operation: Operation): Effect.Effect<never, never, Db.Db | Db.ReadDb> =>
   Effect.scoped(
     Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** What a load test runs against: the environment's project, or a server of its own in another process, on loopback. */
+/** The server of a load test: the environment's project, or its own server in another process, on loopback. */
 import { type ChildProcessByStdio, spawn } from "node:child_process"
 import { extname } from "node:path"
 import { createInterface } from "node:readline"
@@ -9,7 +9,7 @@ import type { SupabaseOptions } from "../../Config.js"
 
 export class ServerEnded extends Data.TaggedError("ServerEnded")<{ readonly what: string }> {
   override get message(): string {
-    return `The ${this.what} ended before it was ready. Nothing was sent. Its own words are above.`
+    return `The ${this.what} ended before it was ready. Nothing was sent. Its own output is above.`
   }
 }
 
@@ -27,7 +27,7 @@ const script = (name: string): string =>
 const running = (name: string, args: ReadonlyArray<string>): Effect.Effect<Child, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() =>
-      // What this process was started with (a loader, say) starts that one too.
+      // The child gets this process's Node options (a loader, for example).
       spawn(process.execPath, [...process.execArgv, script(name), ...args], { stdio: ["pipe", "pipe", "inherit"] })
     ),
     (child) =>
@@ -39,7 +39,7 @@ const running = (name: string, args: ReadonlyArray<string>): Effect.Effect<Child
       })
   )
 
-/** Reads the lines that it prints when it is ready. */
+/** Reads the lines that the server prints when it is ready. */
 const ready = (what: string, child: Child): Effect.Effect<SupabaseOptions, ServerEnded> =>
   Effect.async((resume) => {
     const values = new Map<string, string>()

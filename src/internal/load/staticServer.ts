@@ -1,4 +1,4 @@
-/** Answers everything with one row, at once: what the pool itself carries. Prints its URL; ends with its standard input. */
+/** Answers every request with one row, at once, to measure the pool itself. Prints its URL; ends with its standard input. */
 import { createServer } from "node:http"
 
 const row = '[{"id":1,"name":"a row"}]'

@@ -1,4 +1,4 @@
-/** What a load test found, beside the guide's targets. */
+/** The results of a load test, beside the guide's targets. */
 
 export type PresetName = "development" | "production" | "highLoad"
 
@@ -16,13 +16,13 @@ export const targets: Readonly<Record<PresetName, Targets>> = {
   highLoad: { responseTime: 30, throughput: 5_000, errorRate: 0.0005, utilization: 0.8 }
 }
 
-/** What one preset did. */
+/** The result of one preset. */
 export interface Run {
   readonly preset: PresetName
   /** Arrivals per second, and how many arrived. */
   readonly rate: number
   readonly arrived: number
-  /** Operations per second that the server carried before, where that was measured and the rate was taken from it. */
+  /** Operations per second that the server carried before the run, if that was measured to choose the rate. */
   readonly carried?: number | undefined
   /** In ms from each caller's intended arrival, of those that succeeded. */
   readonly latencies: ReadonlyArray<number>
@@ -97,7 +97,7 @@ export const verdict = (run: Run): Verdict => {
     errors: run.errors,
     lines: [
       { ...below("response time", mean, target.responseTime), met: succeeded > 0 && mean < target.responseTime },
-      // Random arrivals at the target's rate are a little more or fewer.
+      // The number of random arrivals varies a little around the target's rate.
       {
         metric: "throughput",
         target: target.throughput,
@@ -119,7 +119,7 @@ export const verdict = (run: Run): Verdict => {
   }
 }
 
-/** Missed targets speak of the server as much as of the pool; this speaks of the pool alone. */
+/** Missed targets depend on the server as much as on the pool; this depends on the pool alone. */
 export const isSound = ({ lost, unreturned }: Verdict): boolean => lost === 0 && unreturned === 0
 
 const ms = (value: number): string => `${value.toFixed(1)} ms`
@@ -144,7 +144,10 @@ const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
     .join("\n")
 }
 
-/** Where fewer arrived than the target wants, the pool was not asked for it; a server at its limit makes all else worse. */
+/**
+ * If fewer callers arrived than the target says, the pool was not tested at it; a server at its limit makes everything
+ * worse.
+ */
 const missed = ({ metric }: Line, { carried, preset, rate }: Verdict): string => {
   if (rate >= targets[preset].throughput) return "missed"
   if (metric !== "throughput") return carried === undefined ? "missed" : "missed: the server is near its limit"

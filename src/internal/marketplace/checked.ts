@@ -1,10 +1,10 @@
-/** Filters as callers give them, held against a schema before anything is sent. */
+/** Checks callers' filters against a schema before anything is sent. */
 import { Effect, type Schema } from "effect"
 import * as Decode from "effect/ParseResult"
 import { DecodeError } from "../../Errors.js"
 import { wordsOf } from "../table/shape.js"
 
-/** What is unknown is refused, too: a filter with a typing mistake would choose everything. */
+/** Unknown filters are refused too: a filter with a typo would select everything. */
 export const checked = <A, I>(
   schema: Schema.Schema<A, I>,
   filters: unknown,

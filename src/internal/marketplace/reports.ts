@@ -1,4 +1,4 @@
-/** `analytics.get`: SQL functions of the marketplace, which aggregate where the rows are. */
+/** `analytics.get`: SQL functions of the marketplace, which aggregate in the database. */
 import { Effect, FiberRef, Option, Schema } from "effect"
 import type * as ParseResult from "effect/ParseResult"
 import { Db, type DbError } from "../../Db.js"
@@ -16,7 +16,7 @@ const SalesDay = Schema.Struct({
 })
 
 /**
- * What was sold on a day (UTC, `2025-09-01`). A sale is an order that was paid or shipped.
+ * The sales of a day (UTC, `2025-09-01`). A sale is an order that was paid or shipped.
  *
  * @since 0.1.0
  * @category models
@@ -34,7 +34,7 @@ const ProductSales = Schema.Struct({
 })
 
 /**
- * What was sold of a product, and how many are left.
+ * The sales of a product, and its remaining stock.
  *
  * @since 0.1.0
  * @category models
@@ -50,7 +50,7 @@ const RoleActivity = Schema.Struct({
 })
 
 /**
- * Users of a role, how many of them came and how many bought in the time asked for.
+ * Users of a role: how many joined and how many bought in the requested period.
  *
  * @since 0.1.0
  * @category models
@@ -58,7 +58,7 @@ const RoleActivity = Schema.Struct({
 export type RoleActivity = typeof RoleActivity.Type
 
 /**
- * The reports and what a row of each is.
+ * The reports and their row types.
  *
  * @since 0.1.0
  * @category models
@@ -70,8 +70,8 @@ export interface ReportRows {
 }
 
 /**
- * What a report covers; what is left out does not filter. The other filters of `products.search` are no report's and are
- * passed over, so that one object may serve both.
+ * The range of a report; a missing field does not filter. Other filters of `products.search` are ignored, so that one object
+ * may serve both.
  *
  * @since 0.1.0
  * @category models
@@ -86,7 +86,7 @@ export interface ReportFilters {
 
 const isoTime = /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d))?$/
 
-/** JavaScript takes the 30th of February for the 2nd of March. */
+/** JavaScript reads the 30th of February as the 2nd of March. */
 const isDay = (day: string): boolean => {
   const date = new Date(day)
   return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day)
@@ -123,7 +123,7 @@ const Filters: Schema.Schema<ReportFilters> = Schema.Struct({
 
 const Report = Schema.Literal("sales", "products", "users").annotations({
   message: ({ actual }) => ({
-    message: `there is no report ${JSON.stringify(actual)}; there are sales, products and users`,
+    message: `there is no report ${JSON.stringify(actual)}; the reports are sales, products and users`,
     override: true
   })
 })
@@ -136,7 +136,7 @@ const rows: Readonly<Record<typeof Report.Type, Rows>> = {
   users: Schema.decodeUnknown(Schema.Array(RoleActivity))
 }
 
-/** With the service-role key, since orders are hidden; as a user, of what that user may see. */
+/** With the service-role key, since orders are hidden; as a user, limited to what that user may see. */
 const call = (name: string, args: Record<string, unknown>): Effect.Effect<unknown, DbError, Db> =>
   Effect.flatMap(Effect.zip(Db, FiberRef.get(accessToken)), ([db, user]) =>
     Option.isNone(user)
@@ -144,7 +144,7 @@ const call = (name: string, args: Record<string, unknown>): Effect.Effect<unknow
       : db.rpc(name, args, { get: true })
   )
 
-/** The rows of a report. A filter that makes no sense is a `DecodeError` that names it, and nothing is sent. */
+/** The rows of a report. An invalid filter is a `DecodeError` that names it, and nothing is sent. */
 export function get<R extends keyof ReportRows>(
   report: R,
   filters?: ReportFilters

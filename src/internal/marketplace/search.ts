@@ -5,19 +5,19 @@ import type { ListOptions, OrderBy, TableQuery } from "../table/query.js"
 import { checked } from "./checked.js"
 
 /**
- * What to search products by; what is left out does not filter.
+ * Filters for products; a missing field does not filter.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ProductFilters {
-  /** Words that all have to be in title or description, in any case; every character stands for itself. */
+  /** Words that must all be in title or description, in any case; every character is literal. */
   readonly query?: string | undefined
   readonly category?: string | undefined
   readonly minPrice?: number | undefined
   readonly maxPrice?: number | undefined
   readonly shopId?: string | undefined
-  /** `true`: what can be bought now. `false`: what is sold out. */
+  /** `true`: products in stock. `false`: products that are sold out. */
   readonly inStock?: boolean | undefined
   readonly limit?: number | undefined
   readonly offset?: number | undefined
@@ -34,7 +34,7 @@ const Filters: Schema.Schema<ProductFilters> = Schema.Struct({
   limit: Schema.optional(Schema.NonNegativeInt),
   offset: Schema.optional(Schema.NonNegativeInt),
   shopId: Schema.optional(Schema.UUID),
-  // A report's, so that one object may serve both.
+  // For reports, so that one object may serve both.
   from: Schema.optional(Schema.Unknown),
   to: Schema.optional(Schema.Unknown)
 }).pipe(
@@ -45,7 +45,7 @@ const Filters: Schema.Schema<ProductFilters> = Schema.Struct({
   )
 )
 
-/** The order is the program's own, and no filter of a page's. */
+/** The program sets the order; it is not a filter of the page. */
 interface SearchOptions<Row> {
   readonly orderBy?: OrderBy<Row> | ReadonlyArray<OrderBy<Row>> | undefined
 }

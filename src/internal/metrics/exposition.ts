@@ -4,7 +4,7 @@
  */
 import { type MetricKey, MetricKeyType, type MetricPair, MetricState, Option } from "effect"
 
-/** Units as words (UCUM to Prometheus). What stands in braces is a remark and no unit. */
+/** Units as words (UCUM to Prometheus). Text in braces is a remark and not a unit. */
 const units: Readonly<Record<string, string>> = {
   s: "seconds",
   ms: "milliseconds",
@@ -61,14 +61,14 @@ const kindOf = ({ keyType }: MetricKey.MetricKey.Untyped): Kind => {
 const suffixed = (name: string, suffix: string): string =>
   suffix === "" || name.endsWith(`_${suffix}`) ? name : `${name}_${suffix}`
 
-/** `1` is a ratio for gauges, and nothing for what is counted. */
+/** `1` is a ratio for gauges, and has no suffix for counters. */
 const nameOf = (key: MetricKey.MetricKey.Untyped, kind: Kind, unit: string): string => {
   const word = unit === "1" && kind === "gauge" && MetricKeyType.isGaugeKey(key.keyType) ? "ratio" : (units[unit] ?? "")
   const name = suffixed(sanitized(key.name), word)
   return kind === "counter" ? suffixed(name, "total") : name
 }
 
-/** Two names that become one by losing their dots keep both values, as OpenTelemetry asks. */
+/** Two names that become equal without their dots keep both values, as OpenTelemetry requires. */
 const labelsOf = ({ tags }: MetricKey.MetricKey.Untyped): Labels => {
   const labels = new Map<string, string>()
   for (const { key, value } of tags) {
@@ -122,7 +122,7 @@ interface Family {
   readonly samples: Array<string>
 }
 
-/** All samples of a family stand together, and a family has one type; what claims another is left out. */
+/** All samples of a family are adjacent, and a family has one type; samples of another type are left out. */
 export const textOf = (snapshot: ReadonlyArray<MetricPair.MetricPair.Untyped>): string => {
   const families = new Map<string, Family>()
   for (const { metricKey, metricState } of snapshot) {

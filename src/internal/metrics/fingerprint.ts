@@ -1,12 +1,12 @@
 /**
- * The shape of a request as a number, made without a single string: `keyOf` in `shape.ts` costs three times as much, and
- * most requests have a shape that was seen before.
+ * The shape of a request as a number, computed without any string: `keyOf` in `shape.ts` costs three times as much, and most
+ * requests have a known shape.
  *
  * Equal fingerprints mean equal shapes (53 bits; the other way round does not hold).
  */
 import { hashOf, prime, root, type Sink, scan } from "./grammar.js"
 
-/** What cannot be told so: another service's path, nested conditions. */
+/** Requests without a fingerprint: another service's path, nested conditions. */
 export const none = -1
 
 /** Two hashes of 32 bits, since numbers have 53. */
@@ -31,7 +31,7 @@ class Hash implements Sink {
   }
 
   text(path: string, from: number, end: number): void {
-    // Fields cost more than variables, and this loop is all the work.
+    // Fields cost more than variables, and this loop does all the work.
     let { one, other } = this
     for (let at = from; at < end; at += 1) {
       const code = path.charCodeAt(at)
@@ -48,7 +48,7 @@ class Hash implements Sink {
   }
 }
 
-/** One for all: it is done before anybody else can ask. */
+/** One shared instance: each use ends before the next begins. */
 const hash = new Hash()
 
 export const fingerprint = (method: string, path: string): number =>

@@ -1,18 +1,18 @@
 /**
- * What of a request's query belongs to its shape: the one reader of PostgREST's grammar, for the number of a shape
- * (`fingerprint.ts`) and for its text (`shape.ts`), so that both see the same.
+ * Finds the parts of a request's query that belong to its shape. It is the only reader of PostgREST's grammar, for the
+ * number of a shape (`fingerprint.ts`) and for its text (`shape.ts`), so that both agree.
  *
- * It runs for each operation, so it goes over the query once, decodes nothing and makes no string. What is not understood
- * is taken for a value, and values are left out.
+ * It runs for each operation, so it reads the query once, decodes nothing and creates no string. Unknown parts count as
+ * values, and values are left out.
  */
 
-/** Takes the parts of a query, each from `from` to before `end`. */
+/** Receives the parts of a query, each from `from` to before `end`. */
 export interface Sink {
-  /** A parameter with its `=`, which it may lack. */
+  /** A parameter with its `=`, if it has one. */
   name(path: string, from: number, end: number): void
   /** Names of columns and orders, or an operator with the `not.` before it. */
   text(path: string, from: number, end: number): void
-  /** Nested conditions, values included. Where the answer is false nothing further is read. */
+  /** Nested conditions, values included. If it returns false, reading stops. */
   conditions(path: string, from: number, end: number): boolean
 }
 
@@ -28,7 +28,7 @@ export const hashOf = (word: string): number => {
   return hash
 }
 
-/** Words are known by their hash, since making them to look them up would cost a string each. */
+/** Words are recognised by their hash, since a lookup by text would cost a string each. */
 const words = (list: string): ReadonlySet<number> => new Set(list.split(" ").map(hashOf))
 
 /** Parameters whose values are names of columns and orders. */
@@ -51,7 +51,7 @@ const endsOperator = (text: string, at: number): boolean => {
   return code === dot || code === bracket || (code === percent && text.startsWith("28", at + 1))
 }
 
-/** Where the operator ends that a filter's value begins with, `not.` before it included; `from` where there is none. */
+/** The end of the operator at the start of a filter's value, with `not.` before it; `from` if there is no operator. */
 export const operatorEnd = (text: string, from: number, end: number): number => {
   let at = text.startsWith("not.", from) ? from + 4 : from
   let hash = seed
@@ -68,7 +68,7 @@ export const scan = (path: string, from: number, sink: Sink): void => {
   for (let start = from; start < path.length; ) {
     const next = path.indexOf("&", start)
     const end = next === -1 ? path.length : next
-    // `order` of `orders.order`: what a parameter for an embedded table does.
+    // `order` of `orders.order`: the function of a parameter for an embedded table.
     let word = seed
     let at = start
     for (; at < end; at += 1) {

@@ -1,9 +1,9 @@
 /**
  * The instruments of OpenTelemetry's conventions for database clients (v1.38, docs/db/database-metrics.md), as hooks of
- * Effect's metric registry: whoever exports that registry exports these.
+ * Effect's metric registry: an exporter of that registry exports these too.
  *
- * A hook is a plain object with a synchronous `update`, looked up once. Going by way of Effect's `Metric` for each
- * observation would cost a fiber's turn.
+ * A hook is a plain object with a synchronous `update`, looked up once. Using Effect's `Metric` for each observation would
+ * cost a fiber's turn.
  */
 import { Metric, MetricBoundaries, type MetricHook, MetricKey, MetricLabel } from "effect"
 import type { Mode } from "../../Errors.js"
@@ -23,7 +23,7 @@ export const histogram = (name: string, description: string, attributes: Attribu
     MetricKey.taggedWithLabels(MetricKey.histogram(name, seconds, description), labels({ unit: "s", ...attributes }))
   )
 
-/** What only grows. */
+/** A counter: it only grows. */
 export const counterKey = (
   name: string,
   description: string,
@@ -35,7 +35,7 @@ export const counterKey = (
     labels({ unit, ...attributes })
   )
 
-/** What goes up and down and can be added up over several pools: OpenTelemetry's UpDownCounter. */
+/** A value that goes up and down and can be summed over several pools: OpenTelemetry's UpDownCounter. */
 export const upDownKey = (
   name: string,
   description: string,

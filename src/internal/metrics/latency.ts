@@ -1,7 +1,7 @@
 import { Sketch } from "./sketch.js"
 import type { Cell } from "./windows.js"
 
-/** Durations of operations, in ms, and how many of them went wrong. */
+/** Durations of operations, in ms, and the number of failures. */
 export class LatencyCell implements Cell<LatencyCell> {
   slot = -1
   count = 0
@@ -50,14 +50,14 @@ export class LatencyCell implements Cell<LatencyCell> {
     return this.most
   }
 
-  /** 0 without any. */
+  /** 0 without operations. */
   percentile(share: number): number {
     if (this.sketch === undefined) return 0
     return Math.min(this.most, this.sketch.quantile(share))
   }
 }
 
-/** An operation that took long. */
+/** A slow operation. */
 export interface Slow {
   readonly query: string
   readonly millis: number
@@ -65,12 +65,12 @@ export interface Slow {
   readonly error: string
 }
 
-/** So many are kept of each stretch of time: the slowest. */
+/** The number of slowest operations that are kept for each period. */
 const kept = 20
 
 export class SlowCell implements Cell<SlowCell> {
   slot = -1
-  /** The slowest first. */
+  /** Slowest first. */
   slowest: Array<Slow> = []
 
   add(slow: Slow): void {

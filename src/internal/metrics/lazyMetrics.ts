@@ -1,5 +1,5 @@
 /**
- * Metrics that are asked for their value when somebody reads the registry, so that they cost nothing while nobody does.
+ * Metrics that compute their value when the registry is read, so that they cost nothing otherwise.
  *
  * Effect's registry has no such kind. It keeps one hook object per key and calls its `get` for each snapshot, so the
  * hook's `get` is replaced by one that adds up its sources: the pools that have registered under that key.
@@ -10,7 +10,7 @@ type Read = () => number
 
 class Sources {
   private readonly reads: Set<Read> = new Set()
-  /** What sources that have gone have counted: a counter never goes back. */
+  /** The counts of sources that have ended: a counter never goes back. */
   private past = 0
 
   add(read: Read): void {
@@ -28,7 +28,7 @@ class Sources {
     return sum
   }
 
-  /** 0 without any. */
+  /** 0 without sources. */
   get least(): number {
     return this.reads.size === 0 ? 0 : Math.min(...[...this.reads].map((read) => read()))
   }
@@ -38,7 +38,7 @@ class Sources {
   }
 }
 
-/** By hook, and the same for every copy of this package in the process, as the registry is. */
+/** By hook, and shared by every copy of this package in the process, as the registry is. */
 const known = GlobalValue.globalValue(
   "effect-supabase-pool/Metrics/pulled",
   (): WeakMap<MetricHook.MetricHook.Untyped, Sources> => new WeakMap()
@@ -53,7 +53,7 @@ const sourcesOf = (hook: MetricHook.MetricHook.Untyped, replaceGet: (sources: So
   return sources
 }
 
-/** Ends that something is a source. */
+/** Removes a source. */
 type End = () => void
 
 const begin = (sources: Sources, read: Read, keep: boolean): End => {
@@ -61,14 +61,14 @@ const begin = (sources: Sources, read: Read, keep: boolean): End => {
   return () => sources.remove(read, keep)
 }
 
-/** Until it is ended, `read` is a part of the counter's value; of one that only grows it stays one. */
+/** Adds `read` to the metric's value until the source ends; in a counter its last value stays. */
 export const counter = (key: MetricKey.MetricKey.Counter<number>, read: Read): End => {
   const hook = Metric.globalMetricRegistry.getCounter(key)
   const sources = sourcesOf(hook, (all) => Object.assign(hook, { get: () => MetricState.counter(all.sum) }))
   return begin(sources, read, key.keyType.incremental)
 }
 
-/** Of several sources the gauge shows the least or the greatest, whichever is the worse. */
+/** With several sources the gauge shows the worst: the smallest or the largest value. */
 export const gauge = (key: MetricKey.MetricKey.Gauge<number>, worst: "least" | "most", read: Read): End => {
   const hook = Metric.globalMetricRegistry.getGauge(key)
   const sources = sourcesOf(hook, (all) => Object.assign(hook, { get: () => MetricState.gauge(all[worst]) }))

@@ -1,4 +1,4 @@
-/** How an operation tells `Metrics` that it has ended. What implements `OperationMetrics` otherwise is told nothing. */
+/** How an operation tells `Metrics` that it has ended. Other implementations of `OperationMetrics` are not told. */
 import type { Exit } from "effect"
 import type { Mode } from "../../Errors.js"
 import type { OperationMetrics } from "../../Metrics.js"
@@ -16,7 +16,7 @@ export interface Observation {
 
 export type Observe = (observation: Observation) => void
 
-/** A symbol, so that a service that is a copy of ours with changes is told too, and nobody sees it. */
+/** A symbol, so that a modified copy of our service is told too, and users do not see it. */
 export const observed: unique symbol = Symbol.for("effect-supabase-pool/internal/observed")
 
 export interface Observing extends OperationMetrics {

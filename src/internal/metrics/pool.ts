@@ -1,10 +1,10 @@
-/** What a pool shows of itself in Effect's metric registry. */
+/** A pool's metrics in Effect's metric registry. */
 import { Duration, Effect, type MetricHook, type Scope } from "effect"
 import type { Mode } from "../../Errors.js"
 import { type Attributes, counterKey, gaugeKey, histogram, poolAttributes, upDownKey } from "./instruments.js"
 import * as Pulled from "./lazyMetrics.js"
 
-/** As much of a pool's figures as is shown; `PoolMetrics` has them. */
+/** The figures of `PoolMetrics` that are exported. */
 export interface Figures {
   readonly min: number
   readonly max: number
@@ -54,7 +54,7 @@ interface Row {
 const count = "db.client.connection.count"
 const countMeans = "Open connections, by state."
 
-/** OpenTelemetry's, which go up and down. */
+/** OpenTelemetry's up-down counters. */
 const levels: ReadonlyArray<Row> = [
   {
     name: count,
@@ -96,7 +96,7 @@ const levels: ReadonlyArray<Row> = [
   }
 ]
 
-/** What only grows: OpenTelemetry's first, then what it has no name for. */
+/** Counters: OpenTelemetry's first, then our own. */
 const counts: ReadonlyArray<Row> = [
   {
     name: "db.client.connection.timeouts",
@@ -136,7 +136,7 @@ const counts: ReadonlyArray<Row> = [
   }
 ]
 
-/** Until the scope closes. `read` is called when somebody reads the registry. */
+/** Registers until the scope closes. `read` is called when the registry is read. */
 export const show = (mode: Mode, origin: string, read: () => Figures): Effect.Effect<void, never, Scope.Scope> =>
   Effect.asVoid(
     Effect.acquireRelease(
@@ -153,7 +153,7 @@ const shown = (mode: Mode, origin: string, read: () => Figures): ReadonlyArray<(
   const counter = (key: typeof upDownKey, { attributes, description, name, unit, value }: Row) =>
     Pulled.counter(key(name, description, unit, { ...pool, ...attributes }), () => value(read()))
   const reachable = gaugeKey("supabase.pool.reachable", "1 while connections can be opened, else 0.", "{state}", pool)
-  const held = gaugeKey("supabase.pool.longest_held", "How long the connection lent longest has been lent.", "s", pool)
+  const held = gaugeKey("supabase.pool.longest_held", "How long the longest-lent connection has been lent.", "s", pool)
   return [
     ...levels.map((row) => counter(upDownKey, row)),
     ...counts.map((row) => counter(counterKey, row)),

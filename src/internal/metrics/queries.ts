@@ -1,8 +1,8 @@
 /**
- * Where operations are recorded: one call each, synchronous, into memory that does not grow with what comes.
+ * Records operations: one synchronous call each, into bounded memory.
  *
- * The first shapes get figures of their own; when their number is reached, what is new is counted under one "other",
- * until a shape that has not been seen for a day makes room.
+ * The first shapes get their own figures; at the limit, new shapes are counted under one "other", until a shape that has not
+ * been seen for a day is dropped.
  */
 import type { MetricHook } from "effect"
 import type { Mode } from "../../Errors.js"
@@ -22,27 +22,27 @@ export interface Sent {
 
 /** How an operation ended, as far as it is recorded. */
 export interface Ended {
-  /** Name of the error; empty where there was none. */
+  /** Name of the error; empty after a success. */
   readonly errorType: string
-  /** SQLSTATE, PostgREST's code or the HTTP status; empty where the database did not answer. */
+  /** SQLSTATE, PostgREST's code or the HTTP status; empty if the database did not answer. */
   readonly statusCode: string
-  /** It is an error of the database's or the pool's, and not the caller's own business. */
+  /** It is an error of the database or the pool, and not of the caller. */
   readonly isError: boolean
   /** Health counts it. */
   readonly isFailure: boolean
 }
 
 export interface Limits {
-  /** An operation that takes as long, in ms, is slow. */
+  /** An operation that takes this long, in ms, is slow. */
   readonly slowAfter: number
-  /** So many shapes have figures of their own. */
+  /** The number of shapes with their own figures. */
   readonly maxShapes: number
 }
 
-/** More combinations of table and operation than this share one time series: the registry keeps each for ever. */
+/** Further combinations of table and operation share one time series: the registry never drops one. */
 const maxSeries = 200
 
-/** Error types and codes of one series; what is beyond has no code. */
+/** Error types and codes of one series; further errors are recorded without a code. */
 const maxFailures = 30
 
 const longestKnown = 1_000
@@ -71,7 +71,7 @@ class Series {
     }
   }
 
-  /** Error types and codes that have a time series of their own. */
+  /** Error types and codes that have their own time series. */
   get codes(): ReadonlyArray<string> {
     return [...this.failures.keys()]
   }
@@ -122,7 +122,7 @@ export class Queries {
   readonly overall: Windows<LatencyCell> = new Windows(() => new LatencyCell())
   readonly slow: Windows<SlowCell> = new Windows(() => new SlowCell())
   private readonly entries: Map<string, Entry> = new Map()
-  /** A shorter way to entries; thrown away when it has become long. */
+  /** A faster lookup of entries; discarded when it has become large. */
   private readonly known: Readonly<Record<Mode, Map<number, Entry>>> = { read: new Map(), write: new Map() }
   private readonly others: Readonly<Record<Mode, Entry>>
   private readonly series: Map<string, Series> = new Map()
@@ -145,7 +145,7 @@ export class Queries {
     this.slow.at(now).add({ query: entry.shape.text, millis, at: now, error: ended.errorType })
   }
 
-  /** All that have figures of their own, and the others. */
+  /** The shapes with their own figures, and the others. */
   get all(): ReadonlyArray<Entry> {
     return [...this.entries.values(), this.others.read, this.others.write]
   }
@@ -169,7 +169,7 @@ export class Queries {
 
   private find(pool: Mode, { method, path, requests }: Sent, now: number): Entry {
     const shape = requests === 0 ? "" : keyOf(method, path)
-    // Several requests in one operation: named after the first.
+    // An operation with several requests is named after the first.
     const key = `${pool === "read" ? "r" : "w"}${requests > 1 ? "+" : " "}${shape}`
     return this.entries.get(key) ?? this.admit(key, pool, now)
   }

@@ -1,4 +1,4 @@
-/** What `Metrics` keeps of the operations that have ended. */
+/** The records of `Metrics` about finished operations. */
 import { Cause, type Clock, type Exit, Metric, type MetricHook, Option } from "effect"
 import { isDbError } from "../../Errors.js"
 import type { Latency, Outcome, QueryMetrics, QueryStatistics, RecentAnswers, Totals } from "../../Metrics.js"
@@ -18,7 +18,7 @@ const ended = (errorType: string, statusCode: string, isError: boolean, isFailur
 
 const succeeded = ended("", "", false, false)
 const interrupted = ended("interrupted", "", false, false)
-/** The caller's own code failed; OpenTelemetry's word for what has no name. */
+/** The caller's own code failed; OpenTelemetry's word for an unnamed error. */
 const callersOwn = ended("_OTHER", "", false, false)
 
 const endedOf = (exit: Exit.Exit<unknown, unknown>, outcome: Outcome): Ended => {

@@ -1,24 +1,24 @@
 /**
- * The shape of a request to PostgREST: table, operation, which columns are selected and filtered, and how. Never a
- * value: what could be one is left out, and what is not understood is taken for a value.
+ * The shape of a request to PostgREST: table, operation, which columns are selected and filtered, and how. Never a value:
+ * anything that could be one is left out, and unknown parts count as values.
  *
- * `grammar.ts` reads the query. What people read is made of the key, once per shape.
+ * `grammar.ts` reads the query. The text for people is made from the key, once per shape.
  */
 import { operatorEnd, root, type Sink, scan } from "./grammar.js"
 
 export interface Shape {
   /** `SELECT`, `INSERT`, `UPSERT`, `UPDATE`, `DELETE`, `CALL`; otherwise the HTTP method; empty when nothing was sent. */
   readonly operation: string
-  /** The table, view or function; empty where the request was for none. */
+  /** The table, view or function; empty if the request was for none. */
   readonly name: string
-  /** As people read it, with `?` for each value. */
+  /** The text for people, with `?` for each value. */
   readonly text: string
 }
 
-/** A shape that is longer is told from another by its beginning. */
+/** Longer shapes are compared by their first part only. */
 const longest = 600
 
-/** Where PostgREST's part of the path begins; -1 where the request is for another service of Supabase's. */
+/** The start of PostgREST's part of the path; -1 if the request is for another Supabase service. */
 const restAt = (path: string): number => {
   const at = path.indexOf(root)
   return at === -1 ? -1 : at + root.length
@@ -42,7 +42,7 @@ const treeOf = (value: string): string => {
   let list = 0
   for (const [token, not = "", junction] of tokens) {
     if (list > 0) {
-      // Inside of `in.(…)` or `eq(any).{…}` there are values only.
+      // `in.(…)` and `eq(any).{…}` contain values only.
       if (token === "(") list += 1
       if (token === ")") list -= 1
     } else if (junction !== undefined) shape += `${not}${junction}(`
@@ -82,7 +82,7 @@ class Key implements Sink {
   }
 }
 
-/** Equal for requests of one shape. `path` is what follows the origin, query included. */
+/** Equal for requests of one shape. `path` is the URL after the origin, query included. */
 export const keyOf = (method: string, path: string): string => {
   const query = path.indexOf("?")
   if (restAt(path) === -1) return `${method} ${serviceOf(path)}`
@@ -92,7 +92,7 @@ export const keyOf = (method: string, path: string): string => {
   return sink.key.length > longest ? sink.key.slice(0, longest) : sink.key
 }
 
-/** `/auth/v1` of `/auth/v1/admin/users/<id>`: what follows may name files and people. */
+/** `/auth/v1` of `/auth/v1/admin/users/<id>`: the rest may name files and people. */
 const serviceOf = (path: string): string => {
   const [, service = "", version = ""] = (path.split("?", 1)[0] ?? "").split("/", 3)
   return /^v\d+$/.test(version) ? `/${service}/${version}` : "/"
@@ -168,7 +168,7 @@ const textOf = (operation: string, name: string, clauses: Clauses): string => {
   }
 }
 
-/** What a key says. */
+/** Parses a key. */
 export const shapeOf = (key: string): Shape => {
   if (key === "") return { operation: "", name: "", text: "(nothing was sent: left while waiting, or refused)" }
   const space = key.indexOf(" ")

@@ -5,7 +5,7 @@
  * Two sketches are merged by adding their bins.
  */
 
-/** A percentile is within this share of the true value. */
+/** The maximum relative error of a percentile. */
 const accuracy = 0.02
 
 const gamma = (1 + accuracy) / (1 - accuracy)
@@ -18,7 +18,7 @@ const bounds = { least: 0.001, most: 1e7 } as const
 const binOf = (value: number): number =>
   Math.ceil(Math.log(Math.min(bounds.most, Math.max(bounds.least, value))) / logGamma)
 
-/** The value that is nearest to both limits of a bin, as a share. */
+/** The value nearest to both limits of a bin, as a fraction. */
 const middleOf = (bin: number): number => (2 * gamma ** bin) / (gamma + 1)
 
 export class Sketch {
@@ -33,7 +33,7 @@ export class Sketch {
     for (const [bin, count] of other.bins) this.put(bin, count)
   }
 
-  /** `share` of the values, 0 to 1, are at most this; 0 without any. */
+  /** The value that `share` of the values, 0 to 1, do not exceed; 0 without values. */
   quantile(share: number): number {
     // The nearest rank: of two values the larger is the 95th percentile.
     const rank = Math.max(1, Math.ceil(share * this.count))

@@ -12,7 +12,7 @@ interface Bucket {
 const empty = { count: 0, failed: 0, answered: 0, unanswered: 0, millis: 0 } as const
 
 /**
- * Counts of the recent past in fixed memory: a ring of buckets, one a second; what is older falls out by itself.
+ * Counts of the recent past in fixed memory: a ring of buckets, one a second; older buckets are overwritten.
  */
 export class SlidingWindow {
   private readonly buckets: Array<Bucket>
@@ -38,7 +38,7 @@ export class SlidingWindow {
     const oldest = current - this.buckets.length
     const sum = { count: 0, failed: 0, answered: 0, unanswered: 0, millis: 0 }
     for (const bucket of this.buckets) {
-      // The future is what a clock that was set back has left behind.
+      // Buckets from the future remain after a clock was set back.
       if (bucket.second <= oldest || bucket.second > current) continue
       sum.count += bucket.count
       sum.failed += bucket.failed

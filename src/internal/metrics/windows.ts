@@ -1,13 +1,13 @@
 /**
  * The last minute, hour and day, sliding, in fixed memory.
  *
- * What happens now is added to one open cell. When its time is over the cell is merged into the rings of the minute, the
+ * New observations go to one open cell. When its time is over, the cell is merged into the rings of the minute, the
  * hour and the day, once, so that an observation costs one addition and not three.
  */
 
-/** What is kept of a stretch of time. */
+/** The contents of one period. */
 export interface Cell<C> {
-  /** Number of the stretch since the epoch; negative while it is none. */
+  /** Number of the period since the epoch; negative while the cell is empty. */
   slot: number
   merge(other: C): void
   clear(): void
@@ -44,7 +44,7 @@ class Ring<C extends Cell<C>> {
     this.cells = Array.from({ length: grain.cells })
   }
 
-  /** The cell of that time, emptied if it was another's. */
+  /** The cell of that time, emptied if it held another time. */
   at(time: number): C {
     const slot = Math.floor(time / this.grain.width)
     const index = slot % this.grain.cells
@@ -70,7 +70,7 @@ export class Windows<C extends Cell<C>> {
   private readonly make: () => C
   private readonly open: C
   private closesAt = Number.NEGATIVE_INFINITY
-  /** When something was last added. */
+  /** The time of the last observation. */
   lastUsed = 0
 
   constructor(make: () => C) {
@@ -90,7 +90,7 @@ export class Windows<C extends Cell<C>> {
     return this.open
   }
 
-  /** Also when the clock was set back to before it. */
+  /** Also true if the clock was set back to before it. */
   private isOver(now: number): boolean {
     return now >= this.closesAt || now < this.closesAt - grains.minute.width
   }
@@ -109,7 +109,7 @@ export class Windows<C extends Cell<C>> {
     for (const ring of [this.rings.minute, this.rings.hour, this.rings.day]) ring.at(began).merge(this.open)
   }
 
-  /** Everything of a window, in a cell of its own. */
+  /** A whole window, merged into a new cell. */
   sum(window: Window, now: number): C {
     if (this.isOver(now)) this.roll(now)
     const sum = this.make()

@@ -49,7 +49,7 @@ export const optimizedConfig = (load: Load): PoolConfigObject => {
       {
         variable: "getOptimizedConfig",
         value: String(load),
-        problem: "not a load that has a preset",
+        problem: "not a preset's name",
         remedy: "give low, medium, high or extreme"
       }
     ]

@@ -1,4 +1,4 @@
-/** Whether the operations of a fiber are let in, and under which key they are counted. */
+/** Whether a fiber's operations are allowed, and the key that they count under. */
 import { Effect, FiberRef } from "effect"
 import type { RateLimited } from "../../Errors.js"
 import type { RateLimiting } from "../../RateLimit.js"

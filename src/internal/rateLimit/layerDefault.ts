@@ -3,7 +3,7 @@ import type { PoolConfig } from "../../Config.js"
 import { layer, RateLimit } from "../../RateLimit.js"
 
 /**
- * The limiter that is there already, or else one in memory.
+ * The provided limiter, or one in memory.
  */
 export const layerDefault: Layer.Layer<RateLimit, never, PoolConfig> = Layer.unwrapEffect(
   Effect.map(

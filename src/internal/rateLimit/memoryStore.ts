@@ -1,13 +1,13 @@
 /**
- * Counters in memory. @effect/experimental has a store like it, which keeps every key for ever; keys are users and
- * addresses here, so this one forgets those whose window is over.
+ * Counters in memory. @effect/experimental has a similar store, which never drops a key; keys are users and addresses here,
+ * so this one drops those whose window is over.
  */
 
 import { Clock, type Context, Duration, Effect, Layer } from "effect"
 import { RateLimiterStore } from "#rateLimiter"
 import { monotonic } from "../shared/time.js"
 
-/** So many keys are kept before the first look for those that are over. */
+/** The number of keys before the first sweep of expired ones. */
 const fewest = 1_024
 
 class Forgetful<A> {
@@ -32,7 +32,7 @@ class Forgetful<A> {
     return this.entries.size
   }
 
-  /** At twice what was left the last time, so that it costs each newcomer the same however many there are. */
+  /** Sweeps at twice the number that was left the last time, so that the cost per new key is constant. */
   private sweep(now: number): void {
     for (const [key, entry] of this.entries) if (this.isOver(entry, now)) this.entries.delete(key)
     this.sweepAt = Math.max(fewest, this.entries.size * 2)
@@ -41,7 +41,7 @@ class Forgetful<A> {
 
 interface Counter {
   count: number
-  /** When the tokens that were taken are there again. */
+  /** When the taken tokens are available again. */
   expiresAt: number
 }
 

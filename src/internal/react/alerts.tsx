@@ -3,7 +3,7 @@ import * as format from "../feed/format.js"
 import type { View } from "../feed/view.js"
 import type * as Wire from "../feed/wire.js"
 
-/** What is wrong, or what was, while the alert waits whether it stays fine. */
+/** The problem, or the last one while the alert waits to be resolved. */
 const Course = ({ alert, at }: { readonly alert: Wire.Alert; readonly at: number }): ReactNode => {
   const { detail, fineSince, severity, since } = alert
   if (fineSince !== undefined) {
@@ -24,7 +24,7 @@ const Course = ({ alert, at }: { readonly alert: Wire.Alert; readonly at: number
   )
 }
 
-/** What fires now, in words; read aloud when it changes. */
+/** The alerts that fire now, as text; read aloud on each change. */
 export const Firing = ({ sample }: { readonly sample: Wire.Sample }): ReactNode => (
   <ul className="spm-firing" aria-live="polite" aria-label="Alerts that fire now">
     {sample.alerts.map((alert) => (
@@ -42,7 +42,7 @@ const words: Readonly<Record<Wire.AlertTold["type"], string>> = {
   resolved: "resolved"
 }
 
-/** The newest first. */
+/** Newest first. */
 export const AlertLog = ({ alerts }: { readonly alerts: View["alerts"] }): ReactNode => {
   const heading = useId()
   return (

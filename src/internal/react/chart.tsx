@@ -7,7 +7,7 @@ import { type ChartSpec, type Colour, describe, type Line, range, table } from "
 const colourOf = (element: Element, name: string): string =>
   getComputedStyle(element).getPropertyValue(`--spm-${name}`).trim()
 
-/** What is added up is drawn from the top down, so that each area covers what is below it. */
+/** Stacked series are drawn from the top down, so that each area covers the ones below it. */
 const order = (lines: ReadonlyArray<Line>): ReadonlyArray<number> => {
   const indices = lines.map((_, index) => index)
   const isStacked = (index: number): boolean => lines[index]?.stacked === true
@@ -29,7 +29,7 @@ const seriesOf = (line: Line, root: Element): uPlot.Series => {
   return series
 }
 
-/** With seconds only where two marks could not be told apart without. */
+/** Shows seconds only if two marks would look the same without them. */
 const marks = (at: ReadonlyArray<number>, step: number): Array<string> =>
   at.map((time) => format.clock(time * 1_000).slice(0, step < 60 ? 8 : 5))
 
@@ -45,7 +45,7 @@ const optionsOf = (
     width,
     height: 148,
     legend: { show: false },
-    // On the right the half of a time that stands at the edge.
+    // Room on the right for half of the label at the edge.
     padding: [8, 26, 0, 0],
     cursor: {
       sync: { key: "supabase-pool" },

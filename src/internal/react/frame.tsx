@@ -11,7 +11,7 @@ interface FrameProps {
   readonly children: ReactNode
 }
 
-/** What stands around either view: how the pool is, and how we know. */
+/** The frame of both views: the pool's health, and the state of the connection that reports it. */
 export const Frame = ({ actions, children, isPublic, known }: FrameProps): ReactNode => {
   const heading = useId()
   const sample = latest(known.view)

@@ -38,14 +38,14 @@ const filters: ReadonlyArray<Filter> = [
   {
     name: "leaks",
     holds: ({ type }) => type === "leaked" || type === "reclaimed",
-    none: "No connection was held longer than it may be."
+    none: "No connection was held too long."
   },
   { name: "failures", holds: broke, none: "No connection failed." }
 ]
 
 const shown = 40
 
-/** Nobody broke what was not open yet, or what its caller left. */
+/** A connection that never opened, or that its caller left, did not break. */
 const outcomeOf = (event: Wire.Happened): readonly [word: string, tone: Tone] => {
   const { connectionId, type } = event
   if (type === "failed" && connectionId === "") return ["not opened", "bad"]
@@ -74,7 +74,7 @@ const Row = ({ event }: { readonly event: Wire.Happened }): ReactNode => {
   )
 }
 
-/** The newest first. */
+/** Newest first. */
 export const EventLog = ({ happened }: { readonly happened: View["happened"] }): ReactNode => {
   const [filter, setFilter] = useState(everything)
   const heading = useId()
@@ -98,7 +98,7 @@ export const EventLog = ({ happened }: { readonly happened: View["happened"] }):
       {wanted.length === 0 ? (
         <p className="spm-empty">{filter.none}</p>
       ) : (
-        // What scrolls must be reachable by keyboard.
+        // Scrollable content must be reachable by keyboard.
         <section className="spm-scroll" tabIndex={0} aria-label="Table of events">
           <table>
             <thead>

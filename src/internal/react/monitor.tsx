@@ -80,10 +80,10 @@ const refusal = (status: number | undefined): string => {
   if (status === undefined) return ""
   return status === 404
     ? "The server has no admin token: start it with DB_POOL_ADMIN_TOKEN."
-    : "That is not the token of this server. It has a new one after each start unless DB_POOL_ADMIN_TOKEN is set."
+    : "That is not the token of this server. The token changes with each start unless DB_POOL_ADMIN_TOKEN is set."
 }
 
-/** Whether the browser is dark: a canvas does not follow by itself. */
+/** Whether the browser uses dark mode: a canvas does not follow it automatically. */
 const useIsDark = (): boolean => {
   const [dark, setDark] = useState(false)
   useEffect(() => {
@@ -133,12 +133,12 @@ const Everything = ({ known: { queries, view }, onWindow, window }: EverythingPr
 
 const Lost = ({ reason, since }: { readonly reason: string; readonly since: number }) => (
   <p className="spm-banner spm-banner-bad" role="alert">
-    <strong>No news since {format.clock(since)}:</strong> {reason}. What you see is the last that was heard; the page
-    goes on by itself when the server is back.
+    <strong>No news since {format.clock(since)}:</strong> {reason}. This is the last known state; the page continues by
+    itself when the server is back.
   </p>
 )
 
-/** Why the pool is not healthy, before an alert has made up its mind. */
+/** Why the pool is not healthy, before an alert fires. */
 const Reasons = ({ sample: { reasons, status } }: { readonly sample: Wire.Sample }) =>
   reasons.length === 0 ? null : (
     <p className={`spm-banner spm-banner-${status === "unhealthy" ? "bad" : "warn"}`}>

@@ -2,10 +2,10 @@ import { type ReactNode, useSyncExternalStore } from "react"
 import { StatusBadge } from "./frame.js"
 
 /**
- * What a server renders, and a browser until it has taken that over.
+ * The page as a server renders it, and as a browser shows it until hydration.
  *
- * It uses no hook. Where a framework leaves this package out of its bundle (`serverExternalPackages` in Next.js) it is
- * rendered by a React that is not the one imported here, and that one's hooks fail.
+ * It uses no hook. If a framework leaves this package out of its bundle (`serverExternalPackages` in Next.js), another copy
+ * of React renders it than the one imported here, and the hooks of this one fail.
  */
 export const Outline = (): ReactNode => (
   <section className="spm" aria-label="Database pool">
@@ -18,7 +18,7 @@ export const Outline = (): ReactNode => (
 
 const unchanging = (): (() => void) => () => {}
 
-/** False while a browser takes over what a server rendered, and true ever after. */
+/** False while a browser hydrates the server's output, and true afterwards. */
 export const useIsTakenOver = (): boolean =>
   useSyncExternalStore(
     unchanging,

@@ -5,17 +5,17 @@ import type { HealthJson } from "../feed/health.js"
 interface Props {
   readonly health: HealthJson | undefined
   readonly problem: string
-  /** Why a token is asked for again; empty the first time. */
+  /** Why the page asks for a token again; empty the first time. */
   readonly refused: string
   readonly onToken: (token: string) => void
 }
 
-/** What everybody may see, and the question for the token that shows the rest. */
+/** The public view, and the form for the token that shows the rest. */
 export const PublicView = ({ health, onToken, problem, refused }: Props): ReactNode => (
   <>
     {problem === "" ? null : (
       <p className="spm-banner spm-banner-bad" role="status">
-        <strong>No answer:</strong> {problem}. Asking again by itself.
+        <strong>No answer:</strong> {problem}. Trying again.
       </p>
     )}
     <TokenForm refused={refused} onToken={onToken} />

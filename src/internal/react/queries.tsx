@@ -12,7 +12,7 @@ interface Props {
   readonly onWindow: (window: Wire.Window) => void
 }
 
-/** Where the time goes, and what was slow. */
+/** Where the time goes, and the slow queries. */
 export const Queries = ({ onWindow, report, window }: Props): ReactNode => {
   const heading = useId()
   const name = useId()
@@ -39,7 +39,7 @@ export const Queries = ({ onWindow, report, window }: Props): ReactNode => {
       </div>
       {report === undefined || report.queries.length === 0 ? (
         <p className="spm-empty">
-          {report === undefined ? "Asking for the figures." : `No operation in the last ${report.window}.`}
+          {report === undefined ? "Loading the figures." : `No operation in the last ${report.window}.`}
         </p>
       ) : (
         <Figures report={report} />
@@ -50,7 +50,7 @@ export const Queries = ({ onWindow, report, window }: Props): ReactNode => {
 }
 
 const Figures = ({ report }: { readonly report: Wire.QueryReport }) => (
-  // What scrolls must be reachable by keyboard.
+  // Scrollable content must be reachable by keyboard.
   <section className="spm-scroll" tabIndex={0} aria-label="Table of queries">
     <table>
       <thead>

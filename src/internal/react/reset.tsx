@@ -1,6 +1,6 @@
 import { type ReactNode, useId, useRef } from "react"
 
-/** Asks back before it does anything. */
+/** Asks for confirmation before it does anything. */
 export const ResetButton = ({
   disabled,
   onReset
@@ -19,7 +19,7 @@ export const ResetButton = ({
       </button>
       <dialog ref={dialog} className="spm-dialog" aria-labelledby={heading} aria-describedby={text}>
         <h3 id={heading}>Replace every connection?</h3>
-        <p id={text}>Idle connections close at once, busy ones when they come back. No operation fails.</p>
+        <p id={text}>Idle connections close at once, busy ones when they are returned. No operation fails.</p>
         <div className="spm-actions">
           <button type="button" className="spm-button" onClick={close}>
             Cancel

@@ -1,4 +1,4 @@
-/** What each chart draws, from the samples. Pure. */
+/** The series of each chart, from the samples. Pure. */
 
 import * as format from "../feed/format.js"
 import type * as Wire from "../feed/wire.js"
@@ -31,7 +31,7 @@ export interface ChartSpec {
   readonly title: string
   readonly unit: (value: number | null) => string
   readonly lines: ReadonlyArray<Line>
-  /** The scale reaches at least so far, so that a flat line of little does not fill the chart. */
+  /** The scale's minimum height, so that a flat line of small values does not fill the chart. */
   readonly atLeast: number
 }
 
@@ -83,16 +83,16 @@ export const charts: ReadonlyArray<ChartSpec> = [
   }
 ]
 
-/** So much of the past is on each chart, in seconds: what is known, but for the first minute. */
+/** The time span of each chart, in seconds: the known history, but at least the first minute. */
 const shown = { least: 60, most: 300 }
 
-/** From when to when, for times that are known from `first` to `last`. */
+/** The range of the axis, for known times from `first` to `last`. */
 export const range = (first: number, last: number): [number, number] => [
   Math.max(last - shown.most, Math.min(first, last - shown.least)),
   last
 ]
 
-/** Without a sample for so long the line is broken: the server, or we, were away. */
+/** After this long without a sample the line has a gap: the server or the reader was away. */
 const gap = 5_000
 
 type Column = Array<number | null>
@@ -100,13 +100,13 @@ type Column = Array<number | null>
 export interface Table {
   /** Seconds since the epoch. */
   readonly times: Array<number>
-  /** As they are. */
+  /** The values as they are. */
   readonly values: ReadonlyArray<Column>
-  /** As they are drawn: what is stacked, added up. */
+  /** The values as they are drawn: stacked series are added up. */
   readonly drawn: ReadonlyArray<Column>
 }
 
-/** Rows with a hole wherever nothing was heard. */
+/** Rows with a gap wherever no sample arrived. */
 const rows = (samples: ReadonlyArray<Wire.Sample>): ReadonlyArray<{ at: number; sample: Wire.Sample | undefined }> =>
   samples.flatMap((sample, index) => {
     const before = samples[index - 1]
@@ -130,7 +130,7 @@ export const table = (samples: ReadonlyArray<Wire.Sample>, lines: ReadonlyArray<
   return { times, values, drawn }
 }
 
-/** A sentence for who does not see the picture. */
+/** A sentence for readers who cannot see the chart. */
 export const describe = ({ lines, title, unit }: ChartSpec, { values }: Table): string => {
   const parts = lines.flatMap(({ dashed, label }, index) => {
     if (dashed === true) return []

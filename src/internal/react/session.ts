@@ -1,4 +1,4 @@
-/** What the page knows, kept up to date by one effect that runs while the page shows it. */
+/** The page's state, kept up to date by one effect that runs while the page is shown. */
 import { Clock, type Duration, Effect, Fiber, Schedule, Stream } from "effect"
 import * as ask from "../feed/ask.js"
 import { follow, type Server } from "../feed/client.js"
@@ -8,9 +8,9 @@ import type * as Wire from "../feed/wire.js"
 
 export interface Known {
   readonly view: View.View
-  /** Asked for while there is no token. */
+  /** Requested while there is no token. */
   readonly health: HealthJson | undefined
-  /** Why the health could not be asked for; empty when it could. */
+  /** Why the health request failed; empty if it succeeded. */
   readonly problem: string
   readonly queries: Wire.QueryReport | undefined
 }
@@ -45,14 +45,14 @@ export class Session {
       onSuccess: (health) => this.set({ health, problem: "" })
     })
 
-  /** A question that fails leaves what is known: the event stream says what is wrong with the server. */
+  /** A failed request keeps the last report: the event stream shows the server's problem. */
   private readonly askForQueries = (server: Server, window: Wire.Window): Effect.Effect<void> =>
     ask.queries(server, window).pipe(
       Effect.map((queries) => this.set({ queries })),
       Effect.ignore
     )
 
-  /** Runs until what it returns is called. */
+  /** Runs until the returned function is called. */
   start(effect: Effect.Effect<void>): () => void {
     const fiber = Effect.runFork(effect)
     return () => void Effect.runFork(Fiber.interrupt(fiber))

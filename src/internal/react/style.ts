@@ -1,6 +1,6 @@
 /**
- * The look of the monitor. It comes with the component, so that who uses it has nothing to import, and is adopted as a
- * sheet, so that it works under a policy that forbids inline styles.
+ * The look of the monitor. It comes with the component, so users have nothing to import, and is an adopted style sheet, so
+ * it works under a policy that forbids inline styles.
  */
 
 const light = `

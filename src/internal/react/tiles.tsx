@@ -21,7 +21,7 @@ const Tile = ({ label, note, tone = "plain", value }: TileProps): ReactNode => (
   </div>
 )
 
-/** The figures that somebody looks at first. */
+/** The figures that people look at first. */
 export const Tiles = ({ sample }: { readonly sample: Wire.Sample }): ReactNode => {
   const { operations, read, write } = sample
   const active = read.active + write.active
@@ -42,7 +42,7 @@ export const Tiles = ({ sample }: { readonly sample: Wire.Sample }): ReactNode =
       <Tile
         label="Waiting"
         value={format.number(pending)}
-        note={`${format.number(refused)} in vain since start`}
+        note={`${format.number(refused)} unserved since start`}
         tone={pending > 0 ? "warn" : "plain"}
       />
       <Tile
@@ -65,7 +65,7 @@ export const Tiles = ({ sample }: { readonly sample: Wire.Sample }): ReactNode =
       <Tile
         label="Leaks"
         value={format.number(leaks)}
-        note={`since start; ${held > 0 ? `longest held now ${format.millis(held)}` : "none is held now"}`}
+        note={`since start; ${held > 0 ? `longest held now ${format.millis(held)}` : "none held now"}`}
         tone={leaks > 0 ? "bad" : "plain"}
       />
     </dl>

@@ -1,6 +1,6 @@
 /**
- * The dashboard of a checkout: built when it is missing or older than what it is made of, beside everything else, so that
- * the first start is no slower for it. In the package it is built already, and nothing of this happens.
+ * Builds the dashboard of a checkout in the background if it is missing or older than its sources, so that it does not slow
+ * the first start. In the package it is already built, and none of this runs.
  */
 import { Command, type CommandExecutor, FileSystem, Path } from "@effect/platform"
 import { Effect, Option, Ref, Stream } from "effect"
@@ -10,7 +10,7 @@ import { oneLine, period } from "../shared/text.js"
 
 const root = packageUrl("")
 
-/** What the dashboard is made of. */
+/** The sources of the dashboard. */
 const sources = ["dashboard", "src/react.tsx", "src/internal/react", "src/internal/feed", "package-lock.json"]
 
 const built = "dist/dashboard/index.html"
@@ -19,7 +19,7 @@ const vite = "node_modules/vite/bin/vite.js"
 
 type Files = FileSystem.FileSystem | Path.Path
 
-/** 0 for what is not there. */
+/** 0 for a missing file. */
 const changedAt = (path: string): Effect.Effect<number, never, Files> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
@@ -35,7 +35,7 @@ interface Checkout {
   readonly isStale: boolean
 }
 
-/** Nothing where there is nothing to build from, or nothing to build with. */
+/** None if the sources or the builder are missing. */
 const checkout: Effect.Effect<Option.Option<Checkout>, never, Files> = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
@@ -46,7 +46,7 @@ const checkout: Effect.Effect<Option.Option<Checkout>, never, Files> = Effect.ge
   return Option.some({ directory, isStale: (yield* changedAt(at(built))) < newest })
 }).pipe(Effect.orElseSucceed(() => Option.none()))
 
-/** The builder's complaint where it failed; nothing where it did not. */
+/** The builder's error text if it failed; otherwise none. */
 const build = (directory: string): Effect.Effect<Option.Option<string>, never, CommandExecutor.CommandExecutor> =>
   Command.make(process.execPath, vite, "build", "--config", "dashboard/vite.config.ts", "--logLevel", "error").pipe(
     Command.workingDirectory(directory),
@@ -70,9 +70,9 @@ const now: Effect.Effect<State, never, Files> = Effect.map(
 )
 
 export interface Dashboard {
-  /** What there is of it, which changes when it has been built. */
+  /** The current state, which changes when it has been built. */
   readonly state: Effect.Effect<State>
-  /** Builds it where that is needed. Never fails. */
+  /** Builds it if needed. Never fails. */
   readonly build: Effect.Effect<void>
 }
 

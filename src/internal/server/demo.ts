@@ -1,6 +1,6 @@
 /**
- * Something to do for who has just started it: a search in the embedded marketplace, and a leak to order, so that the
- * dashboard has something to show. Served only where the database is the embedded one.
+ * A demo for new users: a search in the embedded marketplace, and a leak on request, so that the dashboard has something to
+ * show. Served only with the embedded database.
  */
 import { type HttpApp, HttpRouter, HttpServerRequest } from "@effect/platform"
 import { Context, Effect, Layer, Schema, type Scope } from "effect"
@@ -29,7 +29,7 @@ const search = HttpServerRequest.schemaSearchParams(Search).pipe(
   Effect.catchAll(({ message }) => Effect.succeed(problem(503, message)))
 )
 
-/** A connection that somebody forgets: it is held until the pool takes it back. */
+/** A forgotten connection: it is held until the pool takes it back. */
 const forget = (scope: Scope.Scope) =>
   Effect.gen(function* () {
     const pool = yield* Pool.ReadPool
@@ -44,7 +44,7 @@ const forget = (scope: Scope.Scope) =>
 
 type Services = Db.ReadDb | Pool.ReadPool | PoolConfig | ServerConfig
 
-/** Answers under /demo, and leaves everything else to the app. */
+/** Answers under /demo, and passes everything else to the app. */
 export const before = (app: HttpApp.Default): Effect.Effect<HttpApp.Default, never, Services | Scope.Scope> =>
   Effect.map(
     Effect.all([Effect.scope, Effect.context<Services>(), Layer.build(Guesses.layerDefault)]),

@@ -1,6 +1,6 @@
 /**
- * The HTTP server of a process: it listens before anything else is started, so that a port that is taken is known
- * before a database is opened, and it ends in bounded time, whatever its clients hold open.
+ * The HTTP server of a process: it listens before anything else is started, so that a taken port is found before a database
+ * is opened, and it ends in bounded time, whatever connections its clients keep.
  */
 import { createServer, type Server } from "node:http"
 import type { HttpServer, HttpServerError } from "@effect/platform"
@@ -8,7 +8,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { Duration, Effect, Exit, Fiber, Schedule, Schema, Scope } from "effect"
 import { graceful } from "../http/graceful.js"
 
-/** The address cannot be listened on. */
+/** The server cannot listen on the address. */
 export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", {
   host: Schema.String,
   port: Schema.Int,
@@ -29,17 +29,17 @@ export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFail
 
 export interface Listener {
   readonly server: HttpServer.HttpServer
-  /** Takes no more requests, lets those under way finish, and after the grace hangs up on who is left. */
+  /** Accepts no more requests, lets running ones finish, and closes the remaining connections after the grace period. */
   readonly stop: Effect.Effect<void>
 }
 
-/** How long requests under way may take at shutdown; a health check takes no longer than this. */
+/** How long running requests may take at shutdown; a health check takes no longer than this. */
 const grace = Duration.seconds(5)
 
 const codeOf = ({ cause }: HttpServerError.ServeError): string =>
   cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "unknown"
 
-/** For those who connect, or get their answer, while the server closes; and for who takes longer than the grace. */
+/** Closes connections that open, or get their answer, while the server closes, and those that outlast the grace period. */
 const hangUp = (server: Server): Effect.Effect<void> =>
   Effect.sync(() => server.closeIdleConnections()).pipe(
     Effect.repeat(Schedule.spaced("20 millis")),

@@ -1,4 +1,4 @@
-/** The server of `npm start` and `supabase-pool serve`: reads the environment, wires the layers, says where things are. */
+/** The server of `npm start` and `supabase-pool serve`: reads the environment, wires the layers, prints the addresses. */
 
 import type { HttpApp } from "@effect/platform"
 import { FetchHttpClient, HttpServer } from "@effect/platform"
@@ -23,12 +23,12 @@ import * as DashboardBuild from "./dashboardBuild.js"
 import * as Demo from "./demo.js"
 import * as HttpListener from "./httpListener.js"
 
-/** How long the start waits for the minimum of connections; a database that is away must not keep the server away. */
+/** How long the start waits for the minimum of connections; an unreachable database must not stop the server. */
 const warmUpLimit = Duration.seconds(3)
 
 const isWarm = ({ min, reachable, total }: Pool.PoolMetrics): boolean => total >= min || !reachable
 
-/** Serve when the pools are open, so that the first who asks sees them open. */
+/** Serves when the pools are open, so that the first request sees them open. */
 const warmUp: Effect.Effect<void, never, Pool.ReadPool | Pool.WritePool> = Effect.gen(function* () {
   const pools = [yield* Pool.ReadPool, yield* Pool.WritePool]
   yield* Effect.forEach(pools, (pool) => pool.metrics).pipe(
@@ -61,7 +61,7 @@ const database = (loaded: Loaded): Layer.Layer<SupabaseConfig, EmbeddedStartFail
     onSome: (supabase) => Layer.succeed(SupabaseConfig, supabase)
   })
 
-/** An embedded start has an operator at the keyboard, so it gets a token of its own. */
+/** An embedded start has an operator at the keyboard, so it gets its own token. */
 const server = (loaded: Loaded): Layer.Layer<ServerConfig> =>
   Layer.effect(
     ServerConfig,
@@ -70,7 +70,7 @@ const server = (loaded: Loaded): Layer.Layer<ServerConfig> =>
       : Effect.map(AdminToken.make, (token) => ({ ...loaded.server, adminToken: Option.some(token) }))
   )
 
-/** Each sample asks the database one small question, which whoever turned the checks off does not want. */
+/** Each sample sends the database one small query, so there are no alerts if health checks are off. */
 const alerts = ({ pool }: Loaded) =>
   pool.enableHealthChecks ? Layer.provide(Alerts.layerServer, FetchHttpClient.layer) : Layer.empty
 
@@ -89,11 +89,11 @@ const announcement = (
   { url }: Context.Tag.Service<SupabaseConfig>,
   { adminToken }: Context.Tag.Service<ServerConfig>
 ): string => {
-  // A token from the environment is known to whoever set it and has no place on a screen.
+  // The user knows a token from the environment, so it is not printed.
   const token = Option.isSome(loaded.server.adminToken)
     ? Option.some("as in DB_POOL_ADMIN_TOKEN")
     : Option.map(adminToken, Redacted.value)
-  // The fragment of an address is sent to nobody.
+  // Browsers do not send the fragment of a URL.
   const page =
     Option.isNone(loaded.server.adminToken) && Option.isSome(adminToken)
       ? `${address}/#token=${encodeURIComponent(Redacted.value(adminToken.value))}`
@@ -118,8 +118,8 @@ const announcement = (
 }
 
 /**
- * What is started first ends last, but for HTTP: it listens before anything else starts, and stops before anything else
- * does. Then the pools drain, then the embedded database stops.
+ * Layers end in reverse order of their start, except HTTP: it listens before anything else starts, and stops before anything
+ * else does. Then the pools drain, then the embedded database stops.
  */
 const run = (loaded: Loaded, { load: rate }: ServeOptions) =>
   Effect.gen(function* () {
@@ -144,7 +144,7 @@ const run = (loaded: Loaded, { load: rate }: ServeOptions) =>
     yield* Effect.addFinalizer(() => stopHttp)
     const app = Option.isNone(loaded.supabase) ? Effect.flatMap(Http.app, Demo.before) : Http.app
     yield* app.pipe(
-      // One count of wrong tokens, whichever route they are sent to.
+      // One count of wrong tokens for all routes.
       Effect.provideServiceEffect(Guesses, Guesses.make),
       Effect.provideService(Dashboard, { state: Option.some(dashboard.state) }),
       Effect.provide(Context.add(context, Http.Readiness, readiness)),
@@ -160,7 +160,7 @@ const run = (loaded: Loaded, { load: rate }: ServeOptions) =>
       yield* Effect.forkScoped(Effect.provide(LoadOperations.forever(rate, operation), context))
       yield* Effect.logInfo(`${rate} callers per second arrive until this server stops`)
     }
-    // After everything else, so that the first start is no slower for it.
+    // After everything else, so that it does not slow the first start.
     yield* dashboard.build
     return yield* Effect.never
   }).pipe(

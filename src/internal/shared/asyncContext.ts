@@ -1,12 +1,13 @@
 /**
- * Whose async context code runs in: what `AsyncLocalStorage` holds, such as a request's cookies, its tenant or its span.
+ * The async context that code runs in: the stores of `AsyncLocalStorage`, such as a request's cookies, its tenant or its
+ * span.
  *
- * Node hands a context on from cause to effect, and in a pool the cause is a stranger: who gives a connection back wakes
- * who waits for it. So whoever waits keeps the context it came with and is woken in that, and what the pool does for itself
- * is done in none. A fiber is in the context in which it was last woken, since its scheduler hands that on.
+ * Node passes a context from cause to effect, and in a pool the cause is another request: a caller that returns a connection
+ * wakes the next waiter. So a waiter keeps its own context and is woken in it, and the pool's own work runs in no context. A
+ * fiber runs in the context in which it was last woken, since its scheduler passes that on.
  *
- * Kept as `AsyncResource`, which makes and enters in 30 ns what `AsyncLocalStorage.snapshot` takes 2 to 8 µs for (Node 20
- * to 24), so that nobody has to look first whether there is a context.
+ * It is kept as an `AsyncResource`, which is created and entered in 30 ns; `AsyncLocalStorage.snapshot` takes 2 to 8 µs
+ * (Node 20 to 24). So no caller has to check first whether there is a context.
  */
 import { AsyncResource } from "node:async_hooks"
 import { Context, Effect, type Fiber, FiberRef, type Scope, Tracer } from "effect"
@@ -14,7 +15,7 @@ import { realTime } from "./timers.js"
 
 const name = "effect-supabase-pool"
 
-/** The context of whoever makes it. */
+/** The context of its creator. */
 export class AsyncContext extends AsyncResource {
   constructor() {
     super(name)
@@ -25,7 +26,7 @@ export class AsyncContext extends AsyncResource {
   }
 }
 
-/** Where Node keeps the stores: one symbol for each of them up to Node 22, one for all of them since. */
+/** Where Node keeps the stores: one symbol for each store up to Node 22, one for all of them in later versions. */
 const isStore = ({ description }: symbol): boolean =>
   description === "kResourceStore" || description === "context_frame"
 
@@ -38,32 +39,33 @@ const emptied = (): AsyncContext => {
 /**
  * Runs it in no context: neither in the caller's, nor in that of the first import, which may be a request's as well.
  *
- * Made again each time, since a store that somebody enters in there would stay.
+ * Created again each time, since a store that somebody enters inside would stay.
  */
 export const inNone = <A>(f: () => A): A => emptied().run(f)
 
 const none = emptied()
 
 /**
- * The same at a tenth of the price, for what is ours alone and ends at once.
+ * The same at a tenth of the cost, for our own synchronous code.
  *
- * Next.js with `cacheComponents` refuses a page whose prerender asks for the time or for a random number, and takes whatever
- * runs in the page's async context for the page. What of ours has to ask, as Effect does for each fiber, is done out here.
+ * Next.js with `cacheComponents` refuses a page whose prerender reads the time or a random number, and attributes everything
+ * in the page's async context to the page. Our code that has to read them, as Effect does for each fiber, runs outside of
+ * it.
  */
 export const outside = <A>(f: () => A): A => none.run(f)
 
-/** Of the caller, in a fiber that runs outside of it: requests are sent in it, where whoever traces them looks. */
+/** The caller's context, for a fiber that runs outside of it: requests are sent in it, where tracers look for them. */
 export const caller: FiberRef.FiberRef<AsyncContext | undefined> = FiberRef.unsafeMake<AsyncContext | undefined>(
   undefined
 )
 
-/** Not at once: a fiber that is told at once goes on where it is. */
+/** Not synchronously: a fiber that is resumed synchronously stays in its context. */
 const enter = (within: (f: () => void) => void): Effect.Effect<void> =>
   Effect.async((resume) => {
     within(() => realTime.queueMicrotask(() => resume(Effect.void)))
   })
 
-/** Whoever ends `effect`, what follows it runs in the context in which it began. */
+/** Runs the code after `effect` in the context in which `effect` began, whoever completes it. */
 export const keeping = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
     const context = new AsyncContext()
@@ -79,15 +81,18 @@ const withoutSpan = <R>(context: Context.Context<R>): Context.Context<R> => {
   return Context.unsafeMake(services)
 }
 
-/** In no span of Effect's tracer, which fibers inherit whatever Node's context is. */
+/** In no span of Effect's tracer, which fibers inherit independently of Node's context. */
 const inNoSpan = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.mapInputContext(effect, (context: Context.Context<R>) => withoutSpan(context))
 
-/** Work that belongs to no caller, whoever happened to start it. For a fiber of its own: it begins a moment later. */
+/** Work that belongs to no caller, whoever started it. For a separate fiber: it begins a moment later. */
 export const inBackground = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.zipRight(enter(inNone), inNoSpan(effect))
 
-/** A fiber for that, until the scope closes. Interruptible, which a fiber inherits from where it is forked otherwise. */
+/**
+ * A fiber for such work, until the scope closes. It is interruptible; otherwise it would inherit that from the place of the
+ * fork.
+ */
 export const forkBackground = <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, R | Scope.Scope> =>

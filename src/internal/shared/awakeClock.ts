@@ -1,29 +1,29 @@
 /**
- * Time as this process has lived it. While it stands still (SIGSTOP, a frozen Lambda, a laptop that is closed, an event loop
- * that one caller blocks) clocks go on and nothing else does: answers that have come are not read, who borrowed cannot give
- * back. On waking up, timers are the first to run, and each that counted that time would blame somebody.
+ * Time without the periods in which this process stood still (SIGSTOP, a frozen Lambda, a closed laptop, an event loop that
+ * one caller blocks). Then clocks go on and nothing else does: arrived answers are not read, borrowers cannot return
+ * connections. After waking up, timers run first, and each one that counted that time would blame somebody.
  *
- * So the pool's limits are of this clock, whose periods leave out what nobody could use. Dates are as they were.
+ * So the pool's limits use this clock, whose periods leave out time that nobody could use. Dates are unchanged.
  */
 import { Clock, Duration, Effect, type Scope } from "effect"
 import { forkBackground } from "./asyncContext.js"
 import { precise } from "./time.js"
 
-/** It is looked at so often (ms), however little there is to do. */
+/** The clock's beat (ms), even in an idle process. */
 const beat = 500
 
 /**
- * Who was not looked at for so long (ms) stood still: an event loop that is only busy comes round sooner. A beat of it counts
- * as lived, so that time goes on also where each turn takes as long.
+ * A gap this long (ms) between two beats means that the process stood still: a merely busy event loop comes around sooner.
+ * One beat of the gap still counts, so that time goes on even if every turn takes this long.
  */
 const standstill = 1_000
 
-/** Who was woken by a standstill, and would be due, has so much time (ms) for what has come. */
+/** After a standstill, a due limit gets this much time (ms) to handle arrived answers. */
 const grace = 100
 
 export class AwakeClock implements Clock.Clock {
   readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
-  /** All in all, in ms. */
+  /** The total, in ms. */
   private lost = 0
   private seen: number
   private readonly clock: Clock.Clock
@@ -33,12 +33,12 @@ export class AwakeClock implements Clock.Clock {
     this.seen = precise(clock)
   }
 
-  /** How long it had stood still when somebody last asked for the time, in ms. */
+  /** The total standstill at the last read of the time, in ms. */
   get stoodStill(): number {
     return this.lost
   }
 
-  /** How long it has stood still so far, in ms. */
+  /** The total standstill so far, in ms. */
   look(): number {
     return this.lookAt(precise(this.clock))
   }
@@ -67,8 +67,8 @@ export class AwakeClock implements Clock.Clock {
   readonly currentTimeNanos: Effect.Effect<bigint> = Effect.sync(() => this.unsafeCurrentTimeNanos())
 
   /**
-   * Whoever is woken late by a standstill sleeps for the rest, and what has come is read before. Once: where each turn of the
-   * event loop is one, a wait that starts again each time never ends.
+   * A sleeper that a standstill woke late sleeps for the rest, so that arrived answers are read first. Only once: if every
+   * turn of the event loop is a standstill, a wait that starts again each time would never end.
    */
   sleep(duration: Duration.Duration): Effect.Effect<void> {
     return Effect.suspend(() => {
@@ -82,17 +82,17 @@ export class AwakeClock implements Clock.Clock {
     })
   }
 
-  /** A delay and no limit: what is waited for had that time. */
+  /** A delay, not a limit: standstills count, since the other side had that time too. */
   pause(duration: Duration.Duration): Effect.Effect<void> {
     return this.clock.sleep(duration)
   }
 
-  /** `pause` by the clock of the fiber, whichever that is. */
+  /** `pause` on the fiber's own clock. */
   static pause(duration: Duration.Duration): Effect.Effect<void> {
     return Effect.clockWith((clock) => (clock instanceof AwakeClock ? clock.pause(duration) : clock.sleep(duration)))
   }
 
-  /** Looked at until the scope closes. */
+  /** Runs the clock until the scope closes. */
   static readonly make: Effect.Effect<AwakeClock, never, Scope.Scope> = Effect.gen(function* () {
     const clock = yield* Clock.clockWith(Effect.succeed)
     const awake = new AwakeClock(clock)

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 
-/** Something that comes true one day, and one who waits for it. Whoever changes what it depends on looks. */
+/** A condition that becomes true later, and one waiter. Code that changes its inputs checks it. */
 export class Condition {
   private tell: (() => void) | undefined = undefined
   private readonly holds: () => boolean

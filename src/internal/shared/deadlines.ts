@@ -3,20 +3,20 @@ import { forkBackground, inNone } from "./asyncContext.js"
 import { longestTimer, monotonic } from "./time.js"
 
 /**
- * Many deadlines that are all the same time away, watched by one fiber.
+ * Many deadlines with the same duration, watched by one fiber.
  *
  * A timer, an `Effect.timeout` or a fiber for each waiter would cost more than the work it guards. Since every
  * deadline of a queue is the same period away, they expire in the order in which they were added: a linked list is
  * enough, and adding and removing cost O(1).
  */
 export interface Deadlines {
-  /** `now`, of the same clock, spares a look at it. */
+  /** Passing `now`, from the same clock, saves reading it. */
   readonly add: (deadline: Deadline, now?: number) => void
   /** Harmless when the deadline was removed or has expired already. */
   readonly remove: (deadline: Deadline) => void
 }
 
-/** One thing that must not take longer. Extend it: the fields are the list's. */
+/** One piece of work with a deadline. Extend it: the fields are the list's. */
 export abstract class Deadline {
   at = 0
   queued = false
@@ -72,7 +72,7 @@ class DeadlineQueue implements Deadlines {
     const wait = head.at - monotonic(this.clock)
     if (wait > 0) return this.clock.sleep(Duration.millis(Math.min(wait, longestTimer)))
     this.remove(head)
-    // One that breaks must not end the watch over all others.
+    // A deadline that throws must not end the watch over all others.
     return Effect.catchAllCause(head.onExpire, (cause) => Effect.logError("a deadline could not be carried out", cause))
   })
 }

@@ -1,6 +1,6 @@
 /**
- * `import "effect-supabase-pool"` looks at which Effect is installed before it loads a module that needs it: with another one
- * Node would say of some module of Effect's that it lacks an export.
+ * `import "effect-supabase-pool"` checks which Effect is installed before it loads a module that needs it: with another
+ * version, Node would only report a missing export in some Effect module.
  */
 import { createRequire } from "node:module"
 
@@ -12,7 +12,7 @@ const remedy =
 
 const numbers = (version: string): ReadonlyArray<number> => version.split(/[.-]/, 3).map(Number)
 
-/** As a caret has it: what is left of the first number that is not 0 stays, and what is right of it may grow. */
+/** A caret range: the first non-zero number and everything before it stay, the rest may grow. */
 export const fits = (installed: string, wanted: string): boolean => {
   const [major = 0, minor = 0, patch = 0] = numbers(installed)
   const [wantedMajor = 0, wantedMinor = 0, wantedPatch = 0] = numbers(wanted)
@@ -21,7 +21,7 @@ export const fits = (installed: string, wanted: string): boolean => {
   return patch >= wantedPatch
 }
 
-/** Undefined where it is not installed. */
+/** Undefined if it is not installed. */
 export type VersionOf = (name: string) => string | undefined
 
 const installed =
@@ -36,7 +36,7 @@ const installed =
     }
   }
 
-/** What is wrong, in a sentence. */
+/** The problem in one sentence. */
 export const flawOf = (versionOf: VersionOf): string | undefined => {
   for (const [name, wanted] of Object.entries(needed)) {
     const version = versionOf(name)

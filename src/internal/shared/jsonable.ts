@@ -1,30 +1,30 @@
-/** What JSON would change in silence, found before it is sent. */
+/** Finds values that JSON would change silently, before they are sent. */
 
 export interface Unsendable {
-  /** Where it is, as `tags.0`; empty for the value itself. */
+  /** Its path, such as `tags.0`; empty for the value itself. */
   readonly path: string
   readonly issue: string
 }
 
-/** Deeper than any row; whoever nests further gets JSON's own answer. */
+/** Deeper than any row; a deeper value gets JSON's own error. */
 const deepest = 64
 
 export const nul = "PostgreSQL's texts have no NUL"
 
-/** Half of a character that UTF-16 writes in two, without the other half. */
+/** A lone surrogate. */
 export const half = /\p{Surrogate}/u
 
 export const halves = /\p{Surrogate}/gu
 
 export const halfCharacter = "half a character (a surrogate without the other) is no text"
 
-/** Why a text is none that PostgreSQL has. */
+/** Why PostgreSQL cannot store a text. */
 export const notText = (text: string): string | undefined => {
   if (text.includes("\0")) return nul
   return half.test(text) ? halfCharacter : undefined
 }
 
-/** As it may stand in an error. */
+/** The value's description for an error. */
 const readable = (name: string): string => name.replaceAll("\0", "").replace(halves, "")
 
 export const isNoDate = (value: unknown): boolean => value instanceof Date && Number.isNaN(value.getTime())
@@ -38,7 +38,7 @@ const reason = (value: unknown): string | undefined => {
   return typeof value === "function" || typeof value === "symbol" ? `a ${typeof value} has no form in JSON` : undefined
 }
 
-/** The first value or name that JSON or PostgreSQL does not carry as it is: an infinite number, bytes, a NUL, a circle. */
+/** The first value or name that JSON or PostgreSQL cannot carry unchanged: an infinite number, bytes, a NUL, a cycle. */
 export const unsendable = (value: unknown, path = "", above: ReadonlyArray<unknown> = []): Unsendable | undefined => {
   const issue = reason(value)
   if (issue !== undefined) return { path, issue }

@@ -1,9 +1,12 @@
 /**
- * What others named, as a terminal may have it. A terminal takes orders from what it shows: a table, a program or an error
- * with the right characters in its name could move the cursor, forge a line, or set the title and what is typed next.
+ * Makes foreign text safe for a terminal. Terminals obey control sequences in their output: a table, a program or an error
+ * with such characters in its name could move the cursor, forge a line, or set the title and the next input.
  */
 
-/** Orders (C0, DEL, C1), breaks of lines, halves of characters, and what turns the direction of writing or is not seen. */
+/**
+ * Control characters (C0, DEL, C1), line breaks, lone surrogates, and characters that are invisible or change the writing
+ * direction.
+ */
 const orders =
   /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061C\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB\u{E0000}-\u{E007F}]/gu
 
@@ -17,8 +20,8 @@ export const printableLines = (text: string): string =>
   text.replace(orders, (order) => (order === "\n" || order === "\t" ? order : instead))
 
 /**
- * A colour of ours, of the log's or of the parser's help: the only order that is given in a line. None hides what stands
- * behind it, as 8 does, or a colour on itself.
+ * The colours of our output, the log and the parser's help: the only control sequences that we print. None of them hides
+ * text, as code 8 would, or a colour on itself.
  */
 export const colour = /(\u001B\[(?:[0-4]|3[1-467]|9[06])(?:;(?:[0-4]|3[1-467]|9[06]))*m)/
 
@@ -29,7 +32,7 @@ export const printableColoured = (text: string): string =>
     .map((part, index) => (index % 2 === 1 ? part : printableLines(part)))
     .join("")
 
-/** JSON that means the same, with such characters as JSON writes them in code. */
+/** Equivalent JSON, with such characters escaped. */
 export const printableJson = (json: string): string =>
   json.replace(orders, (order) =>
     order === "\n"

@@ -1,6 +1,6 @@
 import { Effect, Exit, Fiber } from "effect"
 
-/** Something that happens now and then, and whoever waits for the next time. */
+/** A recurring event, and the fibers that wait for the next one. */
 export class Signal {
   private readonly toTell: Set<() => void> = new Set()
 
@@ -11,10 +11,10 @@ export class Signal {
   }
 
   /**
-   * Whether it happens before `delay` is over, which it ends.
+   * Waits for the signal, at most for `delay`; returns whether the signal came.
    *
-   * No `Effect.raceFirst`: who is interrupted after its fibers were made and before they began waits for them for ever
-   * (Effect 3.22).
+   * Not `Effect.raceFirst`: a fiber that is interrupted after the race's fibers were created and before they began never
+   * ends (Effect 3.22).
    */
   before<E, R>(delay: Effect.Effect<unknown, E, R>): Effect.Effect<boolean, E, R> {
     return Effect.uninterruptibleMask((restore) =>

@@ -1,7 +1,7 @@
 import { Duration } from "effect"
 import { printable } from "./printable.js"
 
-/** A duration as people say it: `58 s`, `1.5 s`, `20 ms`, `5 min`. */
+/** A duration for people: `58 s`, `1.5 s`, `20 ms`, `5 min`. */
 export const period = (duration: Duration.Duration): string => {
   const millis = Duration.toMillis(duration)
   if (!Number.isFinite(millis)) return "without limit"
@@ -16,13 +16,13 @@ const trim = (n: number): string => String(Math.round(n * 10) / 10)
 /** `1 operation`, `2 operations`. */
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`
 
-/** `7.5 %`; upwards, so that what is more than a threshold never reads as equal to it. */
+/** `7.5 %`; rounded up, so that a value above a threshold never reads as equal to it. */
 export const percent = (share: number): string => `${Math.ceil(share * 1_000) / 10} %`
 
 /** A gateway may answer with a page. */
 const longest = 300
 
-/** Somebody else's words, on one line and no longer than people read. */
+/** Foreign text on one line, cut to a readable length. */
 export const oneLine = (text: string): string => {
   const line = printable(
     text
@@ -33,25 +33,25 @@ export const oneLine = (text: string): string => {
   return line.length > longest ? `${line.slice(0, longest - 1)}…` : line
 }
 
-/** The same as the beginning of a sentence that goes on. */
+/** The same without its final full stop, to continue a sentence. */
 export const clause = (text: string): string => oneLine(text).replace(/[.!]$/, "")
 
-/** The same as a sentence, with a space before it; nothing where there are no words. */
+/** The same as a sentence, with a space before it; empty for an empty text. */
 export const sentence = (text: string): string => {
   const words = oneLine(text)
   if (words === "") return ""
   return /[.!?…]$/.test(words) ? ` ${words}` : ` ${words}.`
 }
 
-/** Supabase's keys and JSON web tokens, wherever they stand: a server may repeat what it was sent. */
+/** Supabase's keys and JSON web tokens, anywhere in a text: a server may repeat them. */
 const secrets = /\b(?:eyJ[\w-]{5,}\.[\w-]+\.?[\w-]*|sb_(?:secret|publishable)_[\w-]+)/gi
 
 export const withoutSecrets = (text: string): string => text.replace(secrets, "<redacted>")
 
-/** What is shorter may be a word. */
+/** A shorter text may be an ordinary word. */
 const shortestSecret = 8
 
-/** Nor these, in whatever case: of a host or a coding it says nothing, and may have been changed. */
+/** These texts are removed too, in upper or lower case. */
 export const withoutThese = (these: ReadonlyArray<string>, text: string): string =>
   these
     .filter((secret) => secret.length >= shortestSecret)
@@ -60,7 +60,7 @@ export const withoutThese = (these: ReadonlyArray<string>, text: string): string
       withoutSecrets(text)
     )
 
-/** Nor what a request carried. */
+/** Removes the keys and tokens of a request's headers too. */
 export const withoutSecretsIn = (headers: Readonly<Record<string, string>>, text: string): string =>
   withoutThese(
     Object.entries(headers).flatMap(([name, value]) =>

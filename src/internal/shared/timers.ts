@@ -1,6 +1,7 @@
 /**
  * Node's timers and clocks as they were when this was loaded. A spec that replaces them (`vi.useFakeTimers`, Jest's, those
- * of `node:test`) means its own code's time; with them a request would wait for a turn of the event loop that never comes.
+ * of `node:test`) only means its own code; with fake timers a request would wait for a turn of the event loop that never
+ * comes.
  */
 export const realTime = {
   setTimeout: globalThis.setTimeout,

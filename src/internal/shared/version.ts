@@ -1,2 +1,2 @@
-/** What the package calls itself; `test/shared/version.test.ts` holds it against package.json, which not everybody can read. */
+/** The package's version; `test/shared/version.test.ts` compares it with package.json, which a bundle cannot read. */
 export const version = "0.1.0"

@@ -17,12 +17,12 @@ const url = Options.text("url").pipe(
 const token = Options.redacted("token").pipe(
   Options.withFallbackConfig(Config.redacted("DB_POOL_ADMIN_TOKEN")),
   Options.optional,
-  Options.withDescription("the admin token; DB_POOL_ADMIN_TOKEN unless given")
+  Options.withDescription("the admin token; default: DB_POOL_ADMIN_TOKEN")
 )
 
-const json = Options.boolean("json").pipe(Options.withDescription("one line of JSON for each sample"))
+const json = Options.boolean("json").pipe(Options.withDescription("print one line of JSON for each sample"))
 
-const once = Options.boolean("once").pipe(Options.withDescription("one sample, then end"))
+const once = Options.boolean("once").pipe(Options.withDescription("print one sample and exit"))
 
 const encode = Schema.encodeSync(Schema.parseJson(Sample))
 
@@ -38,7 +38,7 @@ const lines = (server: Server, options: { readonly json: boolean; readonly once:
     Stream.runForEach(({ sample }) => Console.log(options.json ? printableJson(encode(sample)) : line(sample)))
   )
 
-/** A screen of its own, which leaves what was there before as it was. */
+/** The alternate screen, which keeps the previous content. */
 const ownScreen = Effect.flatMap(Terminal.Terminal, ({ display }) =>
   Effect.acquireRelease(Effect.ignore(display("\u001B[?1049h\u001B[?25l")), () =>
     Effect.ignore(display("\u001B[?25h\u001B[?1049l"))
@@ -59,7 +59,7 @@ const live = (server: Server) =>
         url: server.url,
         now: yield* Clock.currentTimeMillis
       })
-      // Line by line over what was there, which flickers less than a screen that is cleared first.
+      // Overwrites line by line, which flickers less than clearing the screen first.
       yield* terminal.display(`\u001B[H${lines.map((text) => `${text}\u001B[K`).join("\n")}\u001B[J`)
     })
     const listening = follow(server).pipe(
@@ -68,7 +68,7 @@ const live = (server: Server) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => Ref.update(view, (known) => next(known, told, now)))
       )
     )
-    // By the clock and not at each message: the history comes in hundreds.
+    // By the clock and not at each message: the history arrives in hundreds of messages.
     yield* Effect.raceFirst(listening, Effect.repeat(draw, Schedule.spaced("500 millis")))
   }).pipe(Effect.scoped)
 
@@ -80,6 +80,6 @@ export const top = Command.make("top", { url, token, json, once }, (options) =>
   })
 ).pipe(
   Command.withDescription(
-    "The pools of a running server, live: connections, waiting, throughput, latency, alerts, events. Ends with Ctrl-C. Exit code 1 when the server refuses, or with --once when it is away."
+    "The pools of a running server, live: connections, waiting, throughput, latency, alerts, events. Ends with Ctrl-C. Exit code 1 when the server refuses access, or with --once when it cannot be reached."
   )
 )

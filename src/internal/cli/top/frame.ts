@@ -1,4 +1,4 @@
-/** What `supabase-pool top` shows: a screen of text, from what is known. Pure. */
+/** The screen of `supabase-pool top`, as text. Pure. */
 import { broke } from "../../audit/eventType.js"
 import * as format from "../../feed/format.js"
 import { latest, type View } from "../../feed/view.js"
@@ -28,7 +28,7 @@ const tones: Readonly<Record<Wire.Sample["status"], Tone>> = { healthy: "good", 
 
 const width = 24
 
-/** `████▒▒▒▒······`: active, idle, and what could be opened yet. */
+/** `████▒▒▒▒······`: active, idle, and not opened. */
 const bar = (paint: Paint, { active, idle, max }: Wire.PoolSample): string => {
   const cells = (count: number): number => Math.round((count / Math.max(1, max)) * width)
   const full = cells(active)
@@ -58,7 +58,7 @@ const sparkline = (values: ReadonlyArray<number>, length: number): string => {
   return shown.map((value) => steps[most === 0 ? 0 : Math.min(7, Math.floor((value / most) * 7.999))] ?? "▁").join("")
 }
 
-/** A headline with the course of the last minute. */
+/** A headline with the last minute's trend. */
 const course = (name: string, values: ReadonlyArray<number>, show: (value: number) => string): string =>
   `${name.padEnd(11)} ${sparkline(values, 60).padEnd(60)}  now ${show(values.at(-1) ?? 0)}, most ${show(Math.max(...values.slice(-60), 0))}`
 
@@ -100,7 +100,7 @@ const events = (paint: Paint, view: View, room: number): ReadonlyArray<string> =
     return `${format.clock(at)}  ${name.padEnd(6)} ${bad ? paint("bad", type.padEnd(12)) : type.padEnd(12)} ${connectionId}${duration}${by}${reason === "" ? "" : ` ${reason}`}`
   })
 
-/** Cut where the screen ends; colours take no room. */
+/** Cut at the screen's edge; colours take no room. */
 const cut = (line: string, columns: number): string => {
   const parts = line.split(colours)
   const visible = parts.filter((_, index) => index % 2 === 0).join("")

@@ -1,14 +1,14 @@
-/** Whom `supabase-pool top` follows, and what it says where it cannot. */
+/** The server that `supabase-pool top` follows, and its errors. */
 import { Effect, Option, Redacted } from "effect"
 import type { Server, Told } from "../../feed/client.js"
 import { Failed } from "../failed.js"
 
 const nobody = (address: string, reason: string): Failed =>
   new Failed({
-    reason: `Nobody answers at ${address}: ${reason}. Nothing is shown. Start it (\`npm start\`, \`supabase-pool serve\`), or give its address as --url.`
+    reason: `Nothing answers at ${address}: ${reason}. Nothing is shown. Start it (\`npm start\`, \`supabase-pool serve\`), or give its address as --url.`
   })
 
-/** Whoever answers, whatever they answer. */
+/** Succeeds with any answer of any server. */
 const isThere = (address: string): Effect.Effect<boolean> =>
   Effect.tryPromise((signal) => fetch(`${address}/api/health/live`, { signal })).pipe(
     Effect.timeout("5 seconds"),
@@ -21,25 +21,25 @@ const addressOf = (text: string): Option.Option<URL> =>
     ({ protocol }) => protocol === "http:" || protocol === "https:"
   )
 
-/** From what was given, or why there is no asking it. */
+/** The server from the options, or the reason why it cannot be asked. */
 export const serverOf = (address: string, given: Option.Option<Redacted.Redacted>): Effect.Effect<Server, Failed> =>
   Effect.gen(function* () {
     const parsed = yield* Effect.mapError(
       addressOf(address),
       () =>
         new Failed({
-          // Without what may be a token.
-          reason: `--url ${address.replace(/#.*/, "")} cannot be: it is no address of a server. Give --url http://127.0.0.1:3000, for example.`
+          // Without the fragment, which may hold a token.
+          reason: `--url ${address.replace(/#.*/, "")} is not valid: it is not the address of a server. Give --url http://127.0.0.1:3000, for example.`
         })
     )
     const inAddress = new URLSearchParams(parsed.hash.slice(1)).get("token")
     const found = Option.orElse(Option.map(given, Redacted.value), () => Option.fromNullable(inAddress))
     const url = parsed.origin + parsed.pathname.replace(/\/+$/, "")
     if (Option.isSome(found)) return { url, token: found.value }
-    // Whoever has started nothing yet is not to look for a token.
+    // If no server runs, do not send the user to look for a token.
     return yield* (yield* isThere(url))
       ? new Failed({
-          reason: `${url} wants the admin token, and none was given. Give --token, set DB_POOL_ADMIN_TOKEN, or give the dashboard's address as --url.`
+          reason: `${url} requires the admin token, and none was given. Give --token, set DB_POOL_ADMIN_TOKEN, or give the dashboard's address as --url.`
         })
       : nobody(url, "the server cannot be reached")
   })
@@ -48,11 +48,11 @@ const refused = ({ url: address }: Server, status: number): Failed =>
   new Failed({
     reason:
       status === 401
-        ? `${address} refuses the token. It has a new one after each start unless DB_POOL_ADMIN_TOKEN is set.`
+        ? `${address} refuses the token. The token changes with each start unless DB_POOL_ADMIN_TOKEN is set.`
         : `${address} has no admin routes (404): start it with DB_POOL_ADMIN_TOKEN.`
   })
 
-/** What cannot be waited for ends the command: a refusal always, a server that is away where one sample is wanted. */
+/** Ends the command if waiting does not help: after a refusal, and with `--once` if the server cannot be reached. */
 export const failing =
   (server: Server, patient: boolean) =>
   (told: Told): Effect.Effect<Told, Failed> => {

@@ -4,7 +4,7 @@ import { redirect } from "next/navigation"
 import { executeWithPool } from "../../../lib/database"
 
 export async function renameProduct(form: FormData): Promise<void> {
-  // The write pool has every right: who asks, and for what, is yours to check first.
+  // The write pool has every right: check the caller and the request first.
   const title = String(form.get("title") ?? "").trim()
   if (title === "") return
   await executeWithPool(
