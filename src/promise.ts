@@ -268,7 +268,8 @@ export const pooledFetch: Members["pooledFetch"] = shared.pooledFetch
  * supabase-js's `createClient`, its database requests through the pools, and with a builder that costs less.
  *
  * Types, options and answers are those of `createClient`. supabase-js repeats nothing by itself in it, since the pool does;
- * `.retry(false)` keeps the pool from it too. Auth, storage, functions and realtime are left alone. An address that is not the
+ * `.retry(false)` keeps the pool from it too. Its `accessToken` is asked when a request has its connection and is about to
+ * leave, and once more where that token is refused. Auth, storage, functions and realtime are left alone. An address that is not the
  * environment's has pools of its own, once per process, with the options of the environment; `gracefulShutdown()` closes them
  * with the others.
  *

@@ -34,6 +34,8 @@ export interface OperationOptions {
   readonly as?: "service" | undefined
   readonly idempotent?: boolean | undefined
   readonly retry?: RetryOptions | false | undefined
+  /** What is done asks for a token by itself, anew for each attempt. */
+  readonly asksForToken?: boolean | undefined
 }
 
 /** What is done with the connection; `client` sends under the credentials that the operation has. */
@@ -62,6 +64,8 @@ export interface Surroundings {
     options: OperationOptions,
     fiber: RunningFiber | undefined
   ) => SupabaseClient | Effect.Effect<SupabaseClient, QueryError>
+  /** Whether a function is asked for the token, anew for each attempt. */
+  readonly asksForToken: (options: OperationOptions, fiber: RunningFiber | undefined) => boolean
   readonly observe: Observe
 }
 
@@ -235,6 +239,10 @@ export class Operation<A, E, R>
 
   get mode(): Mode {
     return this.options.mode
+  }
+
+  get asksForToken(): boolean {
+    return this.shared.asksForToken(this.options, this.fiber)
   }
 
   get recovery(): Signal {

@@ -69,6 +69,13 @@ const codes: ReadonlyArray<readonly [code: RegExp, ending: Ending]> = [
 export const isBeforeItsTime = ({ code, reason = "" }: Pick<Told, "code" | "reason">): boolean =>
   /^PGRST30\d$/.test(code) && /issued at future|not yet valid/i.test(reason)
 
+/**
+ * A token that was not taken, as one that has expired, or whose key is no longer known: another may be. Nothing was executed.
+ * PGRST301 is what PostgREST before 13 says of the first, and what 16 says of the second.
+ */
+export const isTokenRefused = ({ code, reason, status }: Told): boolean =>
+  status === 401 && (code === "PGRST301" || code === "PGRST303") && !isBeforeItsTime({ code, reason: reason ?? "" })
+
 /** A standby after a failover refuses what writes. A function that writes, called by GET, is refused for good. */
 const isStandby = ({ code, method }: Told): boolean => code === "25006" && method !== undefined && !reads(method)
 
