@@ -2,6 +2,7 @@
 import { type createClient, SupabaseClient } from "@supabase/supabase-js"
 import { leaveRetriesToPool } from "../connection/builderFields.js"
 import { userAgent } from "../connection/fetchInput.js"
+import { refuseMissingValues } from "../connection/filterValues.js"
 import { type Fetch, NoRealtime, sendingAlso, within } from "../connection/supabaseClient.js"
 import { markHalves } from "../connection/wholeText.js"
 import { send } from "./fetch.js"
@@ -69,14 +70,16 @@ class LeanClient extends SupabaseClient {
     leaveRetriesToPool(this.rest, withOnce)
     markHalves(this.rest)
     // Both are done by what supabase-js puts around each fetch.
-    if (options?.tracePropagation !== undefined || options?.db?.timeout !== undefined) return
-    this.watchSession(options)
-    const { accessToken } = this
-    const ofUser =
-      accessToken === undefined
-        ? undefined
-        : pooled(() => hostOf(base), new User(async () => (await accessToken()) ?? key))
-    this.lean(key, { database, ofUser }, options?.global?.headers)
+    if (options?.tracePropagation === undefined && options?.db?.timeout === undefined) {
+      this.watchSession(options)
+      const { accessToken } = this
+      const ofUser =
+        accessToken === undefined
+          ? undefined
+          : pooled(() => hostOf(base), new User(async () => (await accessToken()) ?? key))
+      this.lean(key, { database, ofUser }, options?.global?.headers)
+    }
+    refuseMissingValues(this.rest, (refused) => Promise.reject(refused))
   }
 
   private watchSession(options: Options): void {
