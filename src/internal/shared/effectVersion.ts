@@ -1,6 +1,6 @@
 /**
- * `import "effect-supabase-pool"` looks at which Effect is installed before it loads a module that needs it: with another one
- * Node would say of some module of Effect's that it lacks an export.
+ * `import "effect-supabase-pool"`, or one of its modules by itself, looks at which Effect is installed before it loads what
+ * needs it: with another one Node would say of some module of Effect's that it lacks an export.
  */
 import { createRequire } from "node:module"
 
