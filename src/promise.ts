@@ -47,7 +47,9 @@ export { type ConnectionOf, type ConnectionPoolOf, SupabaseConnectionPool } from
 export type { RowStream } from "./internal/promise/rows.js"
 export type { StandardSchema } from "./internal/promise/standard.js"
 export type { DatabaseHealth, PoolStatus, QueryFigures, QueryMetrics, SlowQuery } from "./internal/promise/status.js"
+export type { PromiseTableSteps, StepChanges } from "./internal/promise/steps.js"
 export type { PromiseTable, PromiseTableOptions, TableMaker } from "./internal/promise/table.js"
+export * as Transaction from "./internal/promise/transaction.js"
 export type { Answer, Known, StepResults } from "./internal/promise/types.js"
 export type { AccessToken } from "./internal/promise/user.js"
 export {

@@ -68,6 +68,10 @@ const samples: ReadonlyArray<readonly [name: keyof typeof PromiseEntry, error: E
     "TransactionFailed",
     new Errors.TransactionFailed({ step: 0, operation: "insert", code: "23505", reason: "taken", hint: "" })
   ],
+  [
+    "GuardFailed",
+    new Errors.GuardFailed({ step: 1, operation: "update products", id: "1", column: "stock", guard: "at least 2" })
+  ],
   ["PoolClosed", new Errors.PoolClosed({ pool: "read", sent: false })],
   ["ConfigInvalid", new ConfigInvalid({ mistakes: [{ variable: "A", problem: "none", remedy: "set it" }] })]
 ]
