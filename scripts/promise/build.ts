@@ -105,7 +105,7 @@ const standIns: Plugin = {
 }
 
 /** The entry's own file and those that it imports at once. */
-const atOnce = ({ outputs }: Metafile): ReadonlySet<string> => {
+export const filesAtOnce = ({ outputs }: Metafile): ReadonlySet<string> => {
   const seen = new Set<string>()
   const visit = (path: string): void => {
     if (seen.has(path)) return
@@ -119,7 +119,7 @@ const atOnce = ({ outputs }: Metafile): ReadonlySet<string> => {
 /** Modules that are loaded with the entry, with the bytes that are left of them. */
 export const loadedAtOnce = (metafile: Metafile): ReadonlyMap<string, number> =>
   new Map(
-    [...atOnce(metafile)].flatMap((path) =>
+    [...filesAtOnce(metafile)].flatMap((path) =>
       Object.entries(metafile.outputs[path]?.inputs ?? {}).map(
         ([input, { bytesInOutput }]) => [input, bytesInOutput] as const
       )
