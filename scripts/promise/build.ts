@@ -52,6 +52,16 @@ const builtinsOnDemand = (source: string): string => {
   return made === source ? source : `import { builtin } from "${ofScripts("builtin.ts")}";${made}`
 }
 
+/**
+ * Effect's logger for terminals, which nobody has here, asks for the standard output when it is loaded. That takes 3 ms where it
+ * is a pipe: a socket is made for it.
+ */
+const withoutTerminal = (source: string): string =>
+  source.replace(
+    /^const (hasProcessStdout|processStdoutIsTTY|hasProcessStdoutOrDeno) = (.*);$/gm,
+    "const $1 = /*#__PURE__*/(() => $2)();"
+  )
+
 const loadedFirst = (file: string): string => {
   if (binding.test(file)) return `import "${ofScripts("bind.ts")}";`
   return sharing.test(file) ? `import "${resolve(root, "src/promise.js")}";` : ""
@@ -67,7 +77,7 @@ const sources: Plugin = {
       },
       async ({ path }) => {
         const file = relative(root, path)
-        const source = builtinsOnDemand(byModule(await readFile(path, "utf8"), substituteIn(file)))
+        const source = builtinsOnDemand(byModule(withoutTerminal(await readFile(path, "utf8")), substituteIn(file)))
         const contents = asFunctions(path, loadedFirst(file) + source)
         return { contents, loader: path.endsWith(".js") ? "js" : "ts" }
       }
