@@ -64,8 +64,6 @@ export interface Surroundings {
     options: OperationOptions,
     fiber: RunningFiber | undefined
   ) => SupabaseClient | Effect.Effect<SupabaseClient, QueryError>
-  /** Whether a function is asked for the token, anew for each attempt. */
-  readonly asksForToken: (options: OperationOptions, fiber: RunningFiber | undefined) => boolean
   readonly observe: Observe
 }
 
@@ -95,6 +93,8 @@ export class Operation<A, E, R>
   requests = 0
   /** Requests of the last attempt that may have changed something. */
   writes = 0
+  /** A function is asked for the token, anew for each attempt. */
+  asksForToken: boolean
   /** A long question was hung up on: the next attempt asks first whether the socket is alive. */
   proves = false
   private within: Spans.Tracing["within"] = identity
@@ -120,6 +120,7 @@ export class Operation<A, E, R>
     this.core = shared.coreOf(options.mode)
     this.body = body
     this.options = options
+    this.asksForToken = options.asksForToken === true
     this.fiber = fiber
     this.caller = fiber ?? nobody
     this.restore = restore
@@ -173,9 +174,9 @@ export class Operation<A, E, R>
     const connection = this.connect(lease)
     const work = Effect.suspend((): Effect.Effect<A, E | DbError, R> => {
       const client = this.shared.clientOf(connection, this.options, this.fiber)
-      return Effect.isEffect(client)
-        ? Effect.flatMap(client, (given) => this.body(given, connection))
-        : this.body(client, connection)
+      if (!Effect.isEffect(client)) return this.body(client, connection)
+      this.asksForToken = true
+      return Effect.flatMap(client, (given) => this.body(given, connection))
     })
     const asked: Effect.Effect<A, E | DbError, R> = this.proves ? Effect.zipRight(this.proof(connection), work) : work
     return Effect.matchCauseEffect(this.restore(this.within(asked)), {
@@ -239,10 +240,6 @@ export class Operation<A, E, R>
 
   get mode(): Mode {
     return this.options.mode
-  }
-
-  get asksForToken(): boolean {
-    return this.shared.asksForToken(this.options, this.fiber)
   }
 
   get recovery(): Signal {

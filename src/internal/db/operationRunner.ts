@@ -172,13 +172,6 @@ class Runner implements Surroundings {
         })
   }
 
-  asksForToken(options: OperationOptions, fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined): boolean {
-    if (options.asksForToken === true) return true
-    if (options.as === "service" || fiber === undefined) return false
-    const token = tokenIn(fiber, this.name)
-    return Option.isSome(token) && sourceOf(token.value) !== undefined
-  }
-
   private clientOfUser(connection: PooledConnection, token: Redacted.Redacted): SupabaseClient | QueryError {
     return PooledClient.unsendable(token) ?? connection.clientAs(this.cores.identities.userOf(token))
   }
