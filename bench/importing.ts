@@ -13,9 +13,15 @@ const ours = (module: string): string => fileURLToPath(new URL(`../src/${module}
 /** As it is published; `scripts/benchEntry.ts` makes it. */
 const entry = fileURLToPath(new URL("../entry/promise.js", import.meta.url))
 
+const undici = fileURLToPath(new URL("../../vendor/undici/client.js", import.meta.url))
+
+/** The least of whoever has sockets of their own: the builder and a socket. */
+const floor = "postgrest-js and undici's Client alone"
+
 const imports = [
   ["supabase-js", ["@supabase/supabase-js"]],
   ["effect-supabase-pool/promise", [entry]],
+  [floor, ["@supabase/postgrest-js", undici]],
   ["effect, supabase-js", ["effect", "@supabase/supabase-js"]],
   ["effect-supabase-pool", [ours("index")]],
   ["effect-supabase-pool/Db", [ours("Db")]],
@@ -49,20 +55,32 @@ export const question: Question = {
             Effect.map(once("./importing.js", names), ({ cpu = Number.NaN }) => cpu)
           )
         )
-        const rows = yield* Effect.forEach(["stock", entry], (which) => once("./firstRow.js", [which, url]))
+        const rows = yield* Effect.forEach(["stock", entry, "builder", "whole"], (which) =>
+          once("./firstRow.js", [which, url])
+        )
         first.cpu.push(rows.map(({ cpu = Number.NaN }) => cpu))
         first.wall.push(rows.map(({ wall = Number.NaN }) => wall))
       }
       const of = (at: number): string => figure(median(seen.map((round) => round[at] ?? Number.NaN)), 0)
-      const [peers, index, stock, promise] = [
+      const [peers, index, stock, promise, least] = [
         indexOf("effect, supabase-js"),
         indexOf("effect-supabase-pool"),
         indexOf("supabase-js"),
-        indexOf("effect-supabase-pool/promise")
+        indexOf("effect-supabase-pool/promise"),
+        indexOf(floor)
       ]
       const ratio = ratioOf(seen, index, peers)
       const ofPromise = ratioOf(seen, promise, stock)
       const firstRow = { cpu: ratioOf(first.cpu, 1, 0), wall: ratioOf(first.wall, 1, 0) }
+      const floors = [
+        [floor, 2],
+        ["supabase-js over undici's Client", 3]
+      ] as const
+      const belowRow = floors
+        .map(
+          ([who, at]) => `${who}: ${figure(ratioOf(first.cpu, at, 0), 2)} ×, ${figure(ratioOf(first.wall, at, 0), 2)} ×`
+        )
+        .join("; ")
       const slower = Math.max(firstRow.cpu, firstRow.wall)
       return {
         answers: [
@@ -78,7 +96,7 @@ export const question: Question = {
             id: "importPromise",
             what: '`import "effect-supabase-pool/promise"`',
             goal: `≤ ${goals.promise} × supabase-js`,
-            measured: `${figure(ofPromise, 2)} × (${of(promise)} ms of CPU against ${of(stock)})`,
+            measured: `${figure(ofPromise, 2)} × (${of(promise)} ms of CPU against ${of(stock)}); ${floor}: ${figure(ratioOf(seen, least, stock), 2)} ×`,
             passed: ofPromise <= goals.promise,
             ratio: ofPromise
           },
@@ -86,7 +104,7 @@ export const question: Question = {
             id: "firstRow",
             what: "the first row of a cold process, by the Promise entry",
             goal: `≤ ${goals.firstRow} × supabase-js alone, CPU and wall clock`,
-            measured: `CPU ${figure(firstRow.cpu, 2)} ×, wall clock ${figure(firstRow.wall, 2)} ×`,
+            measured: `CPU ${figure(firstRow.cpu, 2)} ×, wall clock ${figure(firstRow.wall, 2)} ×; ${belowRow}`,
             passed: slower <= goals.firstRow,
             ratio: slower
           }

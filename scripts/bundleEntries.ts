@@ -8,7 +8,7 @@
  */
 import { readdir, rm } from "node:fs/promises"
 import { bundleBin } from "./bundleBin.js"
-import { writeCheckedIndex } from "./checkedIndex.js"
+import { writeCheckedEntries } from "./checkedEntries.js"
 import { bundle, loadedAtOnce } from "./promise/build.js"
 import { bundleTypes } from "./promise/types.js"
 
@@ -30,4 +30,4 @@ if (early.length > 0) {
 }
 await bundleTypes("dist/promise.d.ts")
 await bundleBin()
-await writeCheckedIndex()
+await writeCheckedEntries()

@@ -19,8 +19,7 @@ import { Effect, Schema } from "effect"
 import { Db } from "./internal/db/database.js"
 import type { RequestError } from "./internal/db/operationErrors.js"
 import type { TransactionOptions } from "./internal/transaction/options.js"
-import { PlannedStep, type Step } from "./internal/transaction/planned.js"
-import * as Reference from "./internal/transaction/reference.js"
+import { refer } from "./internal/transaction/refer.js"
 
 export { atLeast, atMost, type Guard, lessThan, moreThan, not, oneOf } from "./internal/transaction/guards.js"
 export { type Countable, decrement, type Increment, increment } from "./internal/transaction/increment.js"
@@ -52,13 +51,7 @@ export type { TransactionOptions }
  * @since 0.1.0
  * @category constructors
  */
-export function ref<Row, K extends keyof Row & string>(step: Step<unknown, Row>, column: K): Reference.Ref<Row[K]>
-export function ref(step: number, column: string): string
-export function ref(step: number | Step<unknown>, column: string): unknown {
-  if (typeof step === "number") return Reference.make(step, column)
-  if (step instanceof PlannedStep) return new Reference.Reference(step.number, step.column(column))
-  throw new TypeError("Transaction.ref: the step is neither a number nor a table's step.")
-}
+export const ref: typeof refer = refer
 
 const Settled = Schema.Struct({ executed: Schema.Boolean })
 

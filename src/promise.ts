@@ -47,7 +47,9 @@ export { type ConnectionOf, type ConnectionPoolOf, SupabaseConnectionPool } from
 export type { RowStream } from "./internal/promise/rows.js"
 export type { StandardSchema } from "./internal/promise/standard.js"
 export type { DatabaseHealth, PoolStatus, QueryFigures, QueryMetrics, SlowQuery } from "./internal/promise/status.js"
+export type { PromiseTableSteps, StepChanges } from "./internal/promise/steps.js"
 export type { PromiseTable, PromiseTableOptions, TableMaker } from "./internal/promise/table.js"
+export * as Transaction from "./internal/promise/transaction.js"
 export type { Answer, Known, StepResults } from "./internal/promise/types.js"
 export type { AccessToken } from "./internal/promise/user.js"
 export {
@@ -269,7 +271,8 @@ export const pooledFetch: Members["pooledFetch"] = shared.pooledFetch
  * supabase-js's `createClient` with its database requests through the pools, and with a builder that costs less.
  *
  * Types, options and answers are those of `createClient`. supabase-js's own retries are off, since the pool retries;
- * `.retry(false)` turns the pool's off too. Auth, storage, functions and realtime are unchanged. An address other than the
+ * `.retry(false)` turns the pool's off too. `accessToken` is called when a request has its connection, and once more if that token is
+ * refused. Auth, storage, functions and realtime are unchanged. An address other than the
  * environment's gets its own pools, once per process, with the options of the environment; `gracefulShutdown()` closes them
  * with the others.
  *

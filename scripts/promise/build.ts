@@ -52,6 +52,16 @@ const builtinsOnDemand = (source: string): string => {
   return made === source ? source : `import { builtin } from "${ofScripts("builtin.ts")}";${made}`
 }
 
+/**
+ * Effect's logger for terminals, which nobody has here, asks for the standard output when it is loaded. That takes 3 ms where it
+ * is a pipe: a socket is made for it.
+ */
+const withoutTerminal = (source: string): string =>
+  source.replace(
+    /^const (hasProcessStdout|processStdoutIsTTY|hasProcessStdoutOrDeno) = (.*);$/gm,
+    "const $1 = /*#__PURE__*/(() => $2)();"
+  )
+
 const loadedFirst = (file: string): string => {
   if (binding.test(file)) return `import "${ofScripts("bind.ts")}";`
   return sharing.test(file) ? `import "${resolve(root, "src/promise.js")}";` : ""
@@ -67,7 +77,7 @@ const sources: Plugin = {
       },
       async ({ path }) => {
         const file = relative(root, path)
-        const source = builtinsOnDemand(byModule(await readFile(path, "utf8"), substituteIn(file)))
+        const source = builtinsOnDemand(byModule(withoutTerminal(await readFile(path, "utf8")), substituteIn(file)))
         const contents = asFunctions(path, loadedFirst(file) + source)
         return { contents, loader: path.endsWith(".js") ? "js" : "ts" }
       }
@@ -105,7 +115,7 @@ const standIns: Plugin = {
 }
 
 /** The entry's own file and those that it imports at once. */
-const atOnce = ({ outputs }: Metafile): ReadonlySet<string> => {
+export const filesAtOnce = ({ outputs }: Metafile): ReadonlySet<string> => {
   const seen = new Set<string>()
   const visit = (path: string): void => {
     if (seen.has(path)) return
@@ -119,7 +129,7 @@ const atOnce = ({ outputs }: Metafile): ReadonlySet<string> => {
 /** Modules that are loaded with the entry, with the bytes that are left of them. */
 export const loadedAtOnce = (metafile: Metafile): ReadonlyMap<string, number> =>
   new Map(
-    [...atOnce(metafile)].flatMap((path) =>
+    [...filesAtOnce(metafile)].flatMap((path) =>
       Object.entries(metafile.outputs[path]?.inputs ?? {}).map(
         ([input, { bytesInOutput }]) => [input, bytesInOutput] as const
       )

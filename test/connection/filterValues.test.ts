@@ -8,6 +8,10 @@ import { createClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import * as Db from "../../src/Db.js"
 import { NoRealtime } from "../../src/internal/connection/supabaseClient.js"
+import { clientOn } from "../../src/internal/promise/client.js"
+import { Host } from "../../src/internal/promise/host.js"
+import { fromOptions } from "../../src/internal/promise/layers.js"
+import { asked as serving } from "../support/asked.js"
 
 /** Any method of a builder, by name: what it is given here no type allows. */
 type Answer = PromiseLike<{ readonly error: null; readonly status: number; readonly data: unknown }>
@@ -185,5 +189,65 @@ describe("a filter that is compared with undefined", () => {
     const own = createClient("http://db.test", "key", { realtime: { transport: NoRealtime }, global: { fetch } })
     await own.from("rows").delete().eq("id", undefined).match({ id: undefined })
     expect(sent).toEqual(["?id=eq.undefined"])
+  })
+})
+
+describe("a filter of createPooledClient that is compared with undefined", () => {
+  const ask = async (query: Filtered, options: object = {}) => {
+    const there = await serving(() => [])
+    const host = new Host(
+      fromOptions({ url: there.url, anonKey: "anon", serviceRoleKey: "service", enableHealthChecks: false })
+    )
+    try {
+      const made = clientOn(() => host)(there.url, "key", { realtime: { transport: NoRealtime }, ...options })
+      const answer = await query(made)
+      return {
+        answer,
+        sent: there.seen.map(({ method, query: asked }) => `${method} ?${decodeURIComponent(String(asked))}`)
+      }
+    } finally {
+      await host.close()
+      await there.close()
+    }
+  }
+
+  for (const [verb, from] of Object.entries(begun)) {
+    it(`is refused by its name, whole or in part, and nothing is sent: ${verb}`, async () => {
+      const all = [
+        ...Object.entries(filters).map(([name, { bad }]) => [name, bad, `the filter ${name}`] as const),
+        ...within
+      ]
+      for (const [name, args, said] of all) {
+        const { answer, sent } = await ask(by(name, args, from))
+        expect([name, sent]).toEqual([name, []])
+        expect(answer).toMatchObject({ data: null, error: { message: expect.stringContaining(said) } })
+      }
+    })
+  }
+
+  it("is thrown where errors are", async () => {
+    const query: Filtered = (client) => builderOf(client.from("rows").delete().eq("id", undefined).throwOnError())
+    await expect(ask(query)).rejects.toThrow('the filter eq("id") is compared with undefined')
+  })
+
+  it("is refused whatever supabase-js puts around fetch", async () => {
+    for (const options of [{ db: { timeout: 5_000 } }, { db: { schema: "other" } }, { accessToken: async () => "t" }]) {
+      for (const from of Object.values(begun)) {
+        const { answer, sent } = await ask(by("match", [{ id: undefined }], from), options)
+        expect(sent).toEqual([])
+        expect(answer).toMatchObject({ error: { message: expect.stringContaining("the filter match") } })
+      }
+    }
+  })
+
+  it("is sent where it has a value", async () => {
+    const { sent } = await ask((client) => builderOf(client.from("rows").delete().in("id", []).is("a", null)))
+    expect(sent).toEqual(["DELETE ?id=in.()&a=is.null"])
+  })
+
+  it("and so is a body in which JSON would change a value", async () => {
+    const { answer, sent } = await ask((client) => builderOf(client.from("rows").insert({ a: Number.NaN })))
+    expect(sent).toEqual([])
+    expect(answer).toMatchObject({ error: { message: expect.stringContaining("a cannot be sent") } })
   })
 })

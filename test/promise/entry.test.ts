@@ -1,11 +1,12 @@
 /** The Promise entry as it is published: a bundle, with the part of Effect that it uses inside. Built here by what builds it. */
+import { execFile } from "node:child_process"
 import { mkdir, mkdtemp, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
-import { inspect } from "node:util"
+import { inspect, promisify } from "node:util"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Equal, Schema } from "effect"
-import { bundle, loadedAtOnce } from "../../scripts/promise/build.js"
+import { bundle, filesAtOnce, loadedAtOnce } from "../../scripts/promise/build.js"
 import { ConfigInvalid } from "../../src/Config.js"
 import * as Errors from "../../src/Errors.js"
 import type * as PromiseEntry from "../../src/promise.js"
@@ -24,7 +25,7 @@ const made = Effect.runSync(
       folders.push(folder)
       const { metafile } = await bundle(folder)
       const entry: typeof PromiseEntry = await import(pathToFileURL(join(folder, "promise.js")).href)
-      return { entry, metafile }
+      return { entry, folder, metafile }
     })
   )
 )
@@ -67,6 +68,10 @@ const samples: ReadonlyArray<readonly [name: keyof typeof PromiseEntry, error: E
   [
     "TransactionFailed",
     new Errors.TransactionFailed({ step: 0, operation: "insert", code: "23505", reason: "taken", hint: "" })
+  ],
+  [
+    "GuardFailed",
+    new Errors.GuardFailed({ step: 1, operation: "update products", id: "1", column: "stock", guard: "at least 2" })
   ],
   ["PoolClosed", new Errors.PoolClosed({ pool: "read", sent: false })],
   ["ConfigInvalid", new ConfigInvalid({ mistakes: [{ variable: "A", problem: "none", remedy: "set it" }] })]
@@ -187,5 +192,44 @@ describe("the published Promise entry", () => {
         "@supabase/supabase-js"
       ])
     })
+  )
+
+  it.effect(
+    "loads of Node what each process has, contexts and channels: no cryptography, compression, files or sockets",
+    () =>
+      Effect.gen(function* () {
+        const { folder, metafile } = yield* made
+        const { outputs } = metafile
+        const atOnce = [...filesAtOnce(metafile)].flatMap((path) =>
+          (outputs[path]?.imports ?? []).filter(
+            ({ external, kind }) => external === true && kind === "import-statement"
+          )
+        )
+        assert.deepStrictEqual([...new Set(atOnce.map(({ path }) => path))].sort(), [
+          "@supabase/supabase-js",
+          "node:async_hooks",
+          "node:diagnostics_channel"
+        ])
+        // What a process has loaded by itself and by supabase-js, and then by the entry.
+        const code = `
+        await import("@supabase/supabase-js")
+        const before = new Set(process.moduleLoadList)
+        const entry = await import(${JSON.stringify(pathToFileURL(join(folder, "promise.js")).href)})
+        entry.table("t"), entry.Transaction.atLeast(1), entry.withAccessToken(() => "t")
+        const loaded = process.moduleLoadList.filter((each) => !before.has(each))
+        // Which looks for the standard output, perhaps a socket.
+        console.log(JSON.stringify(loaded))`
+        const { stdout } = yield* Effect.promise(() =>
+          promisify(execFile)(process.execPath, ["--input-type=module", "-e", code], { cwd: root })
+        )
+        const loaded: ReadonlyArray<string> = JSON.parse(stdout)
+        assert.isAbove(loaded.length, 0)
+        const late =
+          /^NativeModule (?:internal\/)?(?:crypto|zlib|fs\/promises|net|tls|_tls\w+|dns|https?|http2|_http\w+|child_process)\b/
+        assert.deepStrictEqual(
+          loaded.filter((each) => late.test(each)),
+          []
+        )
+      })
   )
 })

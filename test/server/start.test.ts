@@ -11,12 +11,19 @@ type Started = ChildProcessByStdio<null, Readable, Readable>
 
 const { scripts } = JSON.parse(readFileSync(`${root}/package.json`, "utf8"))
 
+/** How a shell runs a line: as its child, which dash does, or in its own place, as bash does. */
+type Shell = (line: string) => string
+
+const asChild: Shell = (line) => `${line} "$@"; exit $?`
+
+const inItsPlace: Shell = (line) => `exec ${line} "$@"`
+
 /** As `npm start` does, by the very line that it runs, with nothing in its environment but what is given. */
-const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>) =>
+const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>, shell: Shell = asChild) =>
   Effect.acquireRelease(
     Effect.sync((): Started => {
       const options = { cwd: root, env: { PATH: process.env["PATH"] ?? "", ...env } }
-      return spawn("/bin/sh", ["-c", `${scripts.start} "$@"`, "npm start", ...args], {
+      return spawn("/bin/sh", ["-c", shell(scripts.start), "npm start", ...args], {
         ...options,
         stdio: ["ignore", "pipe", "pipe"]
       })
@@ -43,18 +50,19 @@ const until = (child: Started, holds: () => boolean): Effect.Effect<void> =>
     look()
   }).pipe(Effect.timeout("60 seconds"), Effect.orDie)
 
+const serving = {
+  PORT: "0",
+  SUPABASE_URL: embedded.url,
+  SUPABASE_ANON_KEY: embedded.anonKey,
+  SUPABASE_SERVICE_ROLE_KEY: embedded.serviceRoleKey
+}
+
 describe("npm start", () => {
   it.scopedLive(
     "serves what it says on standard output, logs on standard error, and ends with 0 when it is asked to",
     () =>
       Effect.gen(function* () {
-        const { anonKey, serviceRoleKey, url } = embedded
-        const child = yield* start([], {
-          PORT: "0",
-          SUPABASE_URL: url,
-          SUPABASE_ANON_KEY: anonKey,
-          SUPABASE_SERVICE_ROLE_KEY: serviceRoleKey
-        })
+        const child = yield* start([], serving, inItsPlace)
         const [out, err] = [heard(child.stdout), heard(child.stderr)]
         yield* until(child, () => out.text.includes("admin token"))
         const health = /^health +(\S+)$/m.exec(out.text)?.[1] ?? ""
@@ -71,6 +79,22 @@ describe("npm start", () => {
         assert.match(err.text, /shutting down/)
         for (const line of out.text.trim().split("\n")) assert.match(line, /^(\w+|admin token) +\S/)
         assert.notMatch(out.text, /level=|shutting down/)
+      }),
+    90_000
+  )
+
+  it.scopedLive(
+    "ends as well where npm told the shell in between alone, which ends without it",
+    () =>
+      Effect.gen(function* () {
+        const child = yield* start([], serving)
+        const [out, err] = [heard(child.stdout), heard(child.stderr)]
+        yield* until(child, () => out.text.includes("admin token"))
+        // Its pipes are the server's, too: they are closed when that has ended.
+        const closed = once(child, "close")
+        child.kill("SIGTERM")
+        assert.deepStrictEqual(yield* Effect.promise(() => closed), [null, "SIGTERM"])
+        assert.match(err.text, /shutting down/)
       }),
     90_000
   )

@@ -220,6 +220,44 @@ describe("with a schema of the database", () => {
     expectTypeOf<ReturnType<typeof asUser>>().toEqualTypeOf<ReturnType<typeof table>>()
   })
 
+  it("steps of tables are what it says, too", () => {
+    type Row = Database["public"]["Tables"]["products"]["Row"]
+    const { atLeast, decrement, increment, not, ref } = Pool.Transaction
+    const created = () => products().createStep({ title: "a", price: 1 })
+    const steps = () =>
+      typed().db.transaction([
+        created(),
+        products().updateStep(
+          ref(created(), "id"),
+          { price: increment(1) },
+          { expect: { price: atLeast(2), note: not(null) } }
+        ),
+        products().listStep({ where: { id: "a" }, lock: "share" }),
+        typed().table("products", { schema: Product }).getStep("a"),
+        (c) => c.from("products").select("price").single()
+      ])
+    expectTypeOf<Awaited<ReturnType<typeof steps>>>().toEqualTypeOf<
+      readonly [Row, Row, ReadonlyArray<Row>, Product, { price: number }]
+    >()
+    noAny(steps).toEqualTypeOf<never>()
+    noAny(() => untyped().db.transaction([untyped().table("t").getStep(1)])).toEqualTypeOf<never>()
+    const wrong = [
+      // @ts-expect-error: no such column.
+      () => products().updateStep("a", { nope: 1 }),
+      // @ts-expect-error: title is no number.
+      () => products().updateStep("a", { title: decrement(1) }),
+      // @ts-expect-error: of another type.
+      () => products().updateStep("a", { title: "b" }, { expect: { price: atLeast("2") } }),
+      // @ts-expect-error: no such column.
+      () => products().getStep("a", { expect: { nope: 1 } }),
+      // @ts-expect-error: no such column.
+      () => ref(created(), "nope"),
+      // @ts-expect-error: a number, where a text is expected.
+      () => products().updateStep("a", { title: ref(created(), "price") })
+    ]
+    expect(wrong).toHaveLength(6)
+  })
+
   it("is that of createDatabase and typed, too", () => {
     const made = () => Pool.createDatabase<Database>({ url: "", anonKey: "", serviceRoleKey: "" })
     expectTypeOf<ReturnType<typeof made>>().toEqualTypeOf<PrivateDatabase<Database>>()

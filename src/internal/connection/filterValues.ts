@@ -184,9 +184,10 @@ const asked = replacing(
 )
 
 /** The builders of a client of PostgREST, and of those that its `schema` gives, refuse a filter without a value. */
-export const refuseMissingValues = (client: object, fetch: object, refuse: Refuse): void => {
-  refusals.set(fetch, refuse)
+export const refuseMissingValues = (client: object, refuse: Refuse): void => {
+  const fetch: unknown = Reflect.get(client, "fetch")
+  if (typeof fetch === "function") refusals.set(fetch, refuse)
   following(client, "from", (query) => replaceIn(query, asked))
   following(client, "rpc", withFilters)
-  following(client, "schema", (other) => refuseMissingValues(other, fetch, refuse))
+  following(client, "schema", (other) => refuseMissingValues(other, refuse))
 }

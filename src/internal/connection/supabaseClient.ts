@@ -73,7 +73,7 @@ class PooledClient extends SupabaseClient {
       return Promise.reject(refused)
     }
     withArguments(this.rest, refusing)
-    refuseMissingValues(this.rest, this.rest.fetch, refusing)
+    refuseMissingValues(this.rest, refusing)
     markHalves(this.rest)
     const secrets = [Redacted.value(key), Redacted.value(token)]
     carried.set(this, secrets)

@@ -34,6 +34,8 @@ export interface OperationOptions {
   readonly as?: "service" | undefined
   readonly idempotent?: boolean | undefined
   readonly retry?: RetryOptions | false | undefined
+  /** What is done asks for a token by itself, anew for each attempt. */
+  readonly asksForToken?: boolean | undefined
 }
 
 /** What is done with the connection; `client` sends under the credentials that the operation has. */
@@ -91,6 +93,8 @@ export class Operation<A, E, R>
   requests = 0
   /** Requests of the last attempt that may have changed something. */
   writes = 0
+  /** A function is asked for the token, anew for each attempt. */
+  asksForToken: boolean
   /** A long question was hung up on: the next attempt asks first whether the socket is alive. */
   proves = false
   private within: Spans.Tracing["within"] = identity
@@ -116,6 +120,7 @@ export class Operation<A, E, R>
     this.core = shared.coreOf(options.mode)
     this.body = body
     this.options = options
+    this.asksForToken = options.asksForToken === true
     this.fiber = fiber
     this.caller = fiber ?? nobody
     this.restore = restore
@@ -169,9 +174,9 @@ export class Operation<A, E, R>
     const connection = this.connect(lease)
     const work = Effect.suspend((): Effect.Effect<A, E | DbError, R> => {
       const client = this.shared.clientOf(connection, this.options, this.fiber)
-      return Effect.isEffect(client)
-        ? Effect.flatMap(client, (given) => this.body(given, connection))
-        : this.body(client, connection)
+      if (!Effect.isEffect(client)) return this.body(client, connection)
+      this.asksForToken = true
+      return Effect.flatMap(client, (given) => this.body(given, connection))
     })
     const asked: Effect.Effect<A, E | DbError, R> = this.proves ? Effect.zipRight(this.proof(connection), work) : work
     return Effect.matchCauseEffect(this.restore(this.within(asked)), {

@@ -7,7 +7,7 @@
 import { Duration, Effect, Random, Schedule } from "effect"
 import { type DbError, isDbError, type Mode } from "../../Errors.js"
 import * as Retry from "../../Retry.js"
-import { cutOffCode } from "../errors/errorCodes.js"
+import { cutOffCode, isTokenRefused } from "../errors/errorCodes.js"
 import { bodyAfterHead } from "../pool/hangUps.js"
 import { keeping } from "../shared/asyncContext.js"
 import type { Signal } from "../shared/signal.js"
@@ -26,6 +26,8 @@ export interface Attempts<A, E, R> {
   readonly isOnce: boolean
   /** A long question was hung up on, and the attempt asked first whether the socket is alive. */
   readonly proves: boolean
+  /** A function is asked for the token, anew for each attempt. */
+  readonly asksForToken: boolean
   /** Time left for waiting for a connection, in ms. */
   readonly remaining: number
   /** Told when connecting works again. */
@@ -37,6 +39,8 @@ export interface Attempts<A, E, R> {
 export class Repetition<A, E, R> {
   /** Repetitions that stand for an attempt which met a closed socket: they are not counted as retries. */
   private replays = 0
+  /** There was an attempt with a fresh token, for one whose token was refused. It is not counted as a retry either. */
+  private renewed = false
   /** A delay was cut short since the server was back. */
   private woken = false
   /** The first error of a write after which it may have been executed: nothing that comes later can take it back. */
@@ -53,13 +57,19 @@ export class Repetition<A, E, R> {
 
   /** Whether the first attempt, which failed with this, is followed by another. */
   isDue(error: unknown): error is DbError {
-    return this.mayRepeat(error) || this.mayReplay(error)
+    return this.mayRepeat(error) || this.mayReplay(error) || this.mayRenew(error)
   }
 
   private mayRepeat(error: unknown): error is DbError {
     return (
-      this.isRepeatable(error) && this.of.retries - this.replays < this.shared.retryingOf(this.of.options).maxRetries
+      this.isRepeatable(error) &&
+      this.of.retries - this.replays - (this.renewed ? 1 : 0) < this.shared.retryingOf(this.of.options).maxRetries
     )
+  }
+
+  /** At once, and once: a token that has expired was good when somebody kept it, and the next is asked for now. */
+  private mayRenew(error: unknown): error is DbError {
+    return !this.renewed && isDbError(error) && isRefusedToken(error) && this.of.asksForToken && this.isAllowed(error)
   }
 
   /** At once, on another socket. Where nothing was sent that is no retry, so that it is done without any, too. */
@@ -71,15 +81,20 @@ export class Repetition<A, E, R> {
 
   private isRepeatable(error: unknown): error is DbError {
     if (!isDbError(error)) return false
-    const { isOnce, mode, options, writes } = this.of
+    const { mode, options } = this.of
     const idempotent = options.idempotent === true
     if (isSent(error) && !isUnserved(error)) this.told = error
     if (mode === "write" && error.mayHaveExecuted) this.doubt ??= error
+    return (Retry.isRetryable(error, { mode, idempotent }) || this.isUnproven(error)) && this.isAllowed(error)
+  }
+
+  /** Whatever the error is: nothing else of the operation stands against another attempt. */
+  private isAllowed(error: DbError): boolean {
+    const { isOnce, mode, options, writes } = this.of
     // An operation of several requests: an earlier one may have been executed although the last was not.
-    if (mode === "write" && writes > 0 && !idempotent) return false
+    if (mode === "write" && writes > 0 && options.idempotent !== true) return false
     if (isOnce) return false
-    if (!Retry.isRetryable(error, { mode, idempotent }) && !this.isUnproven(error)) return false
-    const { while: goesOn } = this.shared.retryingOf(this.of.options)
+    const { while: goesOn } = this.shared.retryingOf(options)
     return goesOn === undefined || goesOn(error)
   }
 
@@ -95,9 +110,20 @@ export class Repetition<A, E, R> {
   /** The attempts that follow one which failed with this, and how the operation ends. */
   after(first: DbError): Effect.Effect<A, E | DbError, R> {
     // The server closed an idle socket while we were sending. Another one is likely to be well: no reason to wait.
-    return Effect.catchAll(this.replay(first), (error) => this.withDelays(error)).pipe(
+    return this.renewing(Effect.fail(first)).pipe(
+      Effect.catchAll((error) => this.replay(error)),
+      Effect.catchAll((error) => this.withDelays(error)),
       Effect.mapError((error) => this.outcome(error))
     )
+  }
+
+  /** An attempt, and another with a fresh token where its own was refused. */
+  private renewing(attempt: Effect.Effect<A, E | DbError, R>): Effect.Effect<A, E | DbError, R> {
+    return Effect.catchAll(attempt, (error) => {
+      if (!this.mayRenew(error)) return Effect.fail(error)
+      this.renewed = true
+      return this.of.next({ proves: false })
+    })
   }
 
   /** A repetition that got no connection says nothing of the operation; what it is a repetition of does. */
@@ -119,7 +145,7 @@ export class Repetition<A, E, R> {
   }
 
   private next(error: DbError): Effect.Effect<A, E | DbError, R> {
-    return this.of.next({ proves: isCutOff(error) })
+    return this.renewing(this.of.next({ proves: isCutOff(error) }))
   }
 
   /** Fails where there is to be no other attempt. */
@@ -177,6 +203,9 @@ const apart = 100
 const isCutOff = (error: unknown): boolean =>
   isDbError(error) && error._tag === "QueryError" && error.code === cutOffCode
 
+const isRefusedToken = (error: DbError): boolean =>
+  error._tag === "QueryError" && !error.mayHaveExecuted && isTokenRefused(error)
+
 /** Nothing was asked: the pool had no connection to give. */
 const isUnserved = (error: unknown): boolean =>
   isDbError(error) && (error._tag === "AcquireTimeout" || error._tag === "PoolOverloaded")
@@ -187,7 +216,9 @@ const staleSocket = (error: unknown): boolean =>
 
 /**
  * Whether the last attempt's error leaves open what became of an earlier one. The database's own answer does not: a
- * repetition that it refuses stands for the whole of an idempotent operation.
+ * repetition that it refuses stands for the whole of an idempotent operation. A token that was refused is none.
  */
 const saysNothing = (error: unknown): boolean =>
-  isDbError(error) && !error.mayHaveExecuted && (error.isTransient || error._tag === "PoolClosed")
+  isDbError(error) &&
+  !error.mayHaveExecuted &&
+  (error.isTransient || error._tag === "PoolClosed" || isRefusedToken(error))

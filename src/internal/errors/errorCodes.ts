@@ -69,6 +69,13 @@ const codes: ReadonlyArray<readonly [code: RegExp, ending: Ending]> = [
 export const isBeforeItsTime = ({ code, reason = "" }: Pick<Told, "code" | "reason">): boolean =>
   /^PGRST30\d$/.test(code) && /issued at future|not yet valid/i.test(reason)
 
+/**
+ * A token that was refused, because it has expired or its key is no longer known: another token may be accepted. Nothing was
+ * executed. PostgREST before 13 answers PGRST301 to an expired token; PostgREST 16 answers it to an unknown key.
+ */
+export const isTokenRefused = ({ code, reason, status }: Told): boolean =>
+  status === 401 && (code === "PGRST301" || code === "PGRST303") && !isBeforeItsTime({ code, reason: reason ?? "" })
+
 /** A standby after a failover refuses writes. A function that writes, called by GET, is refused permanently. */
 const isStandby = ({ code, method }: Told): boolean => code === "25006" && method !== undefined && !reads(method)
 

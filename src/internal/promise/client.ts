@@ -2,11 +2,13 @@
 import { type createClient, SupabaseClient } from "@supabase/supabase-js"
 import { leaveRetriesToPool } from "../connection/builderFields.js"
 import { userAgent } from "../connection/fetchInput.js"
+import { refuseMissingValues } from "../connection/filterValues.js"
 import { type Fetch, NoRealtime, sendingAlso, within } from "../connection/supabaseClient.js"
 import { markHalves } from "../connection/wholeText.js"
 import { send } from "./fetch.js"
 import type { Host } from "./host.js"
 import { addressOf, answererOf, onceHeader, questionOf } from "./question.js"
+import { User } from "./user.js"
 
 type HostOf = (url: string) => Host
 
@@ -14,12 +16,14 @@ type Options = ConstructorParameters<typeof SupabaseClient>[2]
 
 /** What fails says so in words that a builder does not take for success. */
 const pooled =
-  (host: () => Host): Fetch =>
+  (host: () => Host, user?: User): Fetch =>
   (input, init) => {
     try {
       const question = questionOf(addressOf(input), input, init)
       if (question instanceof Error) return Promise.reject(question)
-      return question instanceof Promise ? question.then((read) => send(host(), read)) : send(host(), question)
+      return question instanceof Promise
+        ? question.then((read) => send(host(), read, user))
+        : send(host(), question, user)
     } catch (thrown) {
       return Promise.reject(thrown)
     }
@@ -39,6 +43,18 @@ const withOnce = (builder: object): void => {
   if (typeof set === "function") Reflect.apply(set, builder, [onceHeader, "true"])
 }
 
+/** What a request itself says of its token stands above the client's. */
+const unlessSaid =
+  (database: Fetch, ofUser: Fetch): Fetch =>
+  (input, init) =>
+    (new Headers(init?.headers).has("authorization") ? database : ofUser)(input, init)
+
+interface Ways {
+  readonly database: Fetch
+  /** Where a function gives the token: it is asked when the request is about to leave. */
+  readonly ofUser: Fetch | undefined
+}
+
 class LeanClient extends SupabaseClient {
   /** Without a store a session begins with an event, so that nobody has to look for one before. */
   private hasSession = true
@@ -54,9 +70,16 @@ class LeanClient extends SupabaseClient {
     leaveRetriesToPool(this.rest, withOnce)
     markHalves(this.rest)
     // Both are done by what supabase-js puts around each fetch.
-    if (options?.tracePropagation !== undefined || options?.db?.timeout !== undefined) return
-    this.watchSession(options)
-    this.lean(key, database, options?.global?.headers)
+    if (options?.tracePropagation === undefined && options?.db?.timeout === undefined) {
+      this.watchSession(options)
+      const { accessToken } = this
+      const ofUser =
+        accessToken === undefined
+          ? undefined
+          : pooled(() => hostOf(base), new User(async () => (await accessToken()) ?? key))
+      this.lean(key, { database, ofUser }, options?.global?.headers)
+    }
+    refuseMissingValues(this.rest, (refused) => Promise.reject(refused))
   }
 
   private watchSession(options: Options): void {
@@ -71,13 +94,14 @@ class LeanClient extends SupabaseClient {
    * Fixed headers instead of copies of copies, and no look for a session where there can be none. What the caller gives
    * stays with the builders, which add to it: `Prefer` is a list.
    */
-  private lean(key: string, database: Fetch, given: HeadersInit | undefined): void {
+  private lean(key: string, { database, ofUser }: Ways, given: HeadersInit | undefined): void {
     const own = Object.fromEntries(this.rest.headers.entries())
     const fixed = { ...userAgent, apikey: key, ...own }
-    const asUser: Fetch = async (input, init) => {
-      const authorization = `Bearer ${(await this.token()) ?? key}`
+    const asWhoIsSignedIn: Fetch = async (input, init) => {
+      const authorization = `Bearer ${(await this.sessionToken()) ?? key}`
       return database(input, { ...init, headers: { authorization, ...init?.headers } })
     }
+    const asUser = ofUser === undefined ? asWhoIsSignedIn : unlessSaid(database, ofUser)
     const sending = own["authorization"] === undefined ? asUser : database
     this.rest.headers = new Headers(given)
     this.rest.fetch = within(
@@ -90,8 +114,7 @@ class LeanClient extends SupabaseClient {
     Reflect.set(this.rest, "wrapFetch", undefined)
   }
 
-  private async token(): Promise<string | null | undefined> {
-    if (this.accessToken !== undefined) return this.accessToken()
+  private async sessionToken(): Promise<string | undefined> {
     if (!this.hasSession) return undefined
     const { data } = await this.auth.getSession()
     return data.session?.access_token

@@ -228,6 +228,27 @@ export interface TransactionFailed extends Failure<"TransactionFailed"> {
 export const TransactionFailed: Kind<TransactionFailed> = Errors.TransactionFailed
 
 /**
+ * A row is not as a step of a transaction expects it, so all of it was undone; `step` counts from 0.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export interface GuardFailed extends Failure<"GuardFailed"> {
+  readonly step: number
+  readonly operation: string
+  /** The key of the row. */
+  readonly id: string
+  readonly column: string
+  /** What was expected of it, in words: `at least 2`. */
+  readonly guard: string
+}
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export const GuardFailed: Kind<GuardFailed> = Errors.GuardFailed
+
+/**
  * The pool is closing or closed.
  *
  * @since 0.1.0

@@ -7,6 +7,7 @@ import type { Outcome } from "../db/postgrestResult.js"
 import type { Ranged } from "../db/stream.js"
 import type { Mode } from "../pool/mode.js"
 import { outside } from "../shared/asyncContext.js"
+import type { Step } from "../transaction/planned.js"
 import { type ExecuteOptions, execute, type Operation } from "./execute.js"
 import { fetchOn } from "./fetch.js"
 import type { Host } from "./host.js"
@@ -30,12 +31,12 @@ import { type AccessToken, User } from "./user.js"
 import { View } from "./view.js"
 
 /**
- * Steps that are executed together or not at all; each returns a supabase-js builder.
+ * Steps that are executed together or not at all: functions that return a supabase-js builder, and steps that a table made.
  *
  * @since 0.1.0
  * @category models
  */
-export type Steps<D = Untyped> = ReadonlyArray<(client: Client<D>) => PromiseLike<Outcome>>
+export type Steps<D = Untyped> = ReadonlyArray<((client: Client<D>) => PromiseLike<Outcome>) | Step<unknown>>
 
 /**
  * @since 0.1.0

@@ -67,7 +67,10 @@ class Sending {
     const options = { mode: reads(method) ? "read" : "write" } as const
     signal?.addEventListener("abort", this.onAbort, { once: true })
     if (this.user === undefined) operations.call(this.asked(this.question), options, this.fork, this.finish)
-    else this.fork(Effect.locally(operations.run(this.asUser(this.user), options), caller, this.context))
+    else {
+      const asked = operations.run(this.asUser(this.user), { ...options, asksForToken: this.user.isAsked })
+      this.fork(Effect.locally(asked, caller, this.context))
+    }
   }
 
   private readonly fork = (effect: Effect.Effect<Response, DbError>): void => {

@@ -11,17 +11,19 @@ import type { UpdateOptions } from "../table/writes.js"
 import { filtering } from "./marketplace.js"
 import { type RowStream, rowsOn } from "./rows.js"
 import { decoderOf, type StandardSchema, standardOf } from "./standard.js"
+import type { PromiseTableSteps } from "./steps.js"
 import type { InsertOf, RowOf, UpdateOf } from "./types.js"
 import type { View } from "./view.js"
 
 /**
  * A table's rows. Promises reject with the errors of `Db`: a row that the schema refuses is a `DecodeError`, which names the
- * row and the field, and not the value.
+ * row and the field, and not the value. Each operation is a step of `db.transaction` too: `updateStep` and its like.
  *
  * @since 0.1.0
  * @category models
  */
-export interface PromiseTable<Row, Columns, New, Changes, Id> {
+export interface PromiseTable<Row, Columns, New, Changes, Id>
+  extends PromiseTableSteps<Row, Columns, New, Changes, Id> {
   readonly name: string
   /**
    * The row with this key; rejects with `RowNotFound` where there is none. Calls at the same time share a request, each user
@@ -227,7 +229,14 @@ export function tableOn({ host, run, user }: View): unknown {
       updateMany: (where, changes, options) => run(() => table.updateMany(where, changes, options)),
       upsert: (row, options) => run(() => table.upsert(row, options)),
       remove: (id) => run(() => table.remove(id)),
-      removeMany: (where) => run(() => table.removeMany(where))
+      removeMany: (where) => run(() => table.removeMany(where)),
+      getStep: (id, options) => table.getStep(id, options),
+      listStep: (options) => table.listStep(filtering(options)),
+      createStep: (row) => table.createStep(row),
+      createManyStep: (rows) => table.createManyStep(rows),
+      updateStep: (id, changes, options) => table.updateStep(id, changes, options),
+      upsertStep: (row, options) => table.upsertStep(row, options),
+      removeStep: (id, options) => table.removeStep(id, options)
     }
     return made
   }

@@ -3,6 +3,7 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import type { Client, Untyped } from "../db/access.js"
 import type { DataIn, DataOf } from "../db/answered.js"
 import type { Known } from "../db/known.js"
+import type { Step } from "../transaction/planned.js"
 
 export type { Known } from "../db/known.js"
 
@@ -44,11 +45,13 @@ export type UpdateOf<D, Name> = EntryOf<D, Name> extends { readonly Update: infe
 export type RowOfQuery<Q> = DataOf<Q> extends ReadonlyArray<infer A> ? A : never
 
 /**
- * What each step of a transaction gives.
+ * What each step of a transaction gives: a table's its decoded rows, a builder its `data`.
  *
  * @since 0.1.0
  * @category models
  */
 export type StepResults<D, Steps extends ReadonlyArray<unknown>> = {
-  readonly [K in keyof Steps]: Answer<D, Steps[K] extends (client: never) => PromiseLike<infer A> ? DataIn<A> : never>
+  readonly [K in keyof Steps]: Steps[K] extends Step<infer A>
+    ? A
+    : Answer<D, Steps[K] extends (client: never) => PromiseLike<infer A> ? DataIn<A> : never>
 }

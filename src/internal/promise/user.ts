@@ -10,7 +10,8 @@ type Limits = Pick<Running, "operations">
 
 /**
  * A user's access token (JWT), or a function that gives it: that is asked when a request is about to be sent, and again
- * for each attempt.
+ * for each attempt. A token that the server refuses (401, `PGRST301` or `PGRST303`: it has expired) is asked for once more, and
+ * the request is sent once more.
  *
  * @since 0.1.0
  * @category models
@@ -29,6 +30,11 @@ export class User {
           "Nothing is sent as somebody else: give the user's token, or a function that gives it."
       )
     }
+  }
+
+  /** By a function, which may have another token the next time. */
+  get isAsked(): boolean {
+    return this.#token instanceof TokenFunction
   }
 
   /** Of a function, one for each operation: who is asked may be another each time. */

@@ -1,6 +1,6 @@
 /**
- * `import "effect-supabase-pool"` checks which Effect is installed before it loads a module that needs it: with another
- * version, Node would only report a missing export in some Effect module.
+ * `import "effect-supabase-pool"`, or of one of its modules, checks which Effect is installed before it loads a module that needs
+ * it: with another version, Node would only report a missing export in some Effect module.
  */
 import { createRequire } from "node:module"
 

@@ -1,7 +1,8 @@
 /** What has to hold of a row for the transaction to go on. */
-import { Effect, type Types } from "effect"
+import { Effect } from "effect"
 import type { DecodeError } from "../../Errors.js"
 import type { Scalar } from "../table/literal.js"
+import type { Covariant } from "./covariant.js"
 import * as Reference from "./reference.js"
 import type { Filter, Value } from "./step.js"
 
@@ -14,7 +15,7 @@ const GuardTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/
  * @category models
  */
 export interface Guard<out A> {
-  readonly [GuardTypeId]: Types.Covariant<A>
+  readonly [GuardTypeId]: Covariant<A>
 }
 
 type Comparison = "eq" | "gte" | "lte" | "gt" | "lt" | "isdistinct" | "in"
@@ -30,7 +31,7 @@ const words: Readonly<Record<Comparison, string>> = {
 }
 
 class Compared<A> implements Guard<A> {
-  readonly [GuardTypeId]: Types.Covariant<A> = (never) => never
+  readonly [GuardTypeId]: Covariant<A> = (never) => never
   readonly op: Comparison
   readonly operands: ReadonlyArray<unknown>
 

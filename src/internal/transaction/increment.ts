@@ -1,5 +1,6 @@
 /** A change that counts from what a column has. */
-import type { BigDecimal, Types } from "effect"
+import type { BigDecimal } from "effect"
+import type { Covariant } from "./covariant.js"
 import type { Ref } from "./reference.js"
 
 const IncrementTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Increment")
@@ -11,7 +12,7 @@ const IncrementTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transact
  * @category models
  */
 export interface Increment<out A> {
-  readonly [IncrementTypeId]: Types.Covariant<A>
+  readonly [IncrementTypeId]: Covariant<A>
 }
 
 /**
@@ -23,7 +24,7 @@ export interface Increment<out A> {
 export type Countable = number | bigint | BigDecimal.BigDecimal
 
 export class Counted implements Increment<never> {
-  readonly [IncrementTypeId]: Types.Covariant<never> = (never) => never
+  readonly [IncrementTypeId]: Covariant<never> = (never) => never
   readonly by: "add" | "subtract"
   readonly amount: unknown
 

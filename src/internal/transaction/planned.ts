@@ -1,6 +1,7 @@
 /** A table's step: what is to be sent is known when the transaction is, and so is what its answer means. */
-import { type Effect, GlobalValue, type Types } from "effect"
+import { type Effect, GlobalValue } from "effect"
 import type { DbError, DecodeError } from "../../Errors.js"
+import type { Covariant } from "./covariant.js"
 import type { Expected } from "./guards.js"
 import type { StepFunction } from "./record.js"
 import type { Step as Sent } from "./step.js"
@@ -15,7 +16,7 @@ const StepTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/S
  * @category models
  */
 export interface Step<out A, out Row = unknown> {
-  readonly [StepTypeId]: { readonly _A: Types.Covariant<A>; readonly _Row: Types.Covariant<Row> }
+  readonly [StepTypeId]: { readonly _A: Covariant<A>; readonly _Row: Covariant<Row> }
   /** Of which table. */
   readonly table: string
 }

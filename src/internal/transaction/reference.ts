@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto"
-import type { Types } from "effect"
+import type { Covariant } from "./covariant.js"
 import type { Value } from "./step.js"
 
 /**
@@ -34,11 +34,11 @@ const RefTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Re
  * @category models
  */
 export interface Ref<out A> {
-  readonly [RefTypeId]: Types.Covariant<A>
+  readonly [RefTypeId]: Covariant<A>
 }
 
 export class Reference implements Ref<never> {
-  readonly [RefTypeId]: Types.Covariant<never> = (never) => never
+  readonly [RefTypeId]: Covariant<never> = (never) => never
   readonly #text: string
 
   constructor(step: number, column: string) {
