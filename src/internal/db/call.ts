@@ -54,8 +54,9 @@ const isSet = ({ data, place }: Database.Placed): boolean =>
 const rowsAt = ({ from, to }: NonNullable<Database.Placed["place"]>): number =>
   from === undefined || to === undefined ? 0 : to - from + 1
 
-/** What PostgREST says where a single value is asked for from its second row on. */
-const noneBehind = (error: DbError): boolean => error._tag === "QueryError" && error.code === "PGRST116"
+/** What PostgREST says where a single value is asked for from its second row on, and of an offset behind the last row. */
+const noneBehind = (error: DbError): boolean =>
+  error._tag === "QueryError" && (error.code === "PGRST116" || error.code === "PGRST103")
 
 const byGet = ({ args, db, name, options, perhapsCut }: Call): Effect.Effect<unknown, DbError> => {
   const { retry } = options

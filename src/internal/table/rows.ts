@@ -8,7 +8,7 @@ import { asMaker, tokenFor } from "../db/identity.js"
 import { listIn, noCount } from "../db/list.js"
 import { streamOf } from "../db/stream.js"
 import { ofTable } from "../db/tracing.js"
-import { type Part, whole } from "../db/whole.js"
+import { orNone, type Part, whole } from "../db/whole.js"
 import { currentKey } from "../rateLimit/admission.js"
 import { keeping } from "../shared/asyncContext.js"
 import { type Columns, isValues } from "./columns.js"
@@ -212,9 +212,10 @@ export class Rows<R> {
         ? all
         : boundsOn(all, { offset: offset + taken, limit: Math.min(limit - taken, most ?? Number.POSITIVE_INFINITY) })
     }
-    return Effect.flatMap(db.placed(query, via), (answer) =>
-      Effect.map(listIn(answer, answer.data), (rows) => ({ rows, place: answer.place, wanted, offset: from }))
+    const part = Effect.flatMap(db.placed(query, via), (answer) =>
+      Effect.map(listIn(answer, answer.data), (rows): Part => ({ rows, place: answer.place, wanted, offset: from }))
     )
+    return orNone(taken, part, () => ({ rows: [], place: undefined, wanted, offset: from }))
   }
 
   count(options: AnyOptions): Effect.Effect<number, DbError, R> {
