@@ -4,6 +4,7 @@
  */
 import type { Effect } from "effect"
 import { ConnectionFailed, type DbError, type Mode, ReadOnlyConnection } from "../../Errors.js"
+import { exactly, noticing } from "../values/exactly.js"
 import { aborted, abortReason, refusedRequest, requestOf } from "./fetchErrors.js"
 import {
   isPlainBody,
@@ -120,7 +121,8 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
     if (signal?.aborted === true) return refuse(tenure, aborted(false, method), abortReason(signal))
     const { traceparent } = tenure
     const all = traceparent === "" ? named(headers) : { traceparent, ...named(headers) }
-    return new Promise((resolve, reject) => {
+    return new Promise((settle, reject) => {
+      const resolve = tenure.exact || tenure.notices ? wholly(tenure, path, settle) : settle
       const asked = { path, method, headers: all, body, tenure }
       if (signal === null || signal === undefined) this.dispatch(asked, { resolve, reject })
       else this.underSignal(signal, asked, { resolve, reject })
@@ -147,6 +149,11 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
     return new ConnectionFailed({ pool: this.mode, origin: this.origin, failure: "returned", code: "", sent: false })
   }
 }
+
+const wholly =
+  (tenure: Tenure, path: string, settle: Settle["resolve"]): Settle["resolve"] =>
+  (response) =>
+    settle(tenure.exact ? exactly(response) : noticing(response, (names) => tenure.rounds(path, names)))
 
 const refuse = (tenure: Tenure, failure: DbError, thrown: Error = failure): Promise<never> => {
   tenure.refuses(failure, thrown)

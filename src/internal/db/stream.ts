@@ -134,7 +134,7 @@ const page = <R>(
   f: (client: SupabaseClient) => Ranged,
   taken: number,
   most: number,
-  { as, retry }: AnyStreamOptions
+  { as, exact, retry }: AnyStreamOptions
 ): Effect.Effect<PageOfRows, DbError, R> => {
   let wanted = Number.POSITIVE_INFINITY
   let start = 0
@@ -150,7 +150,7 @@ const page = <R>(
     return query.range(first, first + (taken > limit ? most : Math.min(most, limit - taken)) - 1)
   }
   return Effect.flatMap(source, (db) => {
-    const part = Effect.flatMap(db.placed(rows, { as, retry }), (answer) =>
+    const part = Effect.flatMap(db.placed(rows, { as, exact, retry }), (answer) =>
       Effect.map(listIn(answer, answer.data), (list) => ({ rows: list, place: answer.place, wanted, offset: start }))
     )
     return Effect.map(
