@@ -46,6 +46,8 @@ export interface Settle {
 
 export abstract class FetchTransport<U extends UnderWay> implements Transport {
   readonly inFlight: Set<U> = new Set()
+  /** Requests of the borrower that spare connections carry. */
+  protected readonly elsewhere: Set<U> = new Set()
   tenure: Tenure = new Tenure()
   usable = false
   protected readonly mode: Mode
@@ -64,6 +66,10 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
   }
 
   get isBusy(): boolean {
+    return this.inFlight.size > 0 || this.elsewhere.size > 0
+  }
+
+  get isSending(): boolean {
     return this.inFlight.size > 0
   }
 
@@ -78,7 +84,7 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
   }
 
   readonly abortAll = (reason: Reason): void => {
-    for (const request of [...this.inFlight]) request.cancel(reason(request.sent, request.method))
+    for (const request of [...this.inFlight, ...this.elsewhere]) request.cancel(reason(request.sent, request.method))
   }
 
   readonly fetch: typeof fetch = (input, init) => {
