@@ -14,7 +14,7 @@
 import { BigDecimal, type Brand, DateTime, type Duration, Effect, ParseResult, Schema, type SchemaAST } from "effect"
 import { castAnnotationId } from "./internal/values/cast.js"
 import { durationOf, intervalOf } from "./internal/values/intervals.js"
-import { type Moment, momentOf, remember, textOf } from "./internal/values/moments.js"
+import { type Moment, momentOf, remember, withMicros } from "./internal/values/moments.js"
 import { endsOf, textOfEnds } from "./internal/values/ranges.js"
 
 const refuse = (ast: SchemaAST.AST, actual: unknown, message: string): Effect.Effect<never, ParseResult.ParseIssue> =>
@@ -124,6 +124,9 @@ const utcOf = (moment: Moment): DateTime.Utc => {
   remember(time, moment)
   return time
 }
+
+/** Without an offset. */
+const textOf = (time: DateTime.Utc): string => String(withMicros(time, DateTime.formatIso(time).replace(/Z$/, "")))
 
 const utcTime = (
   hasOffset: boolean,

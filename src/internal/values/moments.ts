@@ -2,7 +2,7 @@
  * Times as PostgreSQL writes them. It counts microseconds, `Date` and `DateTime` count milliseconds: what they have no room for
  * is remembered beside them, so that a value which goes back unchanged is the same moment that it was.
  */
-import { DateTime, Option } from "effect"
+import * as Option from "effect/Option"
 
 const pattern =
   /^(\d{4,6})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?\s?(Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)?$/i
@@ -51,9 +51,11 @@ interface Rest {
 /** Of values that are in somebody's hands; gone with them. */
 const rests: WeakMap<object, Rest> = new WeakMap()
 
+/** Of a `Date`, or of a `DateTime`, whose module is not loaded for that. */
 const millisIn = (value: unknown): number | undefined => {
   if (value instanceof Date) return value.getTime()
-  return DateTime.isDateTime(value) ? value.epochMillis : undefined
+  if (typeof value !== "object" || value === null || !("epochMillis" in value)) return undefined
+  return typeof value.epochMillis === "number" ? value.epochMillis : undefined
 }
 
 /** A `Date` or `DateTime`, also one in an `Option`. */
@@ -89,7 +91,3 @@ export const withMicros = (value: unknown, encoded: unknown): unknown => {
   const micros = microsOf(value)
   return micros === "" ? encoded : encoded.replace(/(:\d\d\.\d{3})(?!\d)/, `$1${micros}`)
 }
-
-/** Without an offset. */
-export const textOf = (value: DateTime.Utc): string =>
-  String(withMicros(value, DateTime.formatIso(value).replace(/Z$/, "")))
