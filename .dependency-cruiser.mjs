@@ -5,7 +5,7 @@
 const publicModule = (names) => `^src/(${names})([.]tsx?$|/)`
 
 const floors = [
-  publicModule("Config|Errors"),
+  publicModule("Config|Errors|Values"),
   publicModule("Pool|Connection|Retry|RateLimit|Audit|Metrics"),
   publicModule("Db|Transaction"),
   publicModule("Marketplace|Health"),

@@ -2,6 +2,7 @@
  * A functional connection pool for Supabase on Effect. From the ground up:
  *
  * - `Config`: the pool's options, from the environment or from values.
+ * - `Values`: schemas of columns whose values JSON or JavaScript would change.
  * - `Connection`: one socket and a supabase-js client on it.
  * - `Pool`: the read pool and the write pool.
  * - `Retry`: when a retry is safe.
@@ -29,3 +30,4 @@ export * as Pool from "./Pool.js"
 export * as RateLimit from "./RateLimit.js"
 export * as Retry from "./Retry.js"
 export * as Transaction from "./Transaction.js"
+export * as Values from "./Values.js"

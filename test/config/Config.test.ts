@@ -67,6 +67,7 @@ describe("the contract's table", () => {
     ["DB_POOL_SHUTDOWN_TIMEOUT", "shutdownTimeout", "10000 ms"],
     ["DB_POOL_ENABLE_METRICS", "enableMetrics", "true"],
     ["DB_POOL_ENABLE_HEALTH_CHECKS", "enableHealthChecks", "true"],
+    ["DB_POOL_NOTICE_ROUNDING", "noticeRounding", "false"],
     ["DB_POOL_RATE_LIMIT", "rateLimit", "off"],
     ["DB_POOL_RATE_LIMIT_WINDOW", "rateLimitWindow", "1000 ms"]
   ]
@@ -116,17 +117,19 @@ describe("the contract's table", () => {
       const [text, expected] =
         shown === "true" || shown === "on"
           ? ["off", false]
-          : shown.startsWith("from ")
-            ? ["none", "none"]
-            : shown === "sockets"
-              ? ["fetch", "fetch"]
-              : shown === "off"
-                ? ["7", Option.some(7)]
-                : shown.endsWith(" ms")
-                  ? ["1234", Duration.millis(1234)]
-                  : shown.endsWith(" bytes")
-                    ? ["1.5 MB", 1_500_000]
-                    : ["8", 8]
+          : shown === "false"
+            ? ["on", true]
+            : shown.startsWith("from ")
+              ? ["none", "none"]
+              : shown === "sockets"
+                ? ["fetch", "fetch"]
+                : shown === "off"
+                  ? ["7", Option.some(7)]
+                  : shown.endsWith(" ms")
+                    ? ["1234", Duration.millis(1234)]
+                    : shown.endsWith(" bytes")
+                      ? ["1.5 MB", 1_500_000]
+                      : ["8", 8]
       const lowered = option === "maxConnections" ? { minConnections: 4 } : {}
       expect(yield* loadPool({ [name]: text })).toEqual({ ...Config.production, ...lowered, [option]: expected })
     })
@@ -140,7 +143,8 @@ describe("presets", () => {
       minConnections: 2,
       maxConnections: 5,
       connectionTimeout: Duration.millis(10_000),
-      idleTimeout: Duration.millis(60_000)
+      idleTimeout: Duration.millis(60_000),
+      noticeRounding: true
     })
     expect(Config.highLoad).toEqual({
       ...Config.production,
@@ -276,7 +280,7 @@ describe("layers", () => {
         enableHealthChecks: true
       }
       const pool = Context.get(yield* built(Config.PoolConfig.layerOf(devConfig)), Config.PoolConfig)
-      expect(pool).toEqual(Config.development)
+      expect(pool).toEqual({ ...Config.development, noticeRounding: false })
       const limited = Config.PoolConfig.layerOf({ rateLimit: 5, maxRetries: undefined, retryDelay: "2 seconds" })
       expect(Context.get(yield* built(limited), Config.PoolConfig)).toEqual({
         ...Config.production,

@@ -6,6 +6,7 @@ import * as Db from "../../src/Db.js"
 import type { Outcome } from "../../src/internal/db/postgrestResult.js"
 import { clientOn } from "../../src/internal/promise/client.js"
 import { Hosts } from "../../src/internal/promise/hosts.js"
+import { quoted } from "../../src/internal/table/literal.js"
 import * as Pool from "../../src/Pool.js"
 import { createDatabase } from "../../src/promise.js"
 import { anonKey, json, layer, serve, serviceRoleKey } from "../support/httpServer.js"
@@ -394,7 +395,7 @@ describe("what can be sent", () => {
         sent.map((text) => `eq.${text}`)
       )
       expect(server.seen.map(({ url }) => new URL(url, "http://a").searchParams.get("tags"))).toEqual(
-        sent.map((text) => `cs.{${text}}`)
+        sent.map((text) => `cs.{${/^[\w.:+-]+$/.test(text) && text.toUpperCase() !== "NULL" ? text : quoted(text)}}`)
       )
     })
   )

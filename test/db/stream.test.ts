@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Fiber, Layer, Ref, Schema, Stream } from "effect"
+import { Chunk, Deferred, Effect, Fiber, Layer, Logger, Ref, Schema, Stream } from "effect"
 import { PoolConfig } from "../../src/Config.js"
 import * as Db from "../../src/Db.js"
 import * as Pool from "../../src/Pool.js"
@@ -105,6 +105,68 @@ describe("Db.stream", () => {
       })
       const states = Db.stream((client) => client.from("orders").select("status"), { pageSize: 10 })
       assert.strictEqual(yield* Stream.runCount(states).pipe(Effect.provide(same)), 25)
+    })
+  )
+
+  it.effect(
+    "ends where the server refuses an offset behind the last row, and fails where it refuses the first page",
+    () =>
+      Effect.gen(function* () {
+        const behind = Response.json(
+          { code: "PGRST103", message: "Requested range not satisfiable", details: null, hint: null },
+          { status: 416, headers: { "proxy-status": "PostgREST; error=PGRST103" } }
+        )
+        const refusing = Db.layerTest((request) => {
+          const { searchParams } = new URL(request.url)
+          const offset = Number(searchParams.get("offset") ?? 0)
+          const page = rows.slice(offset, offset + Number(searchParams.get("limit") ?? 1_000))
+          const to = offset + page.length - 1
+          return offset >= rows.length
+            ? behind.clone()
+            : Response.json(page, { headers: { "content-range": `${offset}-${to}/*` } })
+        })
+        const numbers = Db.table("numbers", Schema.Struct({ id: Schema.Int }))
+        const counts = yield* Effect.all([
+          Stream.runCount(all),
+          Stream.runCount(numbers.stream({ pageSize: 10 }))
+        ]).pipe(Effect.provide(refusing))
+        assert.deepStrictEqual(counts, [rows.length, rows.length])
+        const listed = yield* Effect.provide(numbers.list(), refusing)
+        assert.strictEqual(listed.length, rows.length)
+        const beyond = Db.stream((client) => client.from("numbers").select("id").order("id").range(30, 40))
+        const error = yield* Effect.flip(Stream.runCount(beyond).pipe(Effect.provide(refusing)))
+        assert.deepInclude(error, { _tag: "QueryError", code: "PGRST103" })
+      })
+  )
+
+  it.effect.each([
+    ["no order", undefined, "The pages of a stream of numbers have no order"],
+    ["an order in which rows are alike", ["kind"], "Two rows of numbers are alike in kind.asc, by which"],
+    ["an order by something unique", ["kind", "id"], undefined],
+    ["an order by what is not selected", ["hidden"], undefined],
+    ["an order by an embedded table", ["other(kind)"], undefined]
+  ] as const)("with %s says so once for each table, or nothing", ([_, orders, expected]) =>
+    Effect.gen(function* () {
+      const logged: Array<string> = []
+      const heard = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ message }) => void logged.push(String(message)))
+      )
+      const kinds = Db.layerTest((request) => {
+        const { searchParams } = new URL(request.url)
+        const offset = Number(searchParams.get("offset"))
+        return Response.json(rows.slice(offset, offset + 5).map(({ id }) => ({ id, kind: id % 5 === 4 ? 0 : id % 5 })))
+      })
+      const pages = Db.stream(
+        (client) =>
+          (orders ?? []).reduce((query, column) => query.order(column), client.from("numbers").select("id, kind")),
+        { pageSize: 5 }
+      )
+      yield* Stream.runDrain(pages).pipe(Effect.repeatN(1), Effect.provide(Layer.merge(kinds, heard)))
+      assert.deepStrictEqual(
+        logged.map((text) => text.includes(expected ?? "nothing")),
+        expected === undefined ? [] : [true]
+      )
     })
   )
 

@@ -118,7 +118,12 @@ describe("docs/configuration.md", () => {
           const cell = shown.get(option)?.[at]
           const expected = Object.entries(Config.production).find(([other]) => other === option)?.[1]
           if (cell === undefined) assert.deepStrictEqual(plain(value), plain(expected), `${option} of ${name}`)
-          else assert.strictEqual(inMillis(cell), plain(value), `${option} of ${name}`)
+          else
+            assert.strictEqual(
+              typeof value === "boolean" ? cell === "true" : inMillis(cell),
+              plain(value),
+              `${option} of ${name}`
+            )
         }
       }
       assert.sameMembers(Object.keys(presets), head.slice(2, -1))

@@ -50,10 +50,10 @@ const reader = `
 const fromIndex = Effect.runSync(Effect.cached(bundle(reader)))
 
 /**
- * 233.7 kB now, 172 kB when this was written. esbuild keeps all of a module that is reached by `export * as` and used at all (Db), and
+ * 245 kB now, 172 kB when this was written. esbuild keeps all of a module that is reached by `export * as` and used at all (Db), and
  * nothing of one that is not used (Http, Alerts, Marketplace); effect's own index is no different.
  */
-const oursLimit = 234_000
+const oursLimit = 246_000
 /** 1.24 MB when this was written: effect 0.59 MB, undici 0.28 MB, supabase-js 0.23 MB. */
 const wholeLimit = 1_450_000
 
@@ -103,7 +103,10 @@ describe("a bundle of a program that only looks at presets", () => {
         `import { Config } from "effect-supabase-pool"; export const main = Config.optimized("high")`
       )
       assert.deepStrictEqual(
-        among(made, /node_modules\/(undici|@supabase)\/|^vendor\/|^src\/internal\/(?!config\/|errors\/sameError\.ts)/),
+        among(
+          made,
+          /node_modules\/(undici|@supabase)\/|^vendor\/|^src\/internal\/(?!config\/|errors\/sameError\.ts|shared\/oncePer\.ts)/
+        ),
         []
       )
     })

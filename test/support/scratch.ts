@@ -30,7 +30,7 @@ export const newMigration = Effect.promise(() => text(migrationFile))
 /** Today's. `TRANSACTION_MIGRATION=20250918080000_supabase_pool.sql` shows what a test says of the one before. */
 export const migrationUnderTest = Effect.promise(() => text(process.env["TRANSACTION_MIGRATION"] ?? migrationFile))
 
-const projectRoles = `
+export const projectRoles = `
   do $$
   declare wanted text;
   begin

@@ -66,7 +66,7 @@ describe("a date without an offset", () => {
         const row = yield* rowOf(schema, at)
         expect(Either.isLeft(row) && row.left).toMatchObject({ _tag: "DecodeError", id: "1", path, stage: "read" })
         expect(Either.isLeft(row) && row.left.message).toContain(
-          "take Schema.DateTimeUtc where the column is a timestamp"
+          "take Values.Timestamp where the column is a timestamp in UTC"
         )
       })
     )

@@ -150,6 +150,7 @@ export const fields: Fields = {
   ),
   enableMetrics: switched("DB_POOL_ENABLE_METRICS", "count and time every operation"),
   enableHealthChecks: switched("DB_POOL_ENABLE_HEALTH_CHECKS", "check the database in the background"),
+  noticeRounding: switched("DB_POOL_NOTICE_ROUNDING", "log numbers that JavaScript rounds, once a column"),
   rateLimit: {
     variable: "DB_POOL_RATE_LIMIT",
     meaning: "operations per window and key; unset: no limit",

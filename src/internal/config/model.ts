@@ -54,6 +54,8 @@ export interface PoolOptions {
   readonly shutdownTimeout: Duration.Duration
   readonly enableMetrics: boolean
   readonly enableHealthChecks: boolean
+  /** Whether the log says, once for each column, that a number was read which JavaScript rounds. */
+  readonly noticeRounding: boolean
   /** Operations per `rateLimitWindow` and key; none: no limit. */
   readonly rateLimit: Option.Option<number>
   readonly rateLimitWindow: Duration.Duration
@@ -100,6 +102,7 @@ export interface PoolOptionsInput {
   readonly shutdownTimeout?: Duration.DurationInput | undefined
   readonly enableMetrics?: boolean | undefined
   readonly enableHealthChecks?: boolean | undefined
+  readonly noticeRounding?: boolean | undefined
   readonly rateLimit?: number | Option.Option<number> | undefined
   readonly rateLimitWindow?: Duration.DurationInput | undefined
 }

@@ -168,6 +168,7 @@ const settle = (base: PoolOptions, baseKnown: boolean, sources: ReadonlyArray<So
     shutdownTimeout: option("shutdownTimeout").value,
     enableMetrics: option("enableMetrics").value,
     enableHealthChecks: option("enableHealthChecks").value,
+    noticeRounding: option("noticeRounding").value,
     rateLimit: option("rateLimit").value,
     rateLimitWindow: option("rateLimitWindow").value
   }

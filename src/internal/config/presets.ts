@@ -27,6 +27,7 @@ export const production: PoolOptions = {
   shutdownTimeout: Duration.seconds(10),
   enableMetrics: true,
   enableHealthChecks: true,
+  noticeRounding: false,
   rateLimit: Option.none(),
   rateLimitWindow: Duration.seconds(1)
 }
@@ -36,7 +37,8 @@ export const development: PoolOptions = {
   minConnections: 2,
   maxConnections: 5,
   connectionTimeout: Duration.seconds(10),
-  idleTimeout: Duration.minutes(1)
+  idleTimeout: Duration.minutes(1),
+  noticeRounding: true
 }
 
 export const highLoad: PoolOptions = {

@@ -50,6 +50,7 @@ export const variables: ReadonlyArray<Variable> = [
   ofOption("shutdownTimeout"),
   ofOption("enableMetrics"),
   ofOption("enableHealthChecks"),
+  ofOption("noticeRounding"),
   plain("DB_POOL_LOAD", "low, medium, high or extreme: take that preset as the base"),
   plain("DB_POOL_CONFIG", "JSON object with the camelCase names (minConnections, …)"),
   ofOption("rateLimit"),

@@ -35,6 +35,12 @@ export const boundsOf = (query: unknown): { readonly limit: number; readonly off
   return { limit: Number(given("limit") ?? Number.POSITIVE_INFINITY), offset: Number(given("offset") ?? 0) }
 }
 
+/** The columns that a builder orders by, as they stand in its address; undefined where it says none. */
+export const orderOf = (query: unknown): string | undefined => {
+  const url = typeof query === "object" && query !== null && "url" in query ? query.url : undefined
+  return url instanceof URL ? (url.searchParams.get("order") ?? undefined) : undefined
+}
+
 /** No list is that long. */
 export const unlimited = 1_000_000_000
 

@@ -36,6 +36,8 @@ const metBodyOfHead = (failure: DbError): boolean =>
 export class Exchange extends Deadline implements Dispatcher.DispatchHandler, UnderWay {
   sent = false
   settled = false
+  /** Why there is no answer. */
+  failure: DbError | undefined = undefined
   private abort: ((error?: Error) => void) | undefined = undefined
   private thrown: Error | undefined = undefined
   private status = 0
@@ -87,6 +89,7 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
 
   private fail(failure: DbError, thrown: Error): void {
     this.finish()
+    this.failure = failure
     this.tenure.fails(failure, thrown, this.sent && !reads(this.method))
     this.reject(thrown)
   }

@@ -4,6 +4,7 @@
  */
 import type { Effect } from "effect"
 import { ConnectionFailed, type DbError, type Mode, ReadOnlyConnection } from "../../Errors.js"
+import { exactly, noticing } from "../values/exactly.js"
 import { aborted, abortReason, refusedRequest, requestOf } from "./fetchErrors.js"
 import {
   isPlainBody,
@@ -45,6 +46,8 @@ export interface Settle {
 
 export abstract class FetchTransport<U extends UnderWay> implements Transport {
   readonly inFlight: Set<U> = new Set()
+  /** Requests of the borrower that spare connections carry. */
+  protected readonly elsewhere: Set<U> = new Set()
   tenure: Tenure = new Tenure()
   usable = false
   protected readonly mode: Mode
@@ -63,6 +66,10 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
   }
 
   get isBusy(): boolean {
+    return this.inFlight.size > 0 || this.elsewhere.size > 0
+  }
+
+  get isSending(): boolean {
     return this.inFlight.size > 0
   }
 
@@ -77,7 +84,7 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
   }
 
   readonly abortAll = (reason: Reason): void => {
-    for (const request of [...this.inFlight]) request.cancel(reason(request.sent, request.method))
+    for (const request of [...this.inFlight, ...this.elsewhere]) request.cancel(reason(request.sent, request.method))
   }
 
   readonly fetch: typeof fetch = (input, init) => {
@@ -120,7 +127,8 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
     if (signal?.aborted === true) return refuse(tenure, aborted(false, method), abortReason(signal))
     const { traceparent } = tenure
     const all = traceparent === "" ? named(headers) : { traceparent, ...named(headers) }
-    return new Promise((resolve, reject) => {
+    return new Promise((settle, reject) => {
+      const resolve = tenure.exact || tenure.notices ? wholly(tenure, path, settle) : settle
       const asked = { path, method, headers: all, body, tenure }
       if (signal === null || signal === undefined) this.dispatch(asked, { resolve, reject })
       else this.underSignal(signal, asked, { resolve, reject })
@@ -147,6 +155,11 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
     return new ConnectionFailed({ pool: this.mode, origin: this.origin, failure: "returned", code: "", sent: false })
   }
 }
+
+const wholly =
+  (tenure: Tenure, path: string, settle: Settle["resolve"]): Settle["resolve"] =>
+  (response) =>
+    settle(tenure.exact ? exactly(response) : noticing(response, (names) => tenure.rounds(path, names)))
 
 const refuse = (tenure: Tenure, failure: DbError, thrown: Error = failure): Promise<never> => {
   tenure.refuses(failure, thrown)

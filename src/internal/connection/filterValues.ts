@@ -14,6 +14,7 @@ import type { QueryError } from "../../Errors.js"
 import { invalidRequest } from "../errors/invalidRequest.js"
 import { unsendable } from "../shared/jsonable.js"
 import { bodyOf, following, verbs } from "./builderFields.js"
+import { type Refused, writtenOf } from "./filterLiterals.js"
 import { unsendableBody } from "./sendable.js"
 
 /** The filters by the place of what a column is compared with among their arguments. */
@@ -97,8 +98,18 @@ const refuse = (builder: object, error: QueryError): boolean => {
   return Reflect.set(builder, "fetch", instead)
 }
 
+const isOurs = (builder: object): boolean => {
+  const fetch: unknown = Reflect.get(builder, "fetch")
+  return typeof fetch === "function" && refusals.has(fetch)
+}
+
+/** Not as text that PostgREST would read otherwise. */
+const unsent = (method: string, column: unknown, { hint, issue }: Refused): QueryError =>
+  invalidRequest(`the filter ${named(method, column)} cannot be sent: ${issue}`, hint)
+
+/** `filter` is that of the class, as it was. */
 const checked =
-  (at: 0 | 1 | 2) =>
+  (at: 0 | 1 | 2, filter: unknown) =>
   (name: string, method: Method): Method =>
     function (a, b, c) {
       const value = at === 1 ? b : at === 0 ? a : c
@@ -107,7 +118,14 @@ const checked =
       try {
         const missing = missingIn(value)
         if (missing !== undefined && refuse(this, refused(name, a, missing))) return this
-        return method.call(this, a, b, c)
+        const written = isOurs(this) && isMethod(filter) ? writtenOf(name, a, b, c) : undefined
+        if (written === undefined || !isMethod(filter)) return method.call(this, a, b, c)
+        if ("issue" in written) {
+          refuse(this, unsent(name, a, written))
+          return this
+        }
+        for (const [column, operator, text] of written) filter.call(this, column, operator, text)
+        return this
       } catch (thrown) {
         if (thrown instanceof Error && refuse(this, unwritable(name, a, value, thrown))) return this
         throw thrown
@@ -164,12 +182,15 @@ const sending = replacing(
     }
 )
 
-const filters = (base: object): Readonly<Record<string, Method>> => ({
-  ...replacing(first, checked(0))(base),
-  ...replacing(second, checked(1))(base),
-  ...replacing(third, checked(2))(base),
-  ...sending(base)
-})
+const filters = (base: object): Readonly<Record<string, Method>> => {
+  const filter: unknown = Reflect.get(base, "filter")
+  return {
+    ...replacing(first, checked(0, filter))(base),
+    ...replacing(second, checked(1, filter))(base),
+    ...replacing(third, checked(2, filter))(base),
+    ...sending(base)
+  }
+}
 
 const withFilters = (builder: object): void => replaceIn(builder, filters)
 

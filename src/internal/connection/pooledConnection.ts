@@ -8,7 +8,7 @@ import type { Resource } from "../pool/lease.js"
 import type { Mode } from "../pool/mode.js"
 import { realTime } from "../shared/timers.js"
 import * as PooledClient from "./supabaseClient.js"
-import type { MakeTransport, Reason, Transport } from "./transport.js"
+import type { MakeTransport, Reason, Spare, Transport } from "./transport.js"
 
 export interface ConnectionOptions {
   readonly mode: Mode
@@ -16,6 +16,8 @@ export interface ConnectionOptions {
   readonly credentials: Credentials
   readonly makeTransport: MakeTransport
   readonly onClose: (connection: PooledConnection) => void
+  /** Another connection of its pool that is idle, for a request of the same borrower. */
+  readonly spare?: (connection: PooledConnection) => Spare | undefined
 }
 
 /**
@@ -41,7 +43,10 @@ export class PooledConnection implements Connection, Resource {
     this.createdAt = createdAt
     this.#url = options.url
     this.#own = options.credentials
-    this.transport = options.makeTransport(() => options.onClose(this))
+    this.transport = options.makeTransport(
+      () => options.onClose(this),
+      () => options.spare?.(this)
+    )
   }
 
   get client(): SupabaseClient {
@@ -105,12 +110,14 @@ export class PooledConnection implements Connection, Resource {
   takeBack(): boolean {
     this.transport.takeBack()
     if (!this.transport.isBusy) return true
+    // What a spare connection carries leaves this one as good as it was.
+    const wasSending = this.transport.isSending
     const origin = new URL(this.#url).origin
     this.abort(
       (sent, method) =>
         new ConnectionFailed({ pool: this.mode, origin, failure: "returned", code: "STILL_IN_USE", sent, method })
     )
-    return false
+    return !wasSending
   }
 
   /** Told once, where the borrower may wait for something that is no request. */

@@ -7,70 +7,14 @@
  */
 import type { QueryError } from "../../Errors.js"
 import { invalidRequest } from "../errors/invalidRequest.js"
-import { isNoDate, notText, unsendable } from "../shared/jsonable.js"
-import { quoted } from "../table/literal.js"
+import { asJson, literal, problem } from "./literals.js"
 
 type Arguments = Readonly<Record<string, unknown>>
-
-/** In an array of PostgreSQL, where everything in double quotes is text, and NULL without them is none. */
-const element = (value: unknown): string => {
-  const plain = asJson(value)
-  if (plain === null || plain === undefined) return "NULL"
-  if (Array.isArray(plain)) return list(plain)
-  return quotedElement(text(plain))
-}
-
-/** Bare where nobody could take it for syntax: that is how logs show it. */
-const quotedElement = (value: string): string =>
-  /^[\w.:+-]+$/.test(value) && value.toUpperCase() !== "NULL" ? value : quoted(value)
-
-const list = (values: ReadonlyArray<unknown>): string => `{${values.map(element).join(",")}}`
-
-const hexadecimal = (bytes: Uint8Array): string =>
-  `\\x${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`
-
-/** As `JSON.stringify` sees it, so that a date or a decimal is the text that it is in a POST; but bytes are bytea. */
-const asJson = (value: unknown): unknown => {
-  if (value instanceof Uint8Array) return hexadecimal(value)
-  return typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function"
-    ? Reflect.apply(value.toJSON, value, [])
-    : value
-}
-
-/** A bigint as the builder writes it in a body. */
-const withBigints = (_: string, value: unknown): unknown => (typeof value === "bigint" ? value.toString() : value)
-
-const text = (value: unknown): string =>
-  typeof value === "object" && value !== null ? JSON.stringify(value, withBigints) : String(value)
-
-const literal = (value: unknown): string => {
-  const plain = asJson(value)
-  return Array.isArray(plain) ? list(plain) : text(plain)
-}
 
 const byPost = "call the function by POST (without get and head)"
 
 const refused = (name: string, issue: string, hint: string): QueryError =>
   invalidRequest(`the argument ${name} cannot be sent by GET: ${issue}`, hint)
-
-/** What would arrive as something else, or not at all: objects are sent as JSON, all else as text. */
-const problem = (value: unknown): string | undefined => {
-  if (isNoDate(value)) return "an invalid Date is no value"
-  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value} is no value`
-  const plain = asJson(value)
-  if (typeof plain === "string") return notText(plain)
-  if (Array.isArray(plain)) return firstOf(plain)
-  const found = unsendable(plain)
-  return typeof plain === "number" || found === undefined ? undefined : `${found.path}: ${found.issue}`
-}
-
-const firstOf = (list: ReadonlyArray<unknown>): string | undefined => {
-  for (const each of list) {
-    const found = problem(each)
-    if (found !== undefined) return found
-  }
-  return undefined
-}
 
 const one = (name: string, value: unknown): string | QueryError => {
   try {

@@ -23,7 +23,7 @@ import { httpClient } from "./httpClient.js"
 import { headerOf, type RawHeaders } from "./leanResponse.js"
 import { Tenure } from "./tenure.js"
 import { withOneTrace } from "./traceHeader.js"
-import type { Reason } from "./transport.js"
+import type { Reason, TakeSpare } from "./transport.js"
 import { isGivenUp, Turn } from "./turn.js"
 
 /** undici takes this much off a server's keep-alive hint, and so do the pings: the race of closing and sending. */
@@ -53,6 +53,8 @@ export interface SocketOptions {
   readonly answered: AnsweredQuestions
   /** Called once, when an open socket is closed by whomever. */
   readonly onClose: () => void
+  /** For what would stand in line behind another request of the same borrower. */
+  readonly spare?: TakeSpare
 }
 
 /** The caller chose itself, or wants a part by its bytes, which are others when encoded (Fetch standard, as `fetch` does). */
@@ -268,10 +270,30 @@ export class SocketFetch extends FetchTransport<Exchange> {
 
   protected dispatch(asked: Asked, settle: Settle): Exchange {
     const compressible = this.options.compression && asked.method !== "HEAD" && !choosesCoding(asked.headers)
-    return this.launch(
-      compressible ? { ...asked, headers: { "accept-encoding": codings().accepted, ...asked.headers } } : asked,
-      settle
-    )
+    const given = compressible
+      ? { ...asked, headers: { "accept-encoding": codings().accepted, ...asked.headers } }
+      : asked
+    // Reads only, which have no order among them; a write goes where the one before it went.
+    return this.isSending && this.mode === "read" ? this.beside(given, settle) : this.launch(given, settle)
+  }
+
+  /** On a connection that is idle, if there is one; it is the pool's again when the answer is here. */
+  private beside(asked: Asked, { reject, resolve }: Settle): Exchange {
+    const spare = this.options.spare?.()
+    if (spare === undefined || !(spare.transport instanceof SocketFetch)) return this.launch(asked, { reject, resolve })
+    const { transport } = spare
+    const done =
+      <A>(settle: (value: A) => void) =>
+      (value: A): void => {
+        this.elsewhere.delete(exchange)
+        transport.tenure.failure ??= exchange.failure
+        // A request that was taken back closes its socket behind this.
+        realTime.queueMicrotask(() => spare.giveBack())
+        settle(value)
+      }
+    const exchange = transport.launch(asked, { resolve: done(resolve), reject: done(reject) })
+    this.elsewhere.add(exchange)
+    return exchange
   }
 
   private launch(asked: Asked, settle: Settle): Exchange {

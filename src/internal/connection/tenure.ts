@@ -85,6 +85,12 @@ export class Tenure {
   once = false
   /** Whoever asks wants to know which rows came: nobody else pays for looking. */
   wantsPlace = false
+  /** Numbers that JavaScript would round are to come as texts. */
+  exact = false
+  /** Whether what is rounded is written down, which costs a look at each answer. */
+  notices = false
+  /** What was rounded: table or function, and the name of the value. */
+  rounded: Set<string> | undefined = undefined
   /** `Content-Range` of the last answer that was no error, where it was wanted. */
   contentRange: string | null = null
   /** `Preference-Applied` of the same. */
@@ -150,6 +156,13 @@ export class Tenure {
   /** Whether this is the text of the last answer that was no error. */
   isPage(text: string): boolean {
     return this.page !== undefined && text !== "" && new TextDecoder().decode(this.page) === text
+  }
+
+  /** JavaScript will round the values of these names in an answer. */
+  rounds(path: string, names: ReadonlySet<string>): void {
+    this.rounded ??= new Set()
+    const [from = ""] = /[^/]*$/.exec(path.split("?", 1).join("")) ?? []
+    for (const name of names) this.rounded.add(`${from}.${name}`)
   }
 
   /** Its borrower has what it wanted. */

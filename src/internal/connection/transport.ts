@@ -14,8 +14,10 @@ export interface Transport {
   /** Fails what is under way, at once. */
   readonly abortAll: (reason: Reason) => void
   readonly isOpen: boolean
-  /** Whether a request is under way. */
+  /** Whether a request is under way, here or on a spare connection. */
   readonly isBusy: boolean
+  /** Whether one is under way here. */
+  readonly isSending: boolean
   /** In ms; what the other side said. */
   readonly keepAliveHint: number | undefined
   /** Between checkout and return; outside, nothing may be sent. */
@@ -30,5 +32,14 @@ export interface Transport {
   readonly refused?: ConnectionFailed | undefined
 }
 
+/** Another connection of the same pool, for one request; give it back when that has ended. */
+export interface Spare {
+  readonly transport: Transport
+  giveBack(): void
+}
+
+/** One that is idle, or none: nobody who holds a connection waits for another. */
+export type TakeSpare = () => Spare | undefined
+
 /** Makes one, without I/O; `onClose` is called once, when it is closed by the other side. */
-export type MakeTransport = (onClose: () => void) => Transport
+export type MakeTransport = (onClose: () => void, spare: TakeSpare) => Transport

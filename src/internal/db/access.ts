@@ -51,7 +51,7 @@ export type Client<D> = [D] extends [Untyped] ? SupabaseClient : TypedClient<D>
  * @since 0.1.0
  * @category models
  */
-export interface OperationOptions {
+export interface OperationOptions extends Database.ExactOptions {
   /** How it is tried again; `false` for not at all. The pools' options decide where nothing is said. */
   readonly retry?: RetryOptions | false | undefined
   // So that what needs `Db` is not taken for one of these.

@@ -20,7 +20,7 @@ import {
   type TransactionResults,
   type WriteOptions
 } from "./database.js"
-import { decodedBy } from "./decoded.js"
+import { decodedBy, exactFor } from "./decoded.js"
 import { accessToken, asMade } from "./identity.js"
 import type { ReadError, RequestError, RowsError, TransactionError, WriteError } from "./operationErrors.js"
 import type { Response } from "./postgrestResult.js"
@@ -190,8 +190,8 @@ export function rpc(
   return options?.get === true
     ? asMade(
         Effect.flatMap(ReadDb, (db) => {
-          const { limit, offset, retry } = options
-          return db.rpc(name, args, { get: true, limit, offset, retry })
+          const { exact, limit, offset, retry } = options
+          return db.rpc(name, args, { get: true, exact, limit, offset, retry })
         })
       )
     : asMade(Effect.flatMap(Db, (db) => db.rpc(name, args, options)))
@@ -230,7 +230,7 @@ export function rpcAs<A, I>(
   options?: RpcOptions
 ): Effect.Effect<A, RowsError, ReadDb | Db> {
   return Effect.flatMap(
-    rpc(name, args, options ?? {}),
+    rpc(name, args, exactFor(schema, options) ?? {}),
     decodedBy(schema, options?.get === true ? "read" : "write", () => name)
   )
 }

@@ -54,11 +54,12 @@ const isSet = ({ data, place }: Database.Placed): boolean =>
 const rowsAt = ({ from, to }: NonNullable<Database.Placed["place"]>): number =>
   from === undefined || to === undefined ? 0 : to - from + 1
 
-/** What PostgREST says where a single value is asked for from its second row on. */
-const noneBehind = (error: DbError): boolean => error._tag === "QueryError" && error.code === "PGRST116"
+/** What PostgREST says where a single value is asked for from its second row on, and of an offset behind the last row. */
+const noneBehind = (error: DbError): boolean =>
+  error._tag === "QueryError" && (error.code === "PGRST116" || error.code === "PGRST103")
 
 const byGet = ({ args, db, name, options, perhapsCut }: Call): Effect.Effect<unknown, DbError> => {
-  const { retry } = options
+  const { exact, retry } = options
   const answered = (taken: number, most?: number) => {
     let bounds = { limit: Number.POSITIVE_INFINITY, offset: 0 }
     const ask: Asking = (client) => {
@@ -66,7 +67,7 @@ const byGet = ({ args, db, name, options, perhapsCut }: Call): Effect.Effect<unk
       bounds = boundsOf(query)
       return taken === 0 ? query : boundsOn(query, rest(bounds, taken, most))
     }
-    return Effect.map(db.placed(ask, { retry }), (answer) => ({ answer, bounds }))
+    return Effect.map(db.placed(ask, { retry, exact }), (answer) => ({ answer, bounds }))
   }
   return Effect.flatMap(answered(0), ({ answer: first, bounds: { limit: wanted, offset } }) => {
     if (!isSet(first)) return Effect.succeed(first.data)
@@ -119,10 +120,10 @@ const cutOff = (name: string, answer: Database.Placed): QueryError | undefined =
 }
 
 const byPost = ({ args, db, name, options, perhapsCut, uncounted }: Call): Effect.Effect<unknown, DbError> => {
-  const { idempotent, maxAffected, retry } = options
+  const { exact, idempotent, maxAffected, retry } = options
   const ask: Asking = (client) =>
     isPart(options) ? boundsOn(client.rpc(name, args), options) : client.rpc(name, args, { count: "exact" })
-  return Effect.flatMap(db.placed(ask, { pool: "write", idempotent, maxAffected, retry }), (answer) => {
+  return Effect.flatMap(db.placed(ask, { pool: "write", exact, idempotent, maxAffected, retry }), (answer) => {
     if (isPart(options)) return perhapsCut(answer)
     const failure = cutOff(name, answer)
     if (failure !== undefined) return Effect.fail(failure)

@@ -70,7 +70,19 @@ export type Needs<Q> = [Q] extends [Effect.Effect<infer _A, infer _E, infer R>] 
  * @since 0.1.0
  * @category models
  */
-export interface ReadOptions {
+export interface ExactOptions {
+  /**
+   * Numbers that JavaScript would round (integers beyond 2^53, more than 17 digits) come as texts, with all their digits; all
+   * others stay numbers. The row's type says number of both, so that a schema of `Values` reads them best.
+   */
+  readonly exact?: boolean | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReadOptions extends ExactOptions {
   /** Send with the service-role key, where row level security hides what a server must see. Needs `Db`. */
   readonly as: "service"
   /** How it is tried again; `false` for not at all. */
@@ -81,7 +93,7 @@ export interface ReadOptions {
  * @since 0.1.0
  * @category models
  */
-export interface WriteOptions {
+export interface WriteOptions extends ExactOptions {
   /** Executing it twice is the same as once, so it may be retried even when its answer was lost. */
   readonly idempotent?: boolean | undefined
   /**

@@ -9,7 +9,7 @@ import type { TableSchema } from "../table/columns.js"
 import { type AnyTableOptions, tableOf } from "../table/table.js"
 import type { TransactionOptions } from "../transaction/options.js"
 import type * as Database from "./database.js"
-import { decodedBy } from "./decoded.js"
+import { decodedBy, exactFor } from "./decoded.js"
 import { asMade } from "./identity.js"
 import type { Response } from "./postgrestResult.js"
 import { type AnyStreamOptions, type Ranged, streamOf } from "./stream.js"
@@ -38,11 +38,11 @@ export abstract class Derived {
   abstract rpc(name: string, args?: Record<string, unknown>, options?: Database.RpcOptions): Anything
 
   readAs(schema: Schema.Schema<unknown>, f: AnyAnswer, options?: AnyOptions): Anything {
-    return decoding(schema, f, "read", (heard) => this.read(heard, options))
+    return decoding(schema, f, "read", (heard) => this.read(heard, exactFor(schema, options)))
   }
 
   writeAs(schema: Schema.Schema<unknown>, f: AnyAnswer, options?: Database.WriteOptions): Anything {
-    return decoding(schema, f, "write", (heard) => this.write(heard, options))
+    return decoding(schema, f, "write", (heard) => this.write(heard, exactFor(schema, options)))
   }
 
   rpcAs(
@@ -53,7 +53,7 @@ export abstract class Derived {
   ): Anything {
     const stage = options?.get === true ? "read" : "write"
     return Effect.flatMap(
-      this.rpc(name, args, options),
+      this.rpc(name, args, exactFor(schema, options)),
       decodedBy(schema, stage, () => name)
     )
   }

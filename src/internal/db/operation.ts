@@ -26,6 +26,7 @@ import { precise } from "../shared/time.js"
 import type { Absence } from "./absence.js"
 import { type Attempts, Repetition } from "./repetition.js"
 import type { Retrying, RetryOptions } from "./retryOptions.js"
+import type { Roundings } from "./roundings.js"
 import type * as Spans from "./tracing.js"
 
 export interface OperationOptions {
@@ -65,7 +66,11 @@ export interface Surroundings {
     fiber: RunningFiber | undefined
   ) => SupabaseClient | Effect.Effect<SupabaseClient, QueryError>
   readonly observe: Observe
+  /** Who tells of numbers that were rounded, where somebody does. */
+  readonly roundings: Roundings | undefined
 }
+
+const isThere = <A>(u: A | undefined): u is A => u !== undefined
 
 /** An effect itself; run it once, uninterruptibly: the waiting and the caller's code inside are interruptible, by `restore`. */
 export class Operation<A, E, R>
@@ -166,7 +171,9 @@ export class Operation<A, E, R>
     // A clock is looked at where somebody has to wait again only.
     this.waitedBefore += this.retries > 0 ? this.waitsNow : lease.waited
     this.waitsSince = undefined
-    connection.transport.tenure.traceparent = this.traceparent
+    const { tenure } = connection.transport
+    tenure.traceparent = this.traceparent
+    tenure.notices = this.shared.roundings !== undefined
     return connection
   }
 
@@ -200,7 +207,7 @@ export class Operation<A, E, R>
 
   private giveBack(lease: PoolLease, exit: Exit.Exit<A, E | DbError>): Effect.Effect<A, E | DbError, R> {
     const { transport } = lease.resource
-    const { method, once, path, requests, writes } = transport.tenure
+    const { method, once, path, requests, rounded, writes } = transport.tenure
     this.isOnce ||= once
     this.method = method
     this.path = path
@@ -208,7 +215,9 @@ export class Operation<A, E, R>
     // What is still under way is aborted by giving back, and may be a write.
     this.writes = writes + (transport.isBusy ? 1 : 0)
     const late = this.core.takeBack(lease)
-    return late === undefined ? this.ended(exit) : Effect.zipRight(late, this.ended(exit))
+    const ended = this.ended(exit)
+    if (late === undefined && rounded === undefined) return ended
+    return Effect.zipRight(Effect.all([late, rounded && this.shared.roundings?.say(rounded)].filter(isThere)), ended)
   }
 
   /** An attempt has ended: what becomes of the first is decided here; of the others, by who repeats. */

@@ -28,6 +28,7 @@ import { Cuts } from "./cuts.js"
 import { tokenIn } from "./identity.js"
 import { type Ask, type Body, Operation, type OperationOptions, type Surroundings } from "./operation.js"
 import { mistaken, type Retrying, retrying } from "./retryOptions.js"
+import { Roundings } from "./roundings.js"
 import { sourceOf } from "./tokenSource.js"
 import * as Spans from "./tracing.js"
 
@@ -57,6 +58,8 @@ class Runner implements Surroundings {
   readonly budget: Retry.Budget = Retry.makeBudget()
   readonly absence: Absence = new Absence()
   readonly cuts: Cuts
+  /** Undefined where nobody wants to hear of it. */
+  readonly roundings: Roundings | undefined
   private readonly delays: Retry.Delays
   private readonly usual: Retrying
   private readonly cores: Context.Tag.Service<Cores>
@@ -73,6 +76,7 @@ class Runner implements Surroundings {
     this.name = name
     this.cores = cores
     this.cuts = new Cuts(cores.overSockets)
+    this.roundings = options.noticeRounding ? new Roundings() : undefined
     this.patience = Duration.toMillis(options.connectionTimeout)
     this.tokenLimit = Duration.toMillis(options.requestTimeout)
     this.observe = observerOf(metrics)

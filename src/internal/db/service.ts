@@ -7,6 +7,7 @@ import { limitTo } from "../connection/maxAffected.js"
 import type { Transport } from "../connection/transport.js"
 import type { MostRows } from "../table/mostRows.js"
 import type { TransactionOptions } from "../transaction/options.js"
+import { readsExactly } from "../transaction/planned.js"
 import type { TransactionStep } from "../transaction/record.js"
 import { run as runTransaction } from "../transaction/run.js"
 import type { Reader, ReaderWriter } from "./access.js"
@@ -38,12 +39,14 @@ class Service extends Derived {
   }
 
   read(f: AnyQuery, options?: AnyOptions): Anything {
-    return asMade(this.operations.run(this.dataOf(f), { mode: "read", as: options?.as, retry: options?.retry }))
+    return asMade(
+      this.operations.run(this.dataOf(f, options?.exact), { mode: "read", as: options?.as, retry: options?.retry })
+    )
   }
 
   write(f: AnyQuery, options?: Database.WriteOptions): Anything {
-    const { idempotent, maxAffected, retry } = options ?? {}
-    return asMade(this.operations.run(this.dataOf(f, maxAffected), { mode: "write", idempotent, retry }))
+    const { exact, idempotent, maxAffected, retry } = options ?? {}
+    return asMade(this.operations.run(this.dataOf(f, exact, maxAffected), { mode: "write", idempotent, retry }))
   }
 
   get seen(): MostRows {
@@ -97,7 +100,7 @@ class Service extends Derived {
 
   private answered<A>(
     f: AnyAnswer,
-    { as, idempotent, maxAffected, pool = "read", retry }: AnyOptions = {},
+    { as, exact = false, idempotent, maxAffected, pool = "read", retry }: AnyOptions = {},
     pick: (answer: Answer, query: unknown, transport: Transport) => Effect.Effect<A, DbError>
   ): Effect.Effect<A, DbError> {
     const { now } = this.operations
@@ -105,6 +108,7 @@ class Service extends Derived {
       (client, { transport }) => {
         const query = f(client)
         transport.tenure.wantsPlace = true
+        transport.tenure.exact = exact
         return askFor(query, transport, now, (answer) => pick(answer, query, transport), maxAffected)
       },
       { mode: pool, as, idempotent, retry }
@@ -112,12 +116,15 @@ class Service extends Derived {
   }
 
   transaction(steps: ReadonlyArray<TransactionStep>, options?: TransactionOptions): Anything {
+    const exact = options?.exact === true || steps.some(readsExactly)
     const sent = runTransaction(steps, options?.idempotencyKey, (query, failed) =>
       this.operations.run(
-        (client, connection) =>
-          Effect.tapError(ask(query(client), connection.transport, this.operations.now), (error) =>
+        (client, { transport }) => {
+          transport.tenure.exact = exact
+          return Effect.tapError(ask(query(client), transport, this.operations.now), (error) =>
             Effect.sync(() => failed(error))
-          ),
+          )
+        },
         { mode: "write", idempotent: true }
       )
     )
@@ -137,9 +144,10 @@ class Service extends Derived {
     )
   }
 
-  private dataOf(f: AnyQuery, maxAffected?: number): Body<unknown, unknown, unknown> {
+  private dataOf(f: AnyQuery, exact = false, maxAffected?: number): Body<unknown, unknown, unknown> {
     const { now } = this.operations
     return (client, connection) => {
+      connection.transport.tenure.exact = exact
       const query = f(client)
       if (!Effect.isEffect(query)) {
         const { transport } = connection

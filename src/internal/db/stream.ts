@@ -8,8 +8,9 @@ import * as Database from "./database.js"
 import { asMaker } from "./identity.js"
 import { listIn } from "./list.js"
 import type { StreamError } from "./operationErrors.js"
+import { type Asking, askingOf, sayUnordered } from "./order.js"
 import type { Response } from "./postgrestResult.js"
-import { isFirstAgain, type Part } from "./whole.js"
+import { isFirstAgain, orNone, type Part } from "./whole.js"
 
 /**
  * A builder that a range can be asked of: one of `select`, ordered so that pages do not overlap.
@@ -50,8 +51,9 @@ const defaultPageSize = 1_000
  * All rows of a query, page by page: a page is asked for when somebody wants it, so that a slow consumer holds neither
  * rows nor a connection. Between two pages the connection is back in the pool.
  *
- * Give the query an `order` by something unique, or rows may be seen twice or not at all while others are written. A
- * page that is shorter than it could be is not the last: the server may have a limit of its own; an empty one is.
+ * Give the query an `order` by something unique, or rows may be seen twice or not at all. Where it has none, or two rows
+ * at the border of two pages are alike in it, the log says so, once for each table. A page that is shorter than it could
+ * be is not the last: the server may have a limit of its own; an empty one is.
  *
  * @example
  * import { Db } from "effect-supabase-pool"
@@ -98,23 +100,32 @@ export const streamOf = <R, W>(
   const asUser = asMaker()
   const db: Effect.Effect<Database.ReadCore, never, R | W> = options.as === "service" ? source.writing : source.reading
   const ask = (taken: number, most = size) => asUser(page(db, f, taken, most, options))
-  return Stream.paginateChunkEffect<Progress, unknown, DbError, R | W>({ taken: 0, first: [] }, ({ first, taken }) =>
-    Effect.gen(function* () {
-      const part = yield* named(ask(taken))
-      if (taken > 0 && (yield* isFirstAgain(first, part, taken, ask))) return [Chunk.empty(), Option.none()]
-      const { place, rows, wanted } = part
-      const next = taken + rows.length
-      if (rows.length === 0 || next >= wanted) return [Chunk.fromIterable(rows), Option.none()]
-      // Only of who says no place is the first page ever looked at again.
-      const kept = place !== undefined ? [] : taken === 0 ? rows : first
-      return [Chunk.fromIterable(rows), Option.some({ taken: next, first: kept })]
-    })
+  return Stream.paginateChunkEffect<Progress, unknown, DbError, R | W>(
+    { taken: 0, first: [], last: undefined },
+    ({ first, last, taken }) =>
+      Effect.gen(function* () {
+        const part = yield* named(ask(taken))
+        if (taken > 0 && (yield* isFirstAgain(first, part, taken, ask))) return [Chunk.empty(), Option.none()]
+        const { asking, place, rows, wanted } = part
+        const next = taken + rows.length
+        if (taken > 0 && rows.length > 0) yield* sayUnordered(asking, last, rows[0])
+        if (rows.length === 0 || next >= wanted) return [Chunk.fromIterable(rows), Option.none()]
+        // Only of who says no place is the first page ever looked at again.
+        const kept = place !== undefined ? [] : taken === 0 ? rows : first
+        return [Chunk.fromIterable(rows), Option.some({ taken: next, first: kept, last: rows.at(-1) })]
+      })
   )
 }
 
 interface Progress {
   readonly taken: number
   readonly first: ReadonlyArray<unknown>
+  /** The row before. */
+  readonly last: unknown
+}
+
+interface PageOfRows extends Part {
+  readonly asking: Asking
 }
 
 /** The query's own limit and offset hold for the whole of the stream. */
@@ -123,24 +134,30 @@ const page = <R>(
   f: (client: SupabaseClient) => Ranged,
   taken: number,
   most: number,
-  { as, retry }: AnyStreamOptions
-): Effect.Effect<Part, DbError, R> => {
+  { as, exact, retry }: AnyStreamOptions
+): Effect.Effect<PageOfRows, DbError, R> => {
   let wanted = Number.POSITIVE_INFINITY
   let start = 0
+  let asked: object = f
   const rows = (client: SupabaseClient): PromiseLike<Response> => {
     const query = f(client)
     withoutCount(query)
     const { limit, offset } = boundsOf(query)
     wanted = limit
     start = offset
-    const from = offset + taken
-    return query.range(from, from + (taken > limit ? most : Math.min(most, limit - taken)) - 1)
+    asked = query
+    const first = offset + taken
+    return query.range(first, first + (taken > limit ? most : Math.min(most, limit - taken)) - 1)
   }
-  return Effect.flatMap(source, (db) => db.placed(rows, { as, retry })).pipe(
-    Effect.flatMap((answer) =>
+  return Effect.flatMap(source, (db) => {
+    const part = Effect.flatMap(db.placed(rows, { as, exact, retry }), (answer) =>
       Effect.map(listIn(answer, answer.data), (list) => ({ rows: list, place: answer.place, wanted, offset: start }))
     )
-  )
+    return Effect.map(
+      orNone(taken, part, () => ({ rows: [], place: undefined, wanted, offset: start })),
+      (found) => ({ ...found, asking: askingOf(asked, db.seen.unordered) })
+    )
+  })
 }
 
 const noPage = (size: number): QueryError => invalidRequest(`pageSize is ${size}`, "Give a whole number from 1.")

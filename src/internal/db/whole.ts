@@ -21,6 +21,18 @@ export interface Part {
   readonly offset: number
 }
 
+/**
+ * Behind the last row PostgREST gives none; 416 where it has counted, as servers and gateways of their own mind also do where
+ * nobody asked for that. A first question that is refused so is the caller's to know of.
+ */
+export const orNone = <R>(
+  taken: number,
+  part: Effect.Effect<Part, DbError, R>,
+  none: () => Part
+): Effect.Effect<Part, DbError, R> => (taken === 0 ? part : Effect.catchIf(part, isBehindLast, () => Effect.sync(none)))
+
+const isBehindLast = (error: DbError): boolean => error._tag === "QueryError" && error.code === "PGRST103"
+
 /** Asks for rows, `taken` of which are already there; no more than `most` of them, where it is said. */
 export type AskOn<R = never> = (taken: number, most?: number) => Effect.Effect<Part, DbError, R>
 

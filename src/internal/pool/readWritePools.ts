@@ -12,14 +12,14 @@ import {
 } from "../connection/pooledConnection.js"
 import { proxyTo } from "../connection/proxy.js"
 import { SocketFetch } from "../connection/socketFetch.js"
-import type { MakeTransport } from "../connection/transport.js"
+import type { MakeTransport, Spare } from "../connection/transport.js"
 import { secureContext } from "../connection/trust.js"
 import { Identities } from "../db/identity.js"
 import * as PoolFigures from "../metrics/pool.js"
 import { inNone } from "../shared/asyncContext.js"
 import { AwakeClock } from "../shared/awakeClock.js"
 import * as Deadlines from "../shared/deadlines.js"
-import type { Lease } from "./lease.js"
+import { type Lease, nobody } from "./lease.js"
 import { Core } from "./resourcePool.js"
 import { WarmUp } from "./warmUp.js"
 
@@ -58,8 +58,8 @@ const sockets: Carrier = (mode, url, options) =>
     const proxy = yield* proxyTo(url, options.proxy)
     const to = target(mode, url, { proxy, secureContext: yield* secureContext(options) })
     return {
-      makeTransport: (onClose) =>
-        new SocketFetch({ target: to, requestTimeout, maxAnswer, compression, deadlines, answered, onClose }),
+      makeTransport: (onClose, spare) =>
+        new SocketFetch({ target: to, requestTimeout, maxAnswer, compression, deadlines, answered, onClose, spare }),
       proxy: typeof proxy === "object" ? proxy.url.origin : undefined
     }
   })
@@ -77,10 +77,13 @@ const coreOf = (
   size: PoolSize,
   options: PoolOptions,
   shared: Shared,
-  connection: Omit<ConnectionOptions, "onClose">,
+  connection: Omit<ConnectionOptions, "onClose" | "spare">,
   proxy: string | undefined
-): Effect.Effect<PoolCore, never, Scope.Scope> =>
-  Core.make({
+): Effect.Effect<PoolCore, never, Scope.Scope> => {
+  let core: PoolCore | undefined
+  const spare = (borrower: PooledConnection): Spare | undefined =>
+    core === undefined ? undefined : spareOf(core, borrower)
+  const made = Core.make({
     mode: connection.mode,
     origin: new URL(connection.url).origin,
     proxy,
@@ -95,8 +98,29 @@ const coreOf = (
     shutdownTimeout: options.shutdownTimeout,
     periods: options.enableMetrics ? PoolFigures.periods(connection.mode, new URL(connection.url).origin) : undefined,
     ...shared,
-    acquire: (onClose: (resource: PooledConnection) => void) => makeConnection({ ...connection, onClose })
+    acquire: (onClose: (resource: PooledConnection) => void) => makeConnection({ ...connection, onClose, spare })
   })
+  return Effect.tap(made, (it) => {
+    core = it
+  })
+}
+
+/**
+ * An idle connection for who holds `borrower`, lent in its name. Nobody waits while one is idle, so that nobody is overtaken; and
+ * who finds none goes on with what it has, so that none waits for another who waits.
+ */
+const spareOf = (core: PoolCore, borrower: PooledConnection): Spare | undefined => {
+  const lease = core.takeIdle(nobody)
+  if (lease === undefined) return undefined
+  lease.holder = core.holderOf(borrower)
+  return {
+    transport: lease.resource.transport,
+    giveBack: () => {
+      const late = core.takeBack(lease)
+      if (late !== undefined) core.fork(late)
+    }
+  }
+}
 
 /** One that throws is not felt by the pool, and is heard of once. */
 const guarded =

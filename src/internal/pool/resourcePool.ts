@@ -17,7 +17,7 @@ import { Connector } from "./connector.js"
 import * as HangUps from "./hangUps.js"
 import * as Housekeeper from "./housekeeper.js"
 import { reclaim } from "./leakReclaim.js"
-import { type Caller, Lease, type Resource } from "./lease.js"
+import { type Caller, type Holder, Lease, type Resource } from "./lease.js"
 import * as PoolItem from "./poolItem.js"
 import { PoolStatistics } from "./poolStatistics.js"
 import type { CoreOptions, End, Services } from "./resourcePoolOptions.js"
@@ -140,6 +140,11 @@ export class Core<R extends Resource> {
     const lease = this.takeOpen(now)
     if (lease !== undefined) this.lend(lease, caller, now)
     return lease
+  }
+
+  /** Who has it. */
+  holderOf(resource: R): Holder | undefined {
+    return this.leases.get(resource)?.holder
   }
 
   private takeOpen(now: number): Lease<R> | undefined {

@@ -38,6 +38,7 @@ const plain = (options: PoolOptions): PoolConfigObject => ({
   shutdownTimeout: Duration.toMillis(options.shutdownTimeout),
   enableMetrics: options.enableMetrics,
   enableHealthChecks: options.enableHealthChecks,
+  noticeRounding: options.noticeRounding,
   ...Option.match(options.rateLimit, { onNone: () => ({}), onSome: (rateLimit) => ({ rateLimit }) }),
   rateLimitWindow: Duration.toMillis(options.rateLimitWindow)
 })

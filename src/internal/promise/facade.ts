@@ -88,6 +88,8 @@ export interface RpcOptions extends ExecuteOptions {
   readonly maxAffected?: number | undefined
   /** `false`: one attempt and no more. */
   readonly retry?: false | undefined
+  /** Numbers that JavaScript would round come as texts, with all their digits. */
+  readonly exact?: boolean | undefined
 }
 
 /**
@@ -110,6 +112,8 @@ export interface RowsOptions {
   readonly pageSize?: number | undefined
   /** `false`: one attempt for each page and no more. */
   readonly retry?: false | undefined
+  /** Numbers that JavaScript would round come as texts, with all their digits. */
+  readonly exact?: boolean | undefined
 }
 
 /**
@@ -195,8 +199,8 @@ const rpcOn =
 
 function streamOn(view: View): StreamRows
 function streamOn({ host, user }: View): unknown {
-  return (f: (client: SupabaseClient) => Ranged, { pageSize, retry }: RowsOptions = {}) =>
-    rowsOn(host, user, ({ db }) => db.stream(inContext(f), { pageSize, retry }))
+  return (f: (client: SupabaseClient) => Ranged, { exact, pageSize, retry }: RowsOptions = {}) =>
+    rowsOn(host, user, ({ db }) => db.stream(inContext(f), { exact, pageSize, retry }))
 }
 
 const queryMetrics =

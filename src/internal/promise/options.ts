@@ -46,6 +46,7 @@ export interface PoolOptions {
   readonly shutdownTimeout?: Time | undefined
   readonly enableMetrics?: boolean | undefined
   readonly enableHealthChecks?: boolean | undefined
+  readonly noticeRounding?: boolean | undefined
   readonly rateLimit?: number | undefined
   readonly rateLimitWindow?: Time | undefined
 }

@@ -1,5 +1,6 @@
 /** A column as its field of the schema describes it. */
 import { type Effect, type ParseResult, Schema, type SchemaAST } from "effect"
+import { castOfColumn, hasCast } from "../values/cast.js"
 import { withoutBounds } from "./unbounded.js"
 
 /**
@@ -23,6 +24,12 @@ export interface Column {
   readonly nullable: boolean
   /** Whether the schema makes a value where none is given, as the time of an update. */
   readonly made: boolean
+  /** What it is to be read as, since JSON would lose a part of it. */
+  readonly cast?: string | undefined
+  /** There is more of that below, where no cast reaches. */
+  readonly hasDigitsBelow?: boolean
+  /** Its values are objects, or may be. */
+  readonly holdsObjects?: boolean
   readonly encode: (values: Values) => Effect.Effect<Values, ParseResult.ParseError>
   /** The same without what the schema asks of values beside their type. */
   readonly encodeUnbounded: Column["encode"]
@@ -52,6 +59,20 @@ const admitsNull = (ast: SchemaAST.AST): boolean => {
 const admitsUndefined = (ast: SchemaAST.AST): boolean =>
   ast._tag === "UndefinedKeyword" || (ast._tag === "Union" && ast.types.some(admitsUndefined))
 
+const isObject = (ast: SchemaAST.AST): boolean => {
+  switch (ast._tag) {
+    case "Declaration":
+    case "Suspend":
+      return true
+    case "Refinement":
+      return isObject(ast.from)
+    case "Union":
+      return ast.types.some(isObject)
+    default:
+      return false
+  }
+}
+
 const signatureOf = ({ ast }: Schema.Schema.AnyNoContext): SchemaAST.PropertySignature | undefined =>
   ast._tag === "TypeLiteral" ? ast.propertySignatures[0] : undefined
 
@@ -59,12 +80,16 @@ const columnOf = (name: string, field: Schema.Struct.Field): Column => {
   const alone = Schema.Struct({ [name]: field })
   const signature = signatureOf(Schema.encodedSchema(alone))
   const own = signatureOf(Schema.typeSchema(alone))
+  const cast = castOfColumn(alone.ast)
   let unbounded: Encode | undefined
   return {
     name,
     column: String(signature?.name ?? name),
     nullable: signature === undefined || signature.isOptional || admitsNull(signature.type),
     made: own !== undefined && admitsUndefined(own.type) && !own.isOptional && !lacking(signature),
+    cast,
+    hasDigitsBelow: cast === undefined && hasCast(alone.ast),
+    holdsObjects: own !== undefined && isObject(own.type),
     encode: encoderOf(alone.ast),
     encodeUnbounded: (values) => {
       unbounded ??= encoderOf(withoutBounds(alone.ast))

@@ -5,6 +5,7 @@ import { invalidRequest } from "../errors/invalidRequest.js"
 import { unsendable } from "../shared/jsonable.js"
 import { withoutSecrets } from "../shared/text.js"
 import * as Reference from "../transaction/reference.js"
+import { rememberText, withMicros } from "../values/moments.js"
 import { type All, type Column, isValues, type TableSchema, unknown, type Values } from "./column.js"
 import { arrayOf, named, type Scalar } from "./literal.js"
 import { type Shape, shapeOf, wordsOf } from "./shape.js"
@@ -40,6 +41,10 @@ export class Columns {
   /** What the columns are called by themselves that have another name in lists. */
   private readonly ownNames: ReadonlyMap<string, string>
   readonly searched: ReadonlyArray<string>
+  /** Numbers below its columns are to have all their digits. */
+  readonly exact: boolean
+  /** Columns whose values may be times, which have microseconds in the database. */
+  private readonly times: ReadonlyArray<Column>
   private readonly all: All
   private readonly inserted: All
   private readonly changed: All
@@ -59,12 +64,18 @@ export class Columns {
     this.key = this.known(options.key, "key")
     for (const name of options.generated) this.known(name, "generated")
     this.searched = options.search.map((name) => this.known(name, "search").column)
+    const own = shape.selected ?? []
+    const described = own.length === 0 ? [] : [...shape.all.of({})]
+    this.exact = described.some(({ hasDigitsBelow }) => hasDigitsBelow === true)
     const casts = new Map(
-      Object.entries(options.cast).flatMap(([name, type]) =>
-        type === undefined ? [] : [[this.known(name, "cast").column, type]]
+      described.flatMap(
+        ({ cast, column }): ReadonlyArray<readonly [string, string]> => (cast === undefined ? [] : [[column, cast]])
       )
     )
-    const own = shape.selected ?? []
+    for (const [name, type] of Object.entries(options.cast)) {
+      if (type !== undefined) casts.set(this.known(name, "cast").column, type)
+    }
+    this.times = described.filter(({ holdsObjects }) => holdsObjects === true)
     const cast = (column: string): string => {
       const type = casts.get(column)
       return type === undefined ? named(column) : `${named(column)}::${type}`
@@ -118,7 +129,8 @@ export class Columns {
         const { issue, path } = wordsOf(error)
         return this.refuse(stage, path === "" ? column.name : path, issue, id)
       },
-      onSuccess: (encoded) => {
+      onSuccess: (came) => {
+        const encoded = column.holdsObjects === true ? timed(column, values, came) : came
         const found = unsendable(encoded)
         return found === undefined ? Effect.succeed(encoded) : this.refuse(stage, found.path, found.issue, id)
       }
@@ -221,10 +233,22 @@ export class Columns {
   }
 
   decodeRow(row: unknown, stage: Stage): Effect.Effect<unknown, DecodeError> {
-    return Effect.catchAll(this.decode(row), (error) => {
-      const { issue, path } = ParseResult.isParseError(error) ? wordsOf(error) : error
-      return this.refuse(stage, path, issue, this.idOf(row))
+    return Effect.matchEffect(this.decode(row), {
+      onFailure: (error) => {
+        const { issue, path } = ParseResult.isParseError(error) ? wordsOf(error) : error
+        return this.refuse(stage, path, issue, this.idOf(row))
+      },
+      onSuccess: (decoded) => {
+        if (this.times.length > 0) this.remember(row, decoded)
+        return Effect.succeed(decoded)
+      }
     })
+  }
+
+  /** The times of a row are the moments that are stored, to the microsecond. */
+  private remember(row: unknown, decoded: unknown): void {
+    if (!isValues(row) || !isValues(decoded)) return
+    for (const { column, name } of this.times) rememberText(decoded[name], row[column])
   }
 
   private idOf(row: unknown): string {
@@ -267,6 +291,12 @@ export class Columns {
 const aliasOf = (n: number, columns: ReadonlyArray<string>): string => {
   const names = [`cast_${n}`, ...columns.map((_, nth) => `cast_${n}_${nth}`)]
   return names.find((name) => !columns.includes(name)) ?? ""
+}
+
+/** What the schema encoded, with the microseconds that the value came with. */
+const timed = ({ column, name }: Column, values: Values, encoded: Values): Values => {
+  const whole = withMicros(values[name], encoded[column])
+  return whole === encoded[column] ? encoded : { ...encoded, [column]: whole }
 }
 
 const given = (values: Values, name: string): boolean => values[name] !== undefined

@@ -75,11 +75,11 @@ export const gt = <const A>(value: A): Comparison<A> => new Comparison({ kind: "
  * This or more. The value is the schema's own and is encoded by the column: a `BigDecimal`, a `Date`.
  *
  * @example
- * import { Db } from "effect-supabase-pool"
+ * import { Db, Values } from "effect-supabase-pool"
  * import { Schema } from "effect"
  *
- * const Product = Schema.Struct({ id: Schema.UUID, price: Schema.BigDecimal, created_at: Schema.Date })
- * const products = Db.table("products", Product, { cast: { price: "text" } })
+ * const Product = Schema.Struct({ id: Schema.UUID, price: Values.Numeric, created_at: Schema.Date })
+ * const products = Db.table("products", Product)
  *
  * export const recent = products.list({ where: { created_at: Db.gte(new Date("2026-01-01")) }, orderBy: "price" })
  *

@@ -22,6 +22,8 @@ export class MostRows implements Heeding {
   cut = usual
   /** Of all tables. */
   heedsOffset: boolean | undefined
+  /** Tables whose streams were said to have no order that tells all rows apart. */
+  readonly unordered: Set<string> = new Set()
   private most = 0
   private seenAt = Number.NEGATIVE_INFINITY
 

@@ -8,7 +8,7 @@ import { asMaker, tokenFor } from "../db/identity.js"
 import { listIn, noCount } from "../db/list.js"
 import { streamOf } from "../db/stream.js"
 import { ofTable } from "../db/tracing.js"
-import { type Part, whole } from "../db/whole.js"
+import { orNone, type Part, whole } from "../db/whole.js"
 import { currentKey } from "../rateLimit/admission.js"
 import { keeping } from "../shared/asyncContext.js"
 import { type Columns, isValues } from "./columns.js"
@@ -59,9 +59,14 @@ export class Rows<R> {
   private loaderOf(db: Database.ReadCore): Loader {
     const known = this.loaders.get(db)
     if (known !== undefined) return known
-    const loader = new Loader(this.columns, db.seen, (query, as) => db.placed(query, viaOf(as)))
+    const loader = new Loader(this.columns, db.seen, (query, as) => db.placed(query, this.viaOf(as)))
     this.loaders.set(db, loader)
     return loader
+  }
+
+  private viaOf(as: Identity["as"]): Database.CoreOptions {
+    const { exact } = this.columns
+    return as === undefined ? { exact } : { as, exact }
   }
 
   /** A user's token stands above what the table says: who has one sees what that user sees. */
@@ -73,7 +78,7 @@ export class Rows<R> {
       const token = yield* tokenFor(db)
       const caller = yield* FiberRef.get(currentKey)
       const as = Option.isSome(token) ? undefined : this.as
-      return { db, via: viaOf(as), loader: this.loaderOf(db), identity: { caller, token, as } }
+      return { db, via: this.viaOf(as), loader: this.loaderOf(db), identity: { caller, token, as } }
     })
   }
 
@@ -147,10 +152,10 @@ export class Rows<R> {
     as: Identity["as"]
   ): Stream.Stream<unknown, DbError, R> {
     const { columns } = this
+    const { exact } = columns
     const query = (client: SupabaseClient): TableQuery => refine(client.from(columns.table).select(columns.listed))
-    const rows = streamOf(this.source, query, as === undefined ? { pageSize } : { pageSize, as }, (page) =>
-      ofTable("SELECT", columns.table, page)
-    )
+    const options = as === undefined ? { pageSize, exact } : { pageSize, as, exact }
+    const rows = streamOf(this.source, query, options, (page) => ofTable("SELECT", columns.table, page))
     return Stream.mapChunksEffect(rows, (page) =>
       Effect.map(
         columns.decodeAll(
@@ -212,9 +217,10 @@ export class Rows<R> {
         ? all
         : boundsOn(all, { offset: offset + taken, limit: Math.min(limit - taken, most ?? Number.POSITIVE_INFINITY) })
     }
-    return Effect.flatMap(db.placed(query, via), (answer) =>
-      Effect.map(listIn(answer, answer.data), (rows) => ({ rows, place: answer.place, wanted, offset: from }))
+    const part = Effect.flatMap(db.placed(query, via), (answer) =>
+      Effect.map(listIn(answer, answer.data), (rows): Part => ({ rows, place: answer.place, wanted, offset: from }))
     )
+    return orNone(taken, part, () => ({ rows: [], place: undefined, wanted, offset: from }))
   }
 
   count(options: AnyOptions): Effect.Effect<number, DbError, R> {
@@ -246,5 +252,3 @@ const unlessMissing = <R>(row: Effect.Effect<unknown, DbError, R>): Effect.Effec
   Effect.catchIf(Effect.asSome(row), isMissing, () => Effect.succeedNone)
 
 const isMissing = (error: DbError): error is RowNotFound => error._tag === "RowNotFound" && error.details === ""
-
-const viaOf = (as: Identity["as"]): Database.CoreOptions => (as === undefined ? {} : { as })

@@ -115,6 +115,7 @@ export class Steps {
       table: columns.table,
       plan,
       decode,
+      exact: columns.exact,
       column: (name) => columns.known(name, "a reference").column
     })
   }

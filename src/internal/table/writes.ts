@@ -42,7 +42,7 @@ export class Writes<R> {
 
   private one(query: (client: SupabaseClient) => PromiseLike<Response>, options?: UpdateOptions): Written<unknown, R> {
     return Effect.flatMap(
-      Effect.flatMap(this.rows.source.writing, (db) => db.write(query, options)),
+      Effect.flatMap(this.rows.source.writing, (db) => db.write(query, { ...options, exact: this.columns.exact })),
       (row) => Effect.flatMap(only(row, this.columns.table), (one) => this.columns.decodeRow(one, "write"))
     )
   }
@@ -105,7 +105,9 @@ export class Writes<R> {
     options?: UpdateOptions
   ): Written<ReadonlyArray<unknown>, R> {
     return Effect.flatMap(
-      Effect.flatMap(this.rows.source.writing, (db) => db.placed(query, { ...options, pool: "write" })),
+      Effect.flatMap(this.rows.source.writing, (db) =>
+        db.placed(query, { ...options, pool: "write", exact: this.columns.exact })
+      ),
       (answer) => listIn(answer, answer.data)
     )
   }
@@ -116,7 +118,7 @@ export class Writes<R> {
   ): Written<ReadonlyArray<ReadonlyArray<unknown>>, R> {
     const asked = { from: this.columns.table, method: "POST", status: 200 }
     return Effect.flatMap(
-      Effect.flatMap(this.rows.source.writing, (db) => db.transaction(steps)),
+      Effect.flatMap(this.rows.source.writing, (db) => db.transaction(steps, { exact: this.columns.exact })),
       (results) => Effect.forEach(results, (rows) => listIn(asked, rows))
     )
   }

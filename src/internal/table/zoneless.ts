@@ -19,7 +19,7 @@ export interface Zoneless {
 }
 
 const issueOf = (text: string): string =>
-  `"${text}" names no offset, and Schema.Date would read it as local time; take Schema.DateTimeUtc where the column is a timestamp (in UTC), or make it timestamptz`
+  `"${text}" names no offset, and Schema.Date would read it as local time; take Values.Timestamp where the column is a timestamp in UTC, Values.LocalDateTime where it is a local time, or make it timestamptz`
 
 type Look = (value: unknown, path: ReadonlyArray<PropertyKey>) => Zoneless | undefined
 

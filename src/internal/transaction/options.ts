@@ -10,4 +10,9 @@ export interface TransactionOptions {
    * read again; of what gave more than 32 KiB a second arrival hears that it was executed (`RESULT_GONE`).
    */
   readonly idempotencyKey?: string | undefined
+  /**
+   * Numbers that JavaScript would round come as texts, with all their digits, in the results of all steps. Columns of `Values` in
+   * a table's steps have theirs without it.
+   */
+  readonly exact?: boolean | undefined
 }

@@ -37,6 +37,8 @@ export interface Shape {
   /** The database's name of a column; throws where there is no such. */
   readonly column: (name: string) => string
   readonly decode: (data: unknown, stage: "read" | "write") => Effect.Effect<unknown, DecodeError>
+  /** Its rows have numbers that are to come with all their digits. */
+  readonly exact?: boolean
 }
 
 /** Every step is known by a number of its own, below 0, until it has its place in a transaction. */
@@ -54,13 +56,17 @@ export class PlannedStep implements Step<unknown>, Shape {
   readonly plan: Shape["plan"]
   readonly column: Shape["column"]
   readonly decode: Shape["decode"]
+  readonly exact: boolean
 
-  constructor({ column, decode, plan, table }: Shape) {
+  constructor({ column, decode, exact = false, plan, table }: Shape) {
     made.steps -= 1
     this.number = made.steps
     this.table = table
     this.plan = plan
     this.column = column
     this.decode = decode
+    this.exact = exact
   }
 }
+
+export const readsExactly = (step: unknown): boolean => step instanceof PlannedStep && step.exact
