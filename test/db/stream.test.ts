@@ -183,9 +183,10 @@ describe("Db.stream", () => {
       const heard = Db.layerTest(
         (request) => {
           const { searchParams } = new URL(request.url)
-          const offset = Number(searchParams.get("offset"))
-          asked.push(`${request.headers.get("authorization")} ${offset}`)
-          return Response.json(rows.slice(offset, offset + 10))
+          const [, last = "-1"] = /^gt\.(\d+)$/.exec(searchParams.get("id") ?? "") ?? []
+          const first = Number(searchParams.get("offset")) + Number(last) + 1
+          asked.push(`${request.headers.get("authorization")} ${first}`)
+          return Response.json(rows.slice(first, first + 10))
         },
         { minConnections: 1, maxConnections: 2 }
       )

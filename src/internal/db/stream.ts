@@ -85,34 +85,59 @@ export function stream(
 
 export type AnyStreamOptions = StreamOptions | ServiceStreamOptions
 
-/** Says what the spans of pages are called. */
-type NamePage = <A, E, R>(page: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+type Key = string | number
 
-/** Of whatever database. */
-export const streamOf = <R, W>(
+/**
+ * Continues behind a row by its key and not by the number of rows before it. So a row that is written or removed meanwhile
+ * moves no other row to another page, and a page costs the same however far it is.
+ */
+export interface ByKey<Q> {
+  /** Undefined if the row does not show its key exactly. */
+  readonly keyOf: (row: unknown) => Key | undefined
+  readonly behind: (query: Q, key: Key) => Q
+}
+
+interface How<Q> {
+  /** Sets the name of the spans of pages. */
+  readonly named?: <A, E, R>(page: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly byKey?: ByKey<Q> | undefined
+}
+
+/** Works on any database. */
+export const streamOf = <Q extends Ranged, R, W>(
   source: Database.Source<R, W>,
-  f: (client: SupabaseClient) => Ranged,
+  f: (client: SupabaseClient) => Q,
   options: AnyStreamOptions = {},
-  named: NamePage = identity
+  { byKey, named = identity }: How<Q> = {}
 ): Stream.Stream<unknown, DbError, R | W> => {
   const { pageSize: size = defaultPageSize } = options
   if (!Number.isSafeInteger(size) || size < 1) return Stream.fail(noPage(size))
   const asUser = asMaker()
   const db: Effect.Effect<Database.ReadCore, never, R | W> = options.as === "service" ? source.writing : source.reading
-  const ask = (taken: number, most = size) => asUser(page(db, f, taken, most, options))
+  const ask = (taken: number, most = size, key?: Key) => {
+    const from = (query: Q): Q => (key === undefined || byKey === undefined ? query : byKey.behind(query, key))
+    return asUser(page(db, f, { taken, most, isBehind: key !== undefined, from }, options))
+  }
   return Stream.paginateChunkEffect<Progress, unknown, DbError, R | W>(
-    { taken: 0, first: [], last: undefined },
-    ({ first, last, taken }) =>
+    { taken: 0, first: [], last: undefined, isByKey: byKey !== undefined },
+    ({ first, isByKey, last, taken }) =>
       Effect.gen(function* () {
-        const part = yield* named(ask(taken))
-        if (taken > 0 && (yield* isFirstAgain(first, part, taken, ask))) return [Chunk.empty(), Option.none()]
+        const key = isByKey && taken > 0 ? byKey?.keyOf(last) : undefined
+        const behind = key === undefined ? undefined : yield* named(ask(taken, size, key))
+        // A server that ignores the filter, as a handler of a spec may, answers with that row again: then by number.
+        const isHeeded = behind?.rows.every((row) => byKey?.keyOf(row) !== key) === true
+        const part = behind !== undefined && isHeeded ? behind : yield* named(ask(taken))
+        if (!isHeeded && taken > 0 && (yield* isFirstAgain(first, part, taken, ask))) {
+          return [Chunk.empty(), Option.none()]
+        }
         const { asking, place, rows, wanted } = part
         const next = taken + rows.length
-        if (taken > 0 && rows.length > 0) yield* sayUnordered(asking, last, rows[0])
+        if (!isHeeded && taken > 0 && rows.length > 0) yield* sayUnordered(asking, last, rows[0])
         if (rows.length === 0 || next >= wanted) return [Chunk.fromIterable(rows), Option.none()]
-        // Only of who says no place is the first page ever looked at again.
+        // The first page is only compared with later ones if the answers give no place.
         const kept = place !== undefined ? [] : taken === 0 ? rows : first
-        return [Chunk.fromIterable(rows), Option.some({ taken: next, first: kept, last: rows.at(-1) })]
+        const progress = { taken: next, first: kept, last: rows.at(-1), isByKey: taken === 0 ? isByKey : isHeeded }
+        return [Chunk.fromIterable(rows), Option.some(progress)]
       })
   )
 }
@@ -122,18 +147,26 @@ interface Progress {
   readonly first: ReadonlyArray<unknown>
   /** The row before. */
   readonly last: unknown
+  readonly isByKey: boolean
 }
 
 interface PageOfRows extends Part {
   readonly asking: Asking
 }
 
+interface Place<Q> {
+  readonly taken: number
+  readonly most: number
+  /** `from` skips the rows that were taken. */
+  readonly isBehind: boolean
+  readonly from: (query: Q) => Q
+}
+
 /** The query's own limit and offset hold for the whole of the stream. */
-const page = <R>(
+const page = <Q extends Ranged, R>(
   source: Effect.Effect<Database.ReadCore, never, R>,
-  f: (client: SupabaseClient) => Ranged,
-  taken: number,
-  most: number,
+  f: (client: SupabaseClient) => Q,
+  { from, isBehind, most, taken }: Place<Q>,
   { as, exact, retry }: AnyStreamOptions
 ): Effect.Effect<PageOfRows, DbError, R> => {
   let wanted = Number.POSITIVE_INFINITY
@@ -146,8 +179,8 @@ const page = <R>(
     wanted = limit
     start = offset
     asked = query
-    const first = offset + taken
-    return query.range(first, first + (taken > limit ? most : Math.min(most, limit - taken)) - 1)
+    const first = isBehind ? 0 : offset + taken
+    return from(query).range(first, first + (taken > limit ? most : Math.min(most, limit - taken)) - 1)
   }
   return Effect.flatMap(source, (db) => {
     const part = Effect.flatMap(db.placed(rows, { as, exact, retry }), (answer) =>

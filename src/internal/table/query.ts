@@ -3,6 +3,7 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import type { DbError, DecodeError } from "../../Errors.js"
 import { boundsOn, unlimited } from "../connection/builderFields.js"
+import type { ByKey } from "../db/stream.js"
 import { type Column, type Columns, isValues } from "./columns.js"
 import type { Condition } from "./comparison.js"
 import { anyOf, type Choice, choiceOf, conditionOf, either, type Parts, partsOf, type Tree } from "./condition.js"
@@ -183,6 +184,22 @@ const inOrder = (columns: Columns, options: AnyOptions): Effect.Effect<ReadonlyA
     }),
     (refinements) => [...refinements, (query) => query.order(columns.key.column)]
   )
+}
+
+/** If the key alone decides the order, pages are told apart by it. A filter may set an order and a limit of its own. */
+export const pagesByKey = ({ key }: Columns, { filter, orderBy = [] }: AnyOptions): ByKey<TableQuery> | undefined => {
+  const [order = key.name, ...more] = isList(orderBy) ? orderBy : [orderBy]
+  const { column: name, descending = false }: Order = typeof order === "string" ? { column: order } : order
+  if (filter !== undefined || name !== key.name || more.length > 0) return undefined
+  return {
+    // A number above 2^53 was rounded.
+    keyOf: (row) => {
+      const value: unknown = typeof row === "object" && row !== null ? Reflect.get(row, key.column) : undefined
+      if (typeof value === "string") return value
+      return typeof value === "number" && Number.isSafeInteger(value) ? value : undefined
+    },
+    behind: (query, last) => (descending ? query.lt(key.column, last) : query.gt(key.column, last))
+  }
 }
 
 const isList = <A>(u: A | ReadonlyArray<A>): u is ReadonlyArray<A> => Array.isArray(u)

@@ -6,7 +6,7 @@ import { boundsOf, boundsOn } from "../connection/builderFields.js"
 import type * as Database from "../db/database.js"
 import { asMaker, tokenFor } from "../db/identity.js"
 import { listIn, noCount } from "../db/list.js"
-import { streamOf } from "../db/stream.js"
+import { type ByKey, streamOf } from "../db/stream.js"
 import { ofTable } from "../db/tracing.js"
 import { orNone, type Part, whole } from "../db/whole.js"
 import { currentKey } from "../rateLimit/admission.js"
@@ -24,6 +24,7 @@ import {
   listed,
   type Narrow,
   type Page,
+  pagesByKey,
   type Refine,
   type TableQuery
 } from "./query.js"
@@ -141,21 +142,27 @@ export class Rows<R> {
       const rows = yield* chosen(columns, options)
       const parts = isSumOfParts(columns, rows, options) ? rows.parts : [rows.whole]
       const queries = yield* Effect.forEach(parts, (part) => listed(columns, part, options))
-      return Stream.concatAll(Chunk.fromIterable(queries.map((refine) => this.streamed(refine, options, identity.as))))
+      const byKey = pagesByKey(columns, options)
+      return Stream.concatAll(
+        Chunk.fromIterable(queries.map((refine) => this.streamed(refine, { ...options, byKey }, identity.as)))
+      )
     })
     return Stream.unwrap(asUser(pages))
   }
 
   private streamed(
     refine: Refine,
-    { pageSize }: AnyStreamOptions,
+    { byKey, pageSize }: AnyStreamOptions & { readonly byKey: ByKey<TableQuery> | undefined },
     as: Identity["as"]
   ): Stream.Stream<unknown, DbError, R> {
     const { columns } = this
     const { exact } = columns
     const query = (client: SupabaseClient): TableQuery => refine(client.from(columns.table).select(columns.listed))
     const options = as === undefined ? { pageSize, exact } : { pageSize, as, exact }
-    const rows = streamOf(this.source, query, options, (page) => ofTable("SELECT", columns.table, page))
+    const rows = streamOf(this.source, query, options, {
+      named: (page) => ofTable("SELECT", columns.table, page),
+      byKey
+    })
     return Stream.mapChunksEffect(rows, (page) =>
       Effect.map(
         columns.decodeAll(
