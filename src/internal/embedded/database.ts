@@ -2,7 +2,6 @@ import * as Effect from "effect/Effect"
 import type { Engine } from "./engine.js"
 import type { Packages } from "./packages.js"
 import type { Sql } from "./sources.js"
-import { asPostgrest } from "./sqlstate.js"
 import { databaseBroken, EmbeddedStartFailed, wordsOf } from "./startFailed.js"
 
 /**
@@ -80,7 +79,6 @@ export const prepareDatabase = (
   seed: ReadonlyArray<Sql>
 ): Effect.Effect<void, EmbeddedStartFailed> =>
   Effect.gen(function* () {
-    engine.connection.normalizeDbError = asPostgrest
     const prepare = (sql: string) => Effect.tryPromise({ try: () => engine.run(sql), catch: databaseBroken })
     yield* prepare(roles + lite.getAuthSchemaSql() + lite.helpersSql)
     yield* grantEarly(engine)
