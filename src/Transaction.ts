@@ -34,7 +34,8 @@ export type { TransactionOptions }
  * expected.
  *
  * A table's step is named by itself, and its column by the schema's name. Any other counts from 0, and its column is the
- * database's. The step need not select the column. It must come before, and not be a function call.
+ * database's; it has the type that is expected where it stands (`ref<number>(0, "id")` says it where nothing does). The step
+ * need not select the column. It must come before, and not be a function call.
  *
  * @example
  * import { Db, Transaction } from "effect-supabase-pool"
@@ -55,7 +56,7 @@ export type { TransactionOptions }
  * @category constructors
  */
 export function ref<Row, K extends keyof Row & string>(step: Step<unknown, Row>, column: K): Reference.Ref<Row[K]>
-export function ref(step: number, column: string): string
+export function ref<A = string>(step: number, column: string): A
 export function ref(step: number | Step<unknown>, column: string): unknown {
   if (typeof step === "number") return Reference.make(step, column)
   if (step instanceof PlannedStep) return new Reference.Reference(step.number, step.column(column))
