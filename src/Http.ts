@@ -188,6 +188,7 @@ export const failed: (error: DbError) => HttpServerResponse.HttpServerResponse =
 /**
  * The same for an endpoint of an `HttpApi` that has `.addError(Http.Failed)`: fails with the error that has the status, and sends
  * `Retry-After` and `WWW-Authenticate` with it. A status that `Failed` does not have is the nearest of those that it has.
+ * An error of your own stays what it is: give the endpoint an `.addError` for it.
  *
  * @example
  * import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup } from "@effect/platform"
@@ -211,7 +212,7 @@ export const failed: (error: DbError) => HttpServerResponse.HttpServerResponse =
  * @since 0.1.0
  * @category combinators
  */
-export const fail: (error: DbError) => Effect.Effect<never, ApiErrors.Failed> = ApiErrors.fail
+export const fail: <E>(error: E) => Effect.Effect<never, ApiErrors.Failed | Exclude<E, DbError>> = ApiErrors.fail
 
 /**
  * Runs every request inside as the user whose access token `Bearer` took from the request.
