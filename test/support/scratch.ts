@@ -16,7 +16,7 @@ import { PostgresUrl } from "./postgres.js"
 /** The first version. */
 export const oldMigrationFile = "20250918080000_supabase_pool.sql"
 
-/** All before this one, each whole in itself. */
+/** Those that do not know all of today's steps. */
 const earlierMigrationFiles = [oldMigrationFile, "20261126080000_supabase_pool.sql"]
 
 const text = (file: string) => readFile(join(migrationsDirectory, file), "utf8")
@@ -24,6 +24,11 @@ const text = (file: string) => readFile(join(migrationsDirectory, file), "utf8")
 export const oldMigration = Effect.promise(() => text(oldMigrationFile))
 
 export const earlierMigrations = Effect.promise(() => Promise.all(earlierMigrationFiles.map(text)))
+
+/** All before today's, each whole in itself. */
+export const allBefore = Effect.promise(() =>
+  Promise.all([...earlierMigrationFiles, "20261128080000_supabase_pool.sql"].map(text))
+)
 
 export const newMigration = Effect.promise(() => text(migrationFile))
 

@@ -18,8 +18,8 @@ import { failureOf, listen } from "../support/httpServer.js"
 import { describePostgres, PostgresUrl } from "../support/postgres.js"
 import { lostAtCommit } from "../support/postgrest.js"
 import {
+  allBefore,
   codeOf,
-  earlierMigrations,
   migrationUnderTest,
   newMigration,
   type Outcome,
@@ -94,7 +94,7 @@ describePostgres("the transaction function in a project", () => {
   layer(PostgresUrl.Live, { excludeTestServices: true, timeout: 60_000 })((it) => {
     it.scoped("is applied by an owner who is no superuser, also twice and over the earlier files, and works", () =>
       Effect.gen(function* () {
-        for (const earlier of [[], yield* earlierMigrations]) {
+        for (const earlier of [[], yield* allBefore]) {
           const database = yield* scratch([])
           const { as, owner } = yield* ownedByNoSuperuser(database)
           for (const migration of [...earlier, yield* migrationUnderTest, yield* migrationUnderTest])
@@ -168,12 +168,14 @@ describePostgres("the transaction function in a project", () => {
       })
     )
 
-    it.scoped("leaves nothing for db diff: applied twice it is what it is applied once", () =>
+    it.scoped("leaves nothing for db diff: twice, or over the earlier files, it is what it is once", () =>
       Effect.gen(function* () {
         const migration = yield* newMigration
         const once = yield* dumped(yield* scratch([migration]))
         assert.include(once, "supabase_pool_transaction")
-        assert.strictEqual(yield* dumped(yield* scratch([migration, migration])), once)
+        for (const before of [[migration], yield* allBefore]) {
+          assert.strictEqual(yield* dumped(yield* scratch([...before, migration])), once)
+        }
       })
     )
 
