@@ -42,6 +42,10 @@ const schema = `
     $$ begin raise sqlstate using errcode = code, message = message, detail = detail; end $$;
   create function public.create_table(name text) returns void language plpgsql security definer as
     $$ begin execute format('create table public.%I (id integer)', name); end $$;
+  create table public.letters (letter text);
+  insert into letters values ('a'), ('B');
+  create function public.said(word text) returns setof text language sql stable as 'select word';
+  create table public.plain (id integer generated always as identity, word text default 'x');
   create function public.who() returns text language sql stable as
     $$ select current_user || ' ' || coalesce(auth.uid()::text, '-') $$;
 `
@@ -104,6 +108,7 @@ const errors: ReadonlyArray<Row> = [
   ["a column that is not there, read", "people?select=nothing", {}, 400, "42703"],
   ["a table that is not there", "peoples", {}, 404, "PGRST205"],
   ["a function that is not there", "rpc/nothing", { body: "{}" }, 404, "PGRST202"],
+  ["an argument by GET that says an operator, and so is a filter", "rpc/said?word=eq.x", {}, 404, "PGRST202"],
   ["two functions that fit", "rpc/twice", { body: '{"a":1}' }, 300, "PGRST203"],
   ["two relationships that fit", "matches?select=teams(*)", {}, 300, "PGRST201"],
   ["no relationship", "tags?select=teams(*)", {}, 400, "PGRST200"],
@@ -284,6 +289,15 @@ const answers: ReadonlyArray<Row> = [
   ],
   ["a filter on the rows of a function", "rpc/team_of?team=1&name=eq.Bob&select=name", {}, 200, '[{"name":"Bob"}]'],
   ["rows of no table", "rpc/pair", { body: "{}" }, 200, '[{"a":1,"b":"x"}]'],
+  ["an argument by GET", "rpc/said?word=equal.x", {}, 200, '["equal.x"]'],
+  ["a search by the words of English", "people?select=id&name=fts.anns", {}, 200, '[{"id":1}]'],
+  [
+    "rows of defaults alone",
+    "plain",
+    { body: "[{},{}]", headers: { prefer: "return=representation" } },
+    201,
+    '[{"id":1,"word":"x"}, \n {"id":2,"word":"x"}]'
+  ],
   ["nothing", "rpc/writes", { body: "{}" }, 204, ""]
 ]
 
@@ -397,6 +411,8 @@ layer(Database.Live, { timeout: "2 minutes" })("a request to the embedded databa
     "two `order`s of one relation": { path: "tags?order=id&order=word" },
     "a relation embedded in rows of a function that are of no table": { path: "rpc/pair?select=a,tags(*)" },
     "`count=planned`, `count=estimated`": { path: "tags?limit=1", headers: { prefer: "count=planned" } },
+    "an update or a removal without a filter": { path: "matches", method: "DELETE" },
+    "the order of texts": { path: "letters?order=letter" },
     "a table that was made a moment ago": { path: "moment" },
     "the place in a message of PGRST100": { path: "tags?id=around.1" },
     "the root, `/rest/v1/`": { path: "" }
@@ -428,6 +444,7 @@ layer(Database.Live, { timeout: "2 minutes" })("a request to the embedded databa
       if (answer.status >= 400) expect(codeOf(answer.text)).toBe(code)
       if (answer.status === 501) expect(answer.text).toContain("docs/testing.md")
       if (what.startsWith("`count")) expect(answer.headers.get("content-range")).toBe("0-0/2")
+      if (what === "the order of texts") expect(answer.text).toBe('[{"letter":"B"}, \n {"letter":"a"}]')
       expect((yield* ask("tags?order=id")).text).toBe('[{"id":1,"word":"x"}, \n {"id":2,"word":"y"}]')
     })
   )

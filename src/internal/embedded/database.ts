@@ -23,6 +23,13 @@ const roles = `
     end loop;
   end
   $$;
+  -- As hosted projects have it; a server of another locale would search by other words.
+  do $$
+  begin
+    execute format('alter database %I set default_text_search_config = %L', current_database(), 'pg_catalog.english');
+  end
+  $$;
+  set default_text_search_config = 'pg_catalog.english';
   create schema extensions;
   grant usage on schema public, extensions to anon, authenticated, service_role;
   alter default privileges in schema public grant all on tables to anon, authenticated, service_role;

@@ -1,10 +1,10 @@
 import { answered, pageAnswer, ranged, withinBound } from "./answer.js"
 import { type Ask, namesFrom, type Plan, parametersOf } from "./ask.js"
-import { type Arguments, callingSql, isParameter, routineOf } from "./calling.js"
-import { type Named, relationOf } from "./catalog.js"
+import { type Arguments, callingSql, routineOf } from "./calling.js"
+import { relationOf } from "./catalog.js"
 import { bodySql } from "./format.js"
 import { isJson, jsonOf } from "./payload.js"
-import { questionOf } from "./question.js"
+import { isArgument, questionOf } from "./question.js"
 import { readingSql, resultSource, totalSql } from "./reading.js"
 import { notHere, refuse } from "./refusal.js"
 import { statementSql } from "./statement.js"
@@ -15,9 +15,9 @@ const rawTypes: Readonly<Record<string, string>> = {
   "application/octet-stream": "bytea"
 }
 
-const argumentsOf = (ask: Ask, wanted: Named): Arguments => {
+const argumentsOf = (ask: Ask): Arguments => {
   if (ask.method !== "POST") {
-    const words = parametersOf(ask.url).filter(([name]) => isParameter(ask.catalog, wanted, name))
+    const words = parametersOf(ask.url).filter(([name, value]) => isArgument(name, value))
     return { kind: "words", words }
   }
   const type = ask.request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() ?? ""
@@ -37,11 +37,9 @@ export const callPlan = (ask: Ask, name: string): Plan => {
     return refuse(405, "PGRST101", `Cannot use the ${ask.method} method on RPC`)
   }
   const wanted = { schema: ask.schema, name }
-  const given = argumentsOf(ask, wanted)
+  const given = argumentsOf(ask)
   const routine = routineOf(ask.catalog, wanted, given)
-  const filters = parametersOf(ask.url).filter(
-    ([key]) => ask.method === "POST" || !routine.parameters.some((parameter) => parameter.name === key)
-  )
+  const filters = parametersOf(ask.url).filter(([key, value]) => ask.method === "POST" || !isArgument(key, value))
   const question = ranged(ask, questionOf(filters))
   const relation = routine.relation === null ? undefined : relationOf(ask.catalog, routine.relation)
   const source = resultSource(relation)

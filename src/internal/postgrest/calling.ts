@@ -71,10 +71,6 @@ export const routineOf = (catalog: Catalog, wanted: Named, given: Arguments): Ro
   )
 }
 
-/** Whether a name in an address is a parameter of the function that is meant, and no filter of its rows. */
-export const isParameter = (catalog: Catalog, wanted: Named, name: string): boolean =>
-  catalog.routines.some((routine) => isSame(routine, wanted) && routine.parameters.some((one) => one.name === name))
-
 const wordsSql = (routine: Routine, words: ReadonlyArray<readonly [string, string]>): string => {
   const names = [...new Set(words.map(([name]) => name))]
   return names

@@ -191,6 +191,12 @@ const testOf = (reader: Reader, value: () => string): { readonly negated: boolea
   return { negated, test: { kind: "operator", sql, quantifier, value: like ? wanted.replaceAll("*", "%") : wanted } }
 }
 
+/** Whether a value says an operator: what PostgREST tells filters by from the arguments of a function that is called by GET. */
+export const saysOperator = (text: string): boolean => {
+  const word = /^(?:not\.)?([a-z]+)(?:\([\w .]+\))?\./.exec(text)?.[1] ?? ""
+  return word === "in" || word === "is" || Object.hasOwn(comparisons, word) || Object.hasOwn(searches, word)
+}
+
 /** A filter of its own: `column=eq.1`. Its value reaches to the end, whatever is in it. */
 export const filterOf = (field: Field, text: string): Condition => {
   const reader = new Reader(text, "filter")

@@ -1,4 +1,14 @@
-import { type Condition, type Embed, filterOf, type Item, keyOf, logicOf, orderOf, selectOf } from "./grammar.js"
+import {
+  type Condition,
+  type Embed,
+  filterOf,
+  type Item,
+  keyOf,
+  logicOf,
+  orderOf,
+  saysOperator,
+  selectOf
+} from "./grammar.js"
 import { nameOfEmbed, type Question, unembedded } from "./reading.js"
 import { notHere, refuse } from "./refusal.js"
 
@@ -74,6 +84,10 @@ const addCondition = (root: Draft, key: string, value: string): void => {
 
 /** Parameters that are neither filters nor about the rows that come back. */
 const others = new Set(["select", "columns", "on_conflict", "apikey"])
+
+/** Whether a parameter of a function's address is an argument: not one of ours, and a value without an operator. */
+export const isArgument = (name: string, value: string): boolean =>
+  !others.has(name) && !transforms.test(name) && !logics.test(name) && !saysOperator(value)
 
 /** The parameters of an address, in the form in which PostgREST reads them. */
 export const questionOf = (parameters: ReadonlyArray<readonly [string, string]>): Question => {

@@ -64,7 +64,7 @@ export const insertSql = (
   const into = `insert into ${qualified(write.relation)}`
   const conflict = conflictSql(write, payload.names, target ?? write.relation.key)
   if (payload.names.length === 0 && payload.count > 0) {
-    return `${into} default values${conflict}${returning(write, alias)}`
+    return `${into} select from generate_series(1, ${payload.count})${conflict}${returning(write, alias)}`
   }
   const columns = payload.names.map(quoted).join(", ")
   return `${into} (${columns}) ${rowsOfBody(write, payload)}${conflict}${returning(write, alias)}`
