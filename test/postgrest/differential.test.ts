@@ -319,20 +319,26 @@ const property = <A>(
 
 const share = Number(process.env["FUZZ_SHARE"] ?? 1)
 
+/** A machine that does much else at the same time takes its time. */
+const patience = { timeout: 120_000 * share }
+
 layer(Database.Live, { timeout: "2 minutes" })("the embedded database beside plain SQL", (it) => {
-  it.effect("finds the rows that SQL finds, and gives them as PostgreSQL writes them", () =>
-    Effect.gen(function* () {
-      yield* filled
-      yield* property(asked, 250 * share, (all) =>
-        Effect.gen(function* () {
-          const path = `many?${query([...all.map(({ parameter }) => parameter), ["order", "id"]])}`
-          const answer = yield* ask(path)
-          expect(answer.status, `${path}\n${answer.text}`).toBe(200)
-          const expected = yield* plain(`select * from many where ${where(all)} order by id`)
-          expect(answer.text, path).toBe(expected)
-        })
-      )
-    })
+  it.effect(
+    "finds the rows that SQL finds, and gives them as PostgreSQL writes them",
+    () =>
+      Effect.gen(function* () {
+        yield* filled
+        yield* property(asked, 150 * share, (all) =>
+          Effect.gen(function* () {
+            const path = `many?${query([...all.map(({ parameter }) => parameter), ["order", "id"]])}`
+            const answer = yield* ask(path)
+            expect(answer.status, `${path}\n${answer.text}`).toBe(200)
+            const expected = yield* plain(`select * from many where ${where(all)} order by id`)
+            expect(answer.text, path).toBe(expected)
+          })
+        )
+      }),
+    patience
   )
 
   const order = fc
@@ -351,104 +357,119 @@ layer(Database.Live, { timeout: "2 minutes" })("the embedded database beside pla
 
   const page = fc.record({ limit: fc.option(fc.nat({ max: 20 })), offset: fc.nat({ max: 50 }), count: fc.boolean() })
 
-  it.effect("orders and pages as SQL does, and counts what it left out", () =>
-    property(fc.tuple(asked, order, page), 120 * share, ([all, by, { count, limit, offset }]) =>
-      Effect.gen(function* () {
-        const parameters: ReadonlyArray<readonly [string, string]> = [
-          ["select", "id,t"],
-          ...all.map(({ parameter }) => parameter),
-          ["order", by.text],
-          ["offset", String(offset)],
-          ...(limit === null ? [] : [["limit", String(limit)] as const])
-        ]
-        const path = `many?${query(parameters)}`
-        const answer = yield* ask(path, count ? { prefer: "count=exact" } : {})
-        const ids = Schema.decodeUnknownSync(Schema.parseJson(Schema.Array(Schema.Struct({ id: Schema.Int }))))
-        const total = ids(yield* plain(`select id from many where ${where(all)}`)).length
-        if (count && offset > total) {
-          expect([answer.status, answer.range]).toEqual([416, `*/${total}`])
-          return
-        }
-        const expected = yield* plain(
-          `select id, t from many where ${where(all)} order by ${by.sql} limit ${limit ?? "all"} offset ${offset}`
-        )
-        expect(answer.text, path).toBe(expected)
-        const got = ids(answer.text).length
-        const range = got === 0 ? "*" : `${offset}-${offset + got - 1}`
-        expect(answer.range).toBe(`${range}/${count ? total : "*"}`)
-        expect(answer.status).toBe(count && got < total ? 206 : 200)
-      })
-    )
+  it.effect(
+    "orders and pages as SQL does, and counts what it left out",
+    () =>
+      property(fc.tuple(asked, order, page), 100 * share, ([all, by, { count, limit, offset }]) =>
+        Effect.gen(function* () {
+          const parameters: ReadonlyArray<readonly [string, string]> = [
+            ["select", "id,t"],
+            ...all.map(({ parameter }) => parameter),
+            ["order", by.text],
+            ["offset", String(offset)],
+            ...(limit === null ? [] : [["limit", String(limit)] as const])
+          ]
+          const path = `many?${query(parameters)}`
+          const answer = yield* ask(path, count ? { prefer: "count=exact" } : {})
+          const ids = Schema.decodeUnknownSync(Schema.parseJson(Schema.Array(Schema.Struct({ id: Schema.Int }))))
+          const total = ids(yield* plain(`select id from many where ${where(all)}`)).length
+          if (count && offset > total) {
+            expect([answer.status, answer.range]).toEqual([416, `*/${total}`])
+            return
+          }
+          const expected = yield* plain(
+            `select id, t from many where ${where(all)} order by ${by.sql} limit ${limit ?? "all"} offset ${offset}`
+          )
+          expect(answer.text, path).toBe(expected)
+          const got = ids(answer.text).length
+          const range = got === 0 ? "*" : `${offset}-${offset + got - 1}`
+          expect(answer.range).toBe(`${range}/${count ? total : "*"}`)
+          expect(answer.status).toBe(count && got < total ? 206 : 200)
+        })
+      ),
+    patience
   )
 
   const kidCondition = condition.filter(({ column }) => column === "t" || column === "b")
 
-  it.effect("embeds the rows that SQL joins", () =>
-    property(fc.tuple(asked, fc.array(kidCondition, { maxLength: 2 }), fc.boolean()), 80 * share, ([all, kid, inner]) =>
-      Effect.gen(function* () {
-        const parameters: ReadonlyArray<readonly [string, string]> = [
-          ["select", `id,kids${inner ? "!inner" : ""}(id,b,many(n))`],
-          ...all.map(({ parameter }) => parameter),
-          ...kid.map(({ alone, column }) => [`kids.${column}`, alone] as const),
-          ["order", "id"],
-          ["kids.order", "id.desc"]
-        ]
-        const path = `many?${query(parameters)}`
-        const answer = yield* ask(path)
-        const joined = `from kids where many_id = many_.id and ${kid.map(({ sql }) => `(${sql})`).join(" and ") || "true"}`
-        const expected = yield* plain(
-          `select id, (select coalesce(json_agg(kid_row), '[]'::json) from (
+  it.effect(
+    "embeds the rows that SQL joins",
+    () =>
+      property(
+        fc.tuple(asked, fc.array(kidCondition, { maxLength: 2 }), fc.boolean()),
+        80 * share,
+        ([all, kid, inner]) =>
+          Effect.gen(function* () {
+            const parameters: ReadonlyArray<readonly [string, string]> = [
+              ["select", `id,kids${inner ? "!inner" : ""}(id,b,many(n))`],
+              ...all.map(({ parameter }) => parameter),
+              ...kid.map(({ alone, column }) => [`kids.${column}`, alone] as const),
+              ["order", "id"],
+              ["kids.order", "id.desc"]
+            ]
+            const path = `many?${query(parameters)}`
+            const answer = yield* ask(path)
+            const joined = `from kids where many_id = many_.id and ${kid.map(({ sql }) => `(${sql})`).join(" and ") || "true"}`
+            const expected = yield* plain(
+              `select id, (select coalesce(json_agg(kid_row), '[]'::json) from (
              select id, b, (select row_to_json(m) from (select n from many where id = kids.many_id) as m) as many
              ${joined} order by id desc) as kid_row) as kids
            from (select * from many where ${where(all)}) as many_
            where ${inner ? `exists (select ${joined})` : "true"} order by id`
-        )
-        expect(answer.status, `${path}\n${answer.text}`).toBe(200)
-        expect(answer.text, path).toBe(expected)
-      })
-    )
-  )
-
-  it.effect("changes and removes the rows that SQL would", () =>
-    property(fc.tuple(asked, fc.boolean()), 60 * share, ([all, removes]) =>
-      Effect.gen(function* () {
-        yield* run("truncate kept; insert into kept select * from many")
-        const parameters = query(all.map(({ parameter }) => parameter))
-        const expected = yield* plain(`select id from kept where ${where(all)}`)
-        const left = yield* plain(`select id from kept where (${where(all)}) is not true order by id`)
-        const answer = yield* ask(`kept?select=id&${parameters}`, {
-          method: removes ? "DELETE" : "PATCH",
-          prefer: "return=representation",
-          ...(removes ? {} : { body: '{"u":"30000000-0000-4000-8000-000000000000"}' })
-        })
-        expect(answer.text, parameters).toBe(expected)
-        const mark = "u = '30000000-0000-4000-8000-000000000000'"
-        const after = removes ? "true" : `(${mark}) is not true`
-        expect(yield* plain(`select id from kept where ${after} order by id`)).toBe(left)
-      })
-    )
-  )
-
-  it.effect("stores what was sent, to the last digit and character", () =>
-    property(fc.array(row, { minLength: 1, maxLength: 3 }), 60 * share, (rows) =>
-      Effect.gen(function* () {
-        yield* run("truncate kept")
-        const body = `[${rows
-          .map((one, id) => {
-            const { d, j, ns, ...rest } = one
-            const plainly = JSON.stringify({ id, ...rest, d, j: 0, ns: 0 })
-            return plainly.replace('"j":0', () => `"j":${j}`).replace('"ns":0', () => `"ns":[${ns.join(",")}]`)
+            )
+            expect(answer.status, `${path}\n${answer.text}`).toBe(200)
+            expect(answer.text, path).toBe(expected)
           })
-          .join(",")}]`
-        const answer = yield* ask("kept", { method: "POST", body, prefer: "return=representation" })
-        expect(answer.status, answer.text).toBe(201)
-        const sql = rows.map((one, id) => sqlRow(id, { ...one, j: one.j === "null" ? null : one.j })).join(", ")
-        const shape = Object.entries(columns).map(([name, type]) => `${name}::${type}`)
-        const names = ["id", ...Object.keys(columns)].join(", ")
-        const expected = yield* plain(`select id, ${shape.join(", ")} from (values ${sql}) as given (${names})`)
-        expect(answer.text).toBe(expected)
-        expect(yield* plain("select * from kept order by id")).toBe(expected)
-      })
-    )
+      ),
+    patience
+  )
+
+  it.effect(
+    "changes and removes the rows that SQL would",
+    () =>
+      property(fc.tuple(asked, fc.boolean()), 60 * share, ([all, removes]) =>
+        Effect.gen(function* () {
+          yield* run("truncate kept; insert into kept select * from many")
+          const parameters = query(all.map(({ parameter }) => parameter))
+          const expected = yield* plain(`select id from kept where ${where(all)}`)
+          const left = yield* plain(`select id from kept where (${where(all)}) is not true order by id`)
+          const answer = yield* ask(`kept?select=id&${parameters}`, {
+            method: removes ? "DELETE" : "PATCH",
+            prefer: "return=representation",
+            ...(removes ? {} : { body: '{"u":"30000000-0000-4000-8000-000000000000"}' })
+          })
+          expect(answer.text, parameters).toBe(expected)
+          const mark = "u = '30000000-0000-4000-8000-000000000000'"
+          const after = removes ? "true" : `(${mark}) is not true`
+          expect(yield* plain(`select id from kept where ${after} order by id`)).toBe(left)
+        })
+      ),
+    patience
+  )
+
+  it.effect(
+    "stores what was sent, to the last digit and character",
+    () =>
+      property(fc.array(row, { minLength: 1, maxLength: 3 }), 60 * share, (rows) =>
+        Effect.gen(function* () {
+          yield* run("truncate kept")
+          const body = `[${rows
+            .map((one, id) => {
+              const { d, j, ns, ...rest } = one
+              const plainly = JSON.stringify({ id, ...rest, d, j: 0, ns: 0 })
+              return plainly.replace('"j":0', () => `"j":${j}`).replace('"ns":0', () => `"ns":[${ns.join(",")}]`)
+            })
+            .join(",")}]`
+          const answer = yield* ask("kept", { method: "POST", body, prefer: "return=representation" })
+          expect(answer.status, answer.text).toBe(201)
+          const sql = rows.map((one, id) => sqlRow(id, { ...one, j: one.j === "null" ? null : one.j })).join(", ")
+          const shape = Object.entries(columns).map(([name, type]) => `${name}::${type}`)
+          const names = ["id", ...Object.keys(columns)].join(", ")
+          const expected = yield* plain(`select id, ${shape.join(", ")} from (values ${sql}) as given (${names})`)
+          expect(answer.text).toBe(expected)
+          expect(yield* plain("select * from kept order by id")).toBe(expected)
+        })
+      ),
+    patience
   )
 })
