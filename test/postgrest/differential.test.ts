@@ -262,6 +262,8 @@ const ask = (path: string, init: { method?: string; body?: string; prefer?: stri
     })
   )
 
+const ids = Schema.decodeUnknownSync(Schema.parseJson(Schema.Array(Schema.Struct({ id: Schema.Int }))))
+
 const decodeText = Schema.decodeUnknownSync(Schema.parseJson(Schema.String))
 
 /** The rows that SQL gives, as PostgreSQL writes them. */
@@ -371,7 +373,6 @@ layer(Database.Live, { timeout: "2 minutes" })("the embedded database beside pla
           ]
           const path = `many?${query(parameters)}`
           const answer = yield* ask(path, count ? { prefer: "count=exact" } : {})
-          const ids = Schema.decodeUnknownSync(Schema.parseJson(Schema.Array(Schema.Struct({ id: Schema.Int }))))
           const total = ids(yield* plain(`select id from many where ${where(all)}`)).length
           if (count && offset > total) {
             expect([answer.status, answer.range]).toEqual([416, `*/${total}`])
