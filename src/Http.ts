@@ -187,6 +187,7 @@ export const failed: (error: DbError) => HttpServerResponse.HttpServerResponse =
 /**
  * The same for an endpoint of an `HttpApi` that has `.addError(Http.Failed)`: fails with the error that has the status, and
  * sends `Retry-After` and `WWW-Authenticate` with it. A status that `Failed` lacks becomes the nearest one that it has.
+ * An error of your own passes unchanged: give the endpoint an `.addError` for it.
  *
  * @example
  * import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup } from "@effect/platform"
@@ -210,7 +211,7 @@ export const failed: (error: DbError) => HttpServerResponse.HttpServerResponse =
  * @since 0.1.0
  * @category combinators
  */
-export const fail: (error: DbError) => Effect.Effect<never, ApiErrors.Failed> = ApiErrors.fail
+export const fail: <E>(error: E) => Effect.Effect<never, ApiErrors.Failed | Exclude<E, DbError>> = ApiErrors.fail
 
 /**
  * Runs every request inside as the user whose access token `Bearer` took from the request.

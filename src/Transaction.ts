@@ -31,7 +31,8 @@ export type { TransactionOptions }
  * A column of the first row of an earlier step, wherever a value can be: in a row, in changes, in a filter, in `expect`.
  *
  * Pass a table's step itself, with the column's name in the schema. Pass any other step by its number from 0, with the
- * column's name in the database. The step need not select the column. It must come earlier, and must not be a function call.
+ * column's name in the database: it has the type that is expected where it stands (`ref<number>(0, "id")` gives the type where
+ * nothing else does). The step need not select the column. It must come earlier, and must not be a function call.
  *
  * @example
  * import { Db, Transaction } from "effect-supabase-pool"

@@ -33,6 +33,7 @@ import { quietConsole } from "./internal/embedded/silenceLite.js"
 import { migrationsFrom, seedFrom } from "./internal/embedded/sources.js"
 import { EmbeddedStartFailed } from "./internal/embedded/startFailed.js"
 import { randomSecret, signed } from "./internal/embedded/token.js"
+import { makeRest } from "./internal/postgrest/rest.js"
 import { packageUrl } from "./internal/shared/packageUrl.js"
 
 export { EmbeddedStartFailed }
@@ -245,7 +246,12 @@ const start = (options: EmbeddedOptions): Effect.Effect<EmbeddedDatabase, Embedd
       try: () => app.init(),
       catch: (cause) => new EmbeddedStartFailed({ stage: "database", reason: "the API did not come up", cause })
     })
-    const answer = withRootHead(async (request) => app.fetch(request))
+    const rest = makeRest(engine, {
+      anonKey: Redacted.value(keys.anonKey),
+      serviceRoleKey: Redacted.value(keys.serviceRoleKey),
+      jwtSecret: keys.jwtSecret
+    })
+    const answer = withRootHead(async (request) => (await Effect.runPromise(rest(request))) ?? app.fetch(request))
     const gate = options.postgres === undefined ? yield* makeGate(answer, engine) : openGate(answer)
     const host = options.host ?? "127.0.0.1"
     const server = yield* listen(lite, gate, {

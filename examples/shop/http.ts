@@ -46,16 +46,13 @@ const products = HttpApiBuilder.group(Api, "products", (group) =>
   Effect.map(Shop, (shop) => group.handle("inStock", () => Effect.catchAll(shop.inStock(20), Http.fail)))
 )
 
-/** An error of the shop's own stays what it is. */
-const refused = (error: SoldOut | Db.DbError): Effect.Effect<never, SoldOut | Http.Failed> =>
-  error._tag === "SoldOut" ? error : Http.fail(error)
-
 const orders = HttpApiBuilder.group(Api, "orders", (group) =>
   Effect.map(Shop, (shop) =>
     group
       .handle("mine", ({ urlParams }) => shop.orders(urlParams.page).pipe(Http.asBearer, Effect.catchAll(Http.fail)))
+      // An error of the shop's own, SoldOut, stays what it is.
       .handle("order", ({ payload: { product, quantity } }) =>
-        shop.order(product, quantity).pipe(Http.asBearer, Effect.catchAll(refused))
+        shop.order(product, quantity).pipe(Http.asBearer, Effect.catchAll(Http.fail))
       )
       .handle("cancel", ({ path }) => shop.cancel(path.id).pipe(Http.asBearer, Effect.catchAll(Http.fail)))
       // It goes on after the handler has ended, so the stream itself has the token.

@@ -95,7 +95,7 @@ const refused: ReadonlyArray<readonly [what: string, operation: (two: Two) => Op
   ],
   [
     "more rows than maxAffected, changed",
-    ({ body }) => Db.write((c) => c.from("notes").update({ n: 1 }).eq("body", body), { maxAffected: 1 }),
+    ({ body }) => Db.write((c) => c.from("notes").update({ amount: 1 }).eq("body", body), { maxAffected: 1 }),
     { code: "PGRST124", status: 400 }
   ],
   [

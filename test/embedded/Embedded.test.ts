@@ -7,8 +7,9 @@ import { SupabaseConfig } from "../../src/Config.js"
 import { Embedded, type EmbeddedDatabase, EmbeddedStartFailed, EmbeddedSupabase } from "../../src/embedded.js"
 import { packages } from "../../src/internal/embedded/packages.js"
 import { listen } from "../../src/internal/embedded/server.js"
-import { statusOf } from "../../src/internal/embedded/sqlstate.js"
+import { statusOf } from "../../src/internal/postgrest/sqlstate.js"
 import { as, counts, embedded, ids, userToken } from "../support/embedded.js"
+import { runCode } from "../support/program.js"
 
 interface Answer {
   readonly status: number
@@ -526,11 +527,28 @@ describe("taking turns", () => {
   )
 })
 
-it.effect("a request that breaks the protocol with PostgreSQL leaves no transaction open for the next", () =>
+it.effect("a request that is refused in the middle of its transaction leaves none open for the next", () =>
   Effect.gen(function* () {
-    const broken = yield* ask("/rest/v1/tx_fuzz?tags=cs.{}&id=eq.-1", { ...service, method: "PATCH", body: { n: 1 } })
-    expect(broken.body).toMatchObject({ code: "08P01" })
+    const broken = yield* ask("/rest/v1/tx_fuzz?n=eq.none", { ...service, method: "PATCH", body: { n: 1 } })
+    expect(broken.body).toMatchObject({ code: "22P02" })
     expect((yield* ask("/rest/v1/shops?limit=1")).status).toBe(200)
+  })
+)
+
+it.scopedLive("loading what it needs leaves the process its own warnings, also while it loads, twice at once", () =>
+  Effect.gen(function* () {
+    const { failed, output } = yield* runCode(`
+      import { Effect } from "effect"
+      import { packages } from "../src/internal/embedded/packages.js"
+      const before = process.emitWarning
+      const told = new Promise((done) => process.once("warning", done))
+      const often = setInterval(() => process.emitWarning(new Error("of an application")), 0)
+      await Effect.runPromise(Effect.all([packages, Effect.delay(packages, "20 millis")], { concurrency: 2 }))
+      clearInterval(often)
+      console.log(process.emitWarning === before, String(await told))
+    `)
+    expect(failed, output).toBe(false)
+    expect(output).toContain("true Error: of an application")
   })
 )
 

@@ -93,6 +93,30 @@ describe("an endpoint of an HttpApi", () => {
     }).pipe(Effect.provide(database))
   })
 
+  it.effect("has an error of one's own beside them, as it is, in type and in fact", () =>
+    Effect.gen(function* () {
+      class SoldOut extends Schema.TaggedError<SoldOut>()("SoldOut", { left: Schema.Int }) {}
+      const bought = Effect.flatMap(orders.list(), ([first]) =>
+        first === undefined ? Effect.fail(new SoldOut({ left: 0 })) : Effect.succeed(first)
+      )
+      const piped = bought.pipe(Effect.catchAll(Http.fail))
+      const called = Effect.catchAll(bought, (error) => Http.fail(error))
+      type Expected = Effect.Effect<{ readonly id: number }, SoldOut | Http.Failed, Db.ReadDb>
+      expectTypeOf(piped).toEqualTypeOf<Expected>()
+      expectTypeOf(called).toEqualTypeOf<Expected>()
+      expectTypeOf(orders.list().pipe(Effect.catchAll(Http.fail))).toEqualTypeOf<
+        Effect.Effect<ReadonlyArray<{ readonly id: number }>, Http.Failed, Db.ReadDb>
+      >()
+      const world = (handler: Db.Handler) => Effect.provide(Db.layerTest(handler, { minConnections: 1, maxRetries: 0 }))
+      for (const failing of [piped, called]) {
+        const own = yield* Effect.flip(failing).pipe(world(() => Response.json([])))
+        expect(own).toEqual(new SoldOut({ left: 0 }))
+        const theirs = yield* Effect.flip(failing).pipe(world(refusing(503, "PGRST000")))
+        expect(theirs._tag).toBe("Unavailable")
+      }
+    })
+  )
+
   it("has its errors in the client and in the description", () => {
     const client = HttpApiClient.make(Api)
     type Client = Effect.Effect.Success<typeof client>

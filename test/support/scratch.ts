@@ -16,7 +16,7 @@ import { PostgresUrl } from "./postgres.js"
 /** The first version. */
 export const oldMigrationFile = "20250918080000_supabase_pool.sql"
 
-/** All before this one, each whole in itself. */
+/** Those that do not know all of today's steps. */
 const earlierMigrationFiles = [oldMigrationFile, "20261126080000_supabase_pool.sql"]
 
 const text = (file: string) => readFile(join(migrationsDirectory, file), "utf8")
@@ -24,6 +24,11 @@ const text = (file: string) => readFile(join(migrationsDirectory, file), "utf8")
 export const oldMigration = Effect.promise(() => text(oldMigrationFile))
 
 export const earlierMigrations = Effect.promise(() => Promise.all(earlierMigrationFiles.map(text)))
+
+/** All before today's, each whole in itself. */
+export const allBefore = Effect.promise(() =>
+  Promise.all([...earlierMigrationFiles, "20261128080000_supabase_pool.sql"].map(text))
+)
 
 export const newMigration = Effect.promise(() => text(migrationFile))
 
@@ -110,8 +115,11 @@ export interface Statement {
 
 export class Scratch {
   private readonly sql: postgres.Sql
-  constructor(sql: postgres.Sql) {
+  /** Of the database. */
+  readonly name: string
+  constructor(sql: postgres.Sql, name: string) {
     this.sql = sql
+    this.name = name
   }
 
   /** As the owner of the database. */
@@ -186,11 +194,11 @@ export class Scratch {
   }
 }
 
-const connected = (url: string, database?: string): Effect.Effect<postgres.Sql, never, Scope.Scope> =>
+const connected = (url: string, database?: string, max = 4): Effect.Effect<postgres.Sql, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() =>
       postgres(url, {
-        max: 4,
+        max,
         types: parsed,
         onnotice: () => undefined,
         ...(database === undefined ? {} : { database })
@@ -198,6 +206,13 @@ const connected = (url: string, database?: string): Effect.Effect<postgres.Sql, 
     ),
     (sql) => Effect.promise(() => sql.end({ timeout: 1 }))
   )
+
+/** The same database by one session, which keeps what it has prepared. */
+export const oneSession = (database: Scratch): Effect.Effect<Scratch, never, PostgresUrl | Scope.Scope> =>
+  Effect.gen(function* () {
+    const url = Redacted.value(yield* PostgresUrl)
+    return new Scratch(yield* connected(url, database.name, 1), database.name)
+  })
 
 /** An empty project, then these statements. */
 export const scratch = (statements: ReadonlyArray<string>): Effect.Effect<Scratch, never, PostgresUrl | Scope.Scope> =>
@@ -210,7 +225,7 @@ export const scratch = (statements: ReadonlyArray<string>): Effect.Effect<Scratc
       () => Effect.promise(() => admin.unsafe(`drop database ${name} with (force)`))
     )
     const sql = yield* connected(url, name)
-    const database = new Scratch(sql)
+    const database = new Scratch(sql, name)
     for (const statement of [projectRoles, ...statements]) yield* Effect.promise(() => database.run(statement))
     return database
   })

@@ -2,7 +2,6 @@ import * as Effect from "effect/Effect"
 import type { Engine } from "./engine.js"
 import type { Packages } from "./packages.js"
 import type { Sql } from "./sources.js"
-import { asPostgrest } from "./sqlstate.js"
 import { databaseBroken, EmbeddedStartFailed, wordsOf } from "./startFailed.js"
 
 /**
@@ -24,6 +23,13 @@ const roles = `
     end loop;
   end
   $$;
+  -- As hosted projects have it; a server of another locale would search by other words.
+  do $$
+  begin
+    execute format('alter database %I set default_text_search_config = %L', current_database(), 'pg_catalog.english');
+  end
+  $$;
+  set default_text_search_config = 'pg_catalog.english';
   create schema extensions;
   grant usage on schema public, extensions to anon, authenticated, service_role;
   alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
@@ -80,7 +86,6 @@ export const prepareDatabase = (
   seed: ReadonlyArray<Sql>
 ): Effect.Effect<void, EmbeddedStartFailed> =>
   Effect.gen(function* () {
-    engine.connection.normalizeDbError = asPostgrest
     const prepare = (sql: string) => Effect.tryPromise({ try: () => engine.run(sql), catch: databaseBroken })
     yield* prepare(roles + lite.getAuthSchemaSql() + lite.helpersSql)
     yield* grantEarly(engine)

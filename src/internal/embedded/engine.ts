@@ -1,8 +1,9 @@
 import type { PgliteConnection } from "@supabase/lite/pglite"
 import type { PostgresConnection } from "@supabase/lite/postgres"
+import type { Database, Rows } from "../postgrest/rest.js"
 
 /** A PostgreSQL that lite serves, and the two ways in which SQL of many statements is run on it. */
-export interface Engine {
+export interface Engine extends Database {
   readonly connection: PgliteConnection | PostgresConnection
   readonly run: (sql: string) => Promise<unknown>
   /** One statement by the extended protocol, as lite's own. */
@@ -23,3 +24,8 @@ export const readers = {
     read: (value: string): string => value.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00")
   }
 } as const
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null
+
+export const recordsOf = (rows: ReadonlyArray<unknown> | undefined): Rows => (rows ?? []).filter(isRecord)

@@ -37,19 +37,35 @@ const missing = (cause: unknown): EmbeddedStartFailed =>
     cause
   })
 
+let loading = 0
+let genuine: PropertyDescriptor | undefined
+
 /**
- * Loading lite replaces `process.emitWarning` for good by a version that throws when it is given an Error, as Node
- * itself does. The original is put back.
+ * Loading lite replaces `process.emitWarning` by a version that throws when it is given an Error, as Node itself does (the
+ * warning of too many listeners). So nobody can replace it while lite is loaded, by however many at once.
  */
+const shielded = Effect.acquireRelease(
+  Effect.sync(() => {
+    loading += 1
+    if (loading > 1) return
+    genuine = Object.getOwnPropertyDescriptor(process, "emitWarning")
+    const { emitWarning } = process
+    Object.defineProperty(process, "emitWarning", {
+      configurable: true,
+      enumerable: true,
+      get: () => emitWarning,
+      set: () => undefined
+    })
+  }),
+  () =>
+    Effect.sync(() => {
+      loading -= 1
+      if (loading === 0 && genuine !== undefined) Object.defineProperty(process, "emitWarning", genuine)
+    })
+)
+
 const loaded = <A>(load: () => Promise<A>): Effect.Effect<A, EmbeddedStartFailed> =>
-  Effect.acquireUseRelease(
-    Effect.sync(() => process.emitWarning),
-    () => Effect.tryPromise({ try: load, catch: missing }),
-    (original) =>
-      Effect.sync(() => {
-        process.emitWarning = original
-      })
-  )
+  Effect.scoped(Effect.zipRight(shielded, Effect.tryPromise({ try: load, catch: missing })))
 
 export const packages: Effect.Effect<Packages, EmbeddedStartFailed> = loaded(load)
 

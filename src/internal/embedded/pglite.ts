@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { type Engine, readers } from "./engine.js"
+import type { Rows } from "../postgrest/rest.js"
+import { type Engine, readers, recordsOf } from "./engine.js"
 import type { Packages } from "./packages.js"
 import { databaseBroken, type EmbeddedStartFailed } from "./startFailed.js"
 
@@ -19,6 +20,13 @@ export const pglite = (lite: Packages): Effect.Effect<Engine, EmbeddedStartFaile
       connection,
       run: (sql) => connection.driver.exec(sql),
       ask: (sql) => connection.driver.query(sql),
-      runAtomically: (sql) => connection.driver.transaction((transaction) => transaction.exec(sql))
+      runAtomically: (sql) => connection.driver.transaction((transaction) => transaction.exec(sql)),
+      transact: (statements, look) =>
+        connection.driver.transaction(async (transaction) => {
+          let rows: Rows = []
+          for (const sql of statements) rows = recordsOf((await transaction.exec(sql)).at(-1)?.rows)
+          look(rows)
+          return rows
+        })
     }))
   )

@@ -2,7 +2,8 @@ import type { PostgresConnection } from "@supabase/lite/postgres"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { type Engine, readers } from "./engine.js"
+import type { Rows } from "../postgrest/rest.js"
+import { type Engine, readers, recordsOf } from "./engine.js"
 import { type PostgresPackage, postgresPackage } from "./packages.js"
 import { EmbeddedStartFailed, wordsOf } from "./startFailed.js"
 import { randomName } from "./token.js"
@@ -90,6 +91,14 @@ export const postgres = (options: PostgresOptions): Effect.Effect<Engine, Embedd
       connection,
       run: (sql) => connection.driver.unsafe(sql),
       ask: (sql) => connection.driver.unsafe(sql),
-      runAtomically: (sql) => connection.driver.begin((transaction) => transaction.unsafe(sql))
+      runAtomically: (sql) => connection.driver.begin((transaction) => transaction.unsafe(sql)),
+      transact: async (statements, look) => {
+        let rows: Rows = []
+        await connection.driver.begin(async (transaction) => {
+          for (const sql of statements) rows = recordsOf([...(await transaction.unsafe(sql))])
+          look(rows)
+        })
+        return rows
+      }
     }
   })

@@ -6,7 +6,7 @@ import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
-import type { DbError } from "../../Errors.js"
+import { type DbError, isDbError } from "../../Errors.js"
 import { withAccessToken } from "../db/accessors.js"
 import { headersOf, type Verdict, verdictOf } from "./failed.js"
 
@@ -180,7 +180,9 @@ const withHeaders = (headers: Readonly<Record<string, string>>): Effect.Effect<v
         Effect.succeed(HttpServerResponse.setHeaders(response, headers))
       )
 
-export const fail = (error: DbError): Effect.Effect<never, Failed> => {
+export function fail<E>(error: E): Effect.Effect<never, Failed | Exclude<E, DbError>>
+export function fail(error: unknown): Effect.Effect<never, unknown> {
+  if (!isDbError(error)) return Effect.fail(error)
   const verdict = verdictOf(error)
   return Effect.zipRight(withHeaders(headersOf(verdict)), Effect.fail(errorOf(verdict)))
 }
