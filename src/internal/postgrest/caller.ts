@@ -3,7 +3,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Refusal } from "./refusal.js"
 
-/** Who asks: the role, and what its token says of it. */
+/** The caller: its role, and the claims of its token. */
 export interface Caller {
   readonly role: string
   readonly claims: Readonly<Record<string, unknown>>
@@ -72,8 +72,8 @@ const byKey = (keys: Keys, key: string | null): Caller | undefined => {
 }
 
 /**
- * The caller of a request, or nothing where its API key is none of ours: the gateway answers that. `now` is in seconds. A
- * key in `Authorization` stands for its role; all else there is a token, and one that is none is refused.
+ * The caller of a request, or undefined for an unknown API key: the gateway answers that. `now` is in seconds. A key in
+ * `Authorization` stands for its role; any other text there is a token, and is refused if it is not a JWT.
  */
 export const callerOf = (request: Request, keys: Keys, now: number): Caller | undefined => {
   const url = new URL(request.url)

@@ -40,7 +40,7 @@ const inside = (draft: Draft, path: ReadonlyArray<string>): Draft => {
   return found === undefined ? unembedded(first) : inside(found[1], rest)
 }
 
-/** What is no number is as if it were not there, as with PostgREST. */
+/** Ignores text that is not a number, as PostgREST does. */
 const countOf = (text: string): number | undefined => {
   if (!/^\s*[+-]?\d+\s*$/.test(text)) return undefined
   const count = Number(text)

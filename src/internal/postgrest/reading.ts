@@ -18,7 +18,7 @@ export interface Question {
 
 /** Where the rows come from. */
 export interface Source {
-  /** What stands behind `from`. */
+  /** The SQL after `from`. */
   readonly from: string
   /** What its columns are called by. */
   readonly reference: string
