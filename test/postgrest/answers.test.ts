@@ -43,6 +43,8 @@ const schema = `
   create function public.create_table(name text) returns void language plpgsql security definer as
     $$ begin execute format('create table public.%I (id integer)', name); end $$;
   create table public.letters (letter text);
+  create table public.parts (id integer primary key, word text) partition by range (id);
+  create table public.low_parts partition of public.parts for values from (0) to (10);
   insert into letters values ('a'), ('B');
   create function public.said(word text) returns setof text language sql stable as 'select word';
   create table public.plain (id integer generated always as identity, word text default 'x');
@@ -387,6 +389,20 @@ layer(Database.Live, { timeout: "2 minutes" })("a request to the embedded databa
         200,
         '[{"id":101,"score":12345678901234567890.123456789}, \n {"id":102,"score":1.50}]'
       ])
+      const upsert = prefer("return=representation, resolution=merge-duplicates", { body: '[{"id":1,"word":"x"}]' })
+      const whole = yield* ask("tags", upsert)
+      expect([whole.status, whole.text]).toEqual([200, '[{"id":1,"word":"x"}]'])
+      const parts = (body: string) =>
+        Effect.map(ask("parts", prefer("return=representation, resolution=merge-duplicates", { body })), (answer) => [
+          answer.status,
+          answer.text
+        ])
+      expect(yield* parts('[{"id":1,"word":"a"}]')).toEqual([201, '[{"id":1,"word":"a"}]'])
+      expect(yield* parts('[{"id":1,"word":"b"}]')).toEqual([200, '[{"id":1,"word":"b"}]'])
+      expect((yield* parts('[{"id":1,"word":"c"},{"id":2,"word":"d"}]'))[0]).toBe(201)
+      const boss = prefer("return=representation, resolution=merge-duplicates", { body: '[{"id":3,"name":"Cy"}]' })
+      const computed = yield* ask("people?select=id,boss(name)", boss)
+      expect([computed.status, computed.text]).toEqual([200, '[{"id":3,"boss":{"name":"Ann"}}]'])
       const ignored = yield* ask(path, prefer("return=representation, resolution=ignore-duplicates", { body: rows }))
       expect([ignored.status, ignored.text]).toEqual([201, "[]"])
       const one = yield* ask("people", prefer("return=headers-only", { body: '{"id":103}' }))

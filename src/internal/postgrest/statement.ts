@@ -33,16 +33,25 @@ interface Statement {
   readonly counted: string
   readonly body: string
   readonly total?: string | undefined
-  readonly created?: string | undefined
   readonly location?: string | undefined
 }
 
-export const statementSql = ({ body, counted, created, ctes, location, total }: Statement): string => `
+/**
+ * How many rows an upsert updated. A setting counts them, since a partitioned table does not show by a system column which
+ * of its rows are new.
+ */
+const updated = "pgrst_embedded.updated"
+const soFar = `coalesce(nullif(current_setting('${updated}', true), '')::integer, 0)`
+
+/** True, and counts. */
+export const countsUpdate = `set_config('${updated}', (${soFar} + 1)::text, true) <> ''`
+
+export const statementSql = ({ body, counted, ctes, location, total }: Statement): string => `
   with ${ctes.map(([name, sql]) => `${name} as (${sql})`).join(", ")}
   select ${body} as body,
     (select count(*) from ${counted})::text as page,
     ${total === undefined ? "null::text" : `(select count(*) from (${total}) as pgrst_all)::text`} as total,
-    ${created === undefined ? "null::text" : `(select count(*) from ${counted} where ${quoted(created)})::text`} as created,
+    (select count(*) - ${soFar} from ${counted})::text as created,
     ${location ?? "null::text"} as location,
     nullif(current_setting('response.headers', true), '') as headers,
     nullif(current_setting('response.status', true), '') as status`
@@ -59,6 +68,7 @@ export const settingsSql = ({ caller, method, preferences, request, schema, url 
     ["request.headers", JSON.stringify(Object.fromEntries(request.headers))],
     ["response.headers", ""],
     ["response.status", ""],
+    [updated, ""],
     ...(preferences.timezone === undefined ? [] : [["timezone", preferences.timezone] as const]),
     ["role", caller.role]
   ]

@@ -59,13 +59,7 @@ const locationSql = (relation: Relation): string | undefined => {
 }
 
 /** What every write answers, from the rows that it gave back. */
-const written = (
-  ask: Ask,
-  write: Write,
-  sql: string,
-  created: string | undefined,
-  statusOf: (row: Row) => number
-): Plan => {
+const written = (ask: Ask, write: Write, sql: string, statusOf: (row: Row) => number): Plan => {
   const { catalog, question, relation } = write
   const shown = ask.preferences.returned === "representation"
   const source = resultSource(relation)
@@ -81,7 +75,6 @@ const written = (
       ],
       counted: "pgrst_source",
       body: shown ? bodySql(ask.format, "pgrst_rows") : "null::text",
-      created,
       location: headersOnly && ask.method === "POST" ? locationSql(relation) : undefined
     }),
     answer: (row) => {
@@ -108,12 +101,11 @@ const insert = (ask: Ask, relation: Relation): Plan => {
   const write = writeOf(ask, relation)
   const payload = payloadOf(ask.request, ask.body, namesFrom(ask, "columns"))
   const merged = ask.preferences.resolution === "merge-duplicates"
-  const created = merged ? "pgrst_created" : undefined
   const nothing = payload.count === 0 ? `select from ${qualified(relation)} where false` : undefined
-  const sql = nothing ?? insertSql(write, payload, namesFrom(ask, "on_conflict"), created)
+  const sql = nothing ?? insertSql(write, payload, namesFrom(ask, "on_conflict"))
   const status = (row: Row): number => (merged && row.created === 0 ? 200 : 201)
   if (nothing !== undefined) return unchanged(ask, relation, 201)
-  return written(ask, write, sql, created, status)
+  return written(ask, write, sql, status)
 }
 
 /** Nothing to write: an empty list, an update of no column. */
@@ -139,14 +131,14 @@ const update = (ask: Ask, relation: Relation): Plan => {
   const write = writeOf(ask, relation)
   const payload = payloadOf(ask.request, ask.body, namesFrom(ask, "columns"))
   if (payload.names.length === 0) return unchanged(ask, relation, 200)
-  return written(ask, write, updateSql(write, payload), undefined, () => shownStatus(ask))
+  return written(ask, write, updateSql(write, payload), () => shownStatus(ask))
 }
 
 const shownStatus = ({ preferences }: Ask): number => (preferences.returned === "representation" ? 200 : 204)
 
 const remove = (ask: Ask, relation: Relation): Plan => {
   const write = writeOf(ask, relation)
-  return written(ask, write, deleteSql(write), undefined, () => shownStatus(ask))
+  return written(ask, write, deleteSql(write), () => shownStatus(ask))
 }
 
 /** A request to a table or a view. */

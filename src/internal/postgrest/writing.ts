@@ -4,6 +4,7 @@ import type { Preferences } from "./preferences.js"
 import { type Question, returnedColumns, tableSource, targetSql } from "./reading.js"
 import { refuse } from "./refusal.js"
 import { literal, qualified, quoted } from "./sqlText.js"
+import { countsUpdate } from "./statement.js"
 
 export interface Write {
   readonly catalog: Catalog
@@ -19,15 +20,18 @@ const columnsOf = (relation: Relation, names: ReadonlyArray<string>) =>
       refuse(400, "PGRST204", `Could not find the '${name}' column of '${relation.name}' in the schema cache`)
   )
 
-/** What is given back: nothing that is not asked for, since it wants a privilege. */
-const returning = ({ catalog, preferences, question, relation }: Write, alias?: string): string => {
-  const source = tableSource(relation)
-  const created = alias === undefined ? "" : `, (xmax = 0) as ${quoted(alias)}`
-  const columns = preferences.returned === "representation" ? returnedColumns(catalog, source, question) : []
-  const names = preferences.returned === "headers-only" ? relation.key : columns
-  if (names === "all") return ` returning ${source.reference}.*${created}`
-  const list = names.map((name) => `${source.reference}.${quoted(name)}`)
-  return ` returning ${list.length === 0 ? "1 as pgrst_one" : list.join(", ")}${created}`
+/** The returned columns: none that was not asked for, since each needs a privilege. */
+const returnedNames = ({ catalog, preferences, question, relation }: Write): ReadonlyArray<string> => {
+  if (preferences.returned === "headers-only") return relation.key
+  if (preferences.returned !== "representation") return []
+  const names = returnedColumns(catalog, tableSource(relation), question)
+  return names === "all" ? relation.columns.map(({ name }) => name) : names
+}
+
+const returning = (write: Write): string => {
+  const { reference } = tableSource(write.relation)
+  const list = returnedNames(write).map((name) => `${reference}.${quoted(name)}`)
+  return ` returning ${list.length === 0 ? "1 as pgrst_one" : list.join(", ")}`
 }
 
 /** The rows of the body with the types of the columns. What is missing is the default where that was asked for. */
@@ -51,23 +55,18 @@ const conflictSql = (write: Write, names: ReadonlyArray<string>, target: Readonl
   if (resolution === undefined || target.length === 0) return ""
   const on = ` on conflict (${target.map(quoted).join(", ")}) do `
   if (resolution === "ignore-duplicates" || names.length === 0) return `${on}nothing`
-  return `${on}update set ${names.map((name) => `${quoted(name)} = excluded.${quoted(name)}`).join(", ")}`
+  const set = names.map((name) => `${quoted(name)} = excluded.${quoted(name)}`).join(", ")
+  return `${on}update set ${set} where ${countsUpdate}`
 }
 
-/** `alias` is the name of a column that says whether a row is new. */
-export const insertSql = (
-  write: Write,
-  payload: Payload,
-  target: ReadonlyArray<string> | undefined,
-  alias: string | undefined
-): string => {
+export const insertSql = (write: Write, payload: Payload, target: ReadonlyArray<string> | undefined): string => {
   const into = `insert into ${qualified(write.relation)}`
   const conflict = conflictSql(write, payload.names, target ?? write.relation.key)
   if (payload.names.length === 0 && payload.count > 0) {
-    return `${into} select from generate_series(1, ${payload.count})${conflict}${returning(write, alias)}`
+    return `${into} select from generate_series(1, ${payload.count})${conflict}${returning(write)}`
   }
   const columns = payload.names.map(quoted).join(", ")
-  return `${into} (${columns}) ${rowsOfBody(write, payload)}${conflict}${returning(write, alias)}`
+  return `${into} (${columns}) ${rowsOfBody(write, payload)}${conflict}${returning(write)}`
 }
 
 export const updateSql = (write: Write, payload: Payload): string => {
