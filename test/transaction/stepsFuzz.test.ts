@@ -21,7 +21,7 @@ const table = Db.table("tx_fuzz_steps", Row, { generated: ["name", "n", "price"]
 /** What a transaction does in one go, one by one: nobody else is there. */
 interface Act {
   readonly words: string
-  readonly step: Transaction.Step<unknown>
+  readonly step: Transaction.Step<unknown, unknown, Db.Db>
   readonly alone: Effect.Effect<unknown, Db.DbError | Refused, Db.Db | Db.ReadDb>
 }
 

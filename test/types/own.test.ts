@@ -141,4 +141,18 @@ describe("a database of its own", () => {
     expectTypeOf<Effect.Effect.Context<ReturnType<Service["table"]["create"]>>>().toEqualTypeOf<never>()
     expectTypeOf<Effect.Effect.Context<typeof service>>().toEqualTypeOf<ArchiveTag>()
   })
+
+  it("takes steps of its own tables alone", () => {
+    const archived = Archive.table("events", Event)
+    const ours = Db.table("events", Event)
+    needing(Archive.transaction([archived.getStep("1"), archived.listStep()])).toEqualTypeOf<ArchiveTag>()
+    needing(Db.transaction([ours.getStep("1"), (client) => client.from("a").select("id")])).toEqualTypeOf<Db.Db>()
+    // @ts-expect-error: a step of the other database.
+    const first = Archive.transaction([ours.getStep("1")])
+    // @ts-expect-error: a step of the other database.
+    const second = Db.transaction([archived.listStep()])
+    // @ts-expect-error: a step of the other database, beside one of its own.
+    const third = Db.typed<ArchiveSchema>().transaction([ours.getStep("1"), archived.removeStep("1")])
+    expect([first, second, third].every(Effect.isEffect)).toBe(true)
+  })
 })

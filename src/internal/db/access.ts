@@ -156,7 +156,10 @@ export type Fitting<D, Name, S extends TableSchema> = [D] extends [Untyped]
     ? unknown
     : { readonly "the table has no column": Exclude<keyof Schema.Schema.Encoded<S>, keyof RowOf<D, Name>> }
 
-type StepsOf<D> = ReadonlyArray<((client: Client<D>) => PromiseLike<Outcome>) | Step<unknown>>
+/** A service that was taken from its tag no longer says whose it is: it accepts the steps of any table. */
+type Owner<Of> = [Of] extends [never] ? unknown : Of
+
+type StepsOf<D, Of> = ReadonlyArray<((client: Client<D>) => PromiseLike<Outcome>) | Step<unknown, unknown, Owner<Of>>>
 
 /**
  * The steps of a transaction, where each names only what the schema has; in place of one that does not stands what no step is,
@@ -316,7 +319,7 @@ export interface Access<D, Reading, Writing> {
     ...rest: Arguments<D, Name, Database.RpcOptions>
   ): Effect.Effect<A, RowsError, Writing>
   /** All steps or none, once; see `Transaction`. */
-  transaction<const Steps extends StepsOf<D>>(
+  transaction<const Steps extends StepsOf<D, Writing>>(
     steps: SoundSteps<D, Steps>,
     options?: TransactionOptions
   ): Effect.Effect<Database.TransactionResults<Steps, D>, TransactionError, Writing>

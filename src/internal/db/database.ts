@@ -140,7 +140,7 @@ export interface RpcOptions extends WriteOptions {
  * @since 0.1.0
  * @category models
  */
-export type AnyStep = ((client: SupabaseClient) => PromiseLike<Outcome>) | Step<unknown>
+export type AnyStep = ((client: SupabaseClient) => PromiseLike<Outcome>) | Step<unknown, unknown, Db>
 
 /**
  * What each step of a transaction gives.

@@ -37,6 +37,8 @@ export interface OperationOptions {
   readonly retry?: RetryOptions | false | undefined
   /** What is done asks for a token by itself, anew for each attempt. */
   readonly asksForToken?: boolean | undefined
+  /** The error that the caller gets in place of the request's own: it is counted under that name. */
+  readonly explain?: ((error: DbError) => DbError) | undefined
 }
 
 /** What is done with the connection; `client` sends under the credentials that the operation has. */
@@ -259,8 +261,13 @@ export class Operation<A, E, R>
     const { budget, clock, observe } = this.shared
     if (exit._tag === "Success") budget.deposit()
     const duration = precise(clock) - this.since
-    observe({ mode: this.mode, duration, exit, sent: this, retries: this.retries })
+    observe({ mode: this.mode, duration, exit: this.explained(exit), sent: this, retries: this.retries })
     return exit
+  }
+
+  private explained<B, F>(exit: Exit.Exit<B, F>): Exit.Exit<B, F | DbError> {
+    const { explain } = this.options
+    return explain === undefined ? exit : Exit.mapError(exit, (error) => (isDbError(error) ? explain(error) : error))
   }
 
   next({ proves }: { readonly proves: boolean }): Effect.Effect<A, E | DbError, R> {

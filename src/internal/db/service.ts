@@ -117,7 +117,7 @@ class Service extends Derived {
 
   transaction(steps: ReadonlyArray<TransactionStep>, options?: TransactionOptions): Anything {
     const exact = options?.exact === true || steps.some(readsExactly)
-    const sent = runTransaction(steps, options?.idempotencyKey, (query, failed) =>
+    const sent = runTransaction(steps, options?.idempotencyKey, (query, failed, explain) =>
       this.operations.run(
         (client, { transport }) => {
           transport.tenure.exact = exact
@@ -125,7 +125,7 @@ class Service extends Derived {
             Effect.sync(() => failed(error))
           )
         },
-        { mode: "write", idempotent: true }
+        { mode: "write", idempotent: true, explain }
       )
     )
     return asMade(ofTransaction(steps.length, sent))

@@ -70,23 +70,27 @@ export interface LockOptions {
  * @since 0.1.0
  * @category models
  */
-export interface TableSteps<Row, New, Changes, Id> {
+export interface TableSteps<Row, New, Changes, Id, Of = unknown> {
   /** The row with this key. */
-  readonly getStep: (id: Id | Ref<Id>, options?: GuardOptions<Row> & LockOptions) => Step<Row, Row>
-  readonly listStep: (options?: ListOptions<Row> & LockOptions) => Step<ReadonlyArray<Row>, Row>
+  readonly getStep: (id: Id | Ref<Id>, options?: GuardOptions<Row> & LockOptions) => Step<Row, Row, Of>
+  readonly listStep: (options?: ListOptions<Row> & LockOptions) => Step<ReadonlyArray<Row>, Row, Of>
   /** Gives the row as the database made it. */
-  readonly createStep: (row: StepRow<New>) => Step<Row, Row>
+  readonly createStep: (row: StepRow<New>) => Step<Row, Row, Of>
   /** In the order given; what a row leaves out is left to the database. */
-  readonly createManyStep: (rows: ReadonlyArray<StepRow<New>>) => Step<ReadonlyArray<Row>, Row>
+  readonly createManyStep: (rows: ReadonlyArray<StepRow<New>>) => Step<ReadonlyArray<Row>, Row, Of>
   /** Gives the row as it is now. */
-  readonly updateStep: (id: Id | Ref<Id>, changes: StepChanges<Changes>, options?: GuardOptions<Row>) => Step<Row, Row>
+  readonly updateStep: (
+    id: Id | Ref<Id>,
+    changes: StepChanges<Changes>,
+    options?: GuardOptions<Row>
+  ) => Step<Row, Row, Of>
   /** Inserts, or changes the row that is there. */
   readonly upsertStep: (
     row: StepRow<New>,
     options?: { readonly onConflict?: (keyof Row & string) | ReadonlyArray<keyof Row & string> | undefined }
-  ) => Step<Row, Row>
+  ) => Step<Row, Row, Of>
   /** Gives the row as it was. */
-  readonly removeStep: (id: Id | Ref<Id>, options?: GuardOptions<Row>) => Step<Row, Row>
+  readonly removeStep: (id: Id | Ref<Id>, options?: GuardOptions<Row>) => Step<Row, Row, Of>
 }
 
 interface AnyGuarded {

@@ -142,7 +142,7 @@ export interface ReadTable<Row, Id, Reading> {
  */
 export interface Table<Row, New, Changes, Id, Reading, Writing = Database.Db>
   extends ReadTable<Row, Id, Reading>,
-    TableSteps<Row, New, Changes, Id> {
+    TableSteps<Row, New, Changes, Id, Writing> {
   /** Gives the row as the database made it. */
   readonly create: (row: New) => Effect.Effect<Row, RowError, Writing>
   /**

@@ -10,13 +10,13 @@ const StepTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/S
 
 /**
  * A step of a transaction which a table made: `products.updateStep(…)`. It gives an `A`; `Row` has the columns that later
- * steps can refer to.
+ * steps can refer to. `Of` is the tag of its database: only that one's transactions take it.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Step<out A, out Row = unknown> {
-  readonly [StepTypeId]: { readonly _A: Covariant<A>; readonly _Row: Covariant<Row> }
+export interface Step<out A, out Row = unknown, out Of = unknown> {
+  readonly [StepTypeId]: { readonly _A: Covariant<A>; readonly _Row: Covariant<Row>; readonly _Of: Covariant<Of> }
   /** Of which table. */
   readonly table: string
 }
@@ -46,11 +46,12 @@ const made = GlobalValue.globalValue("effect-supabase-pool/Transaction/steps", (
 
 const variance = {
   _A: (never: never): never => never,
-  _Row: (never: never): never => never
+  _Row: (never: never): never => never,
+  _Of: (never: never): never => never
 }
 
 export class PlannedStep implements Step<unknown>, Shape {
-  readonly [StepTypeId]: Step<never, never>[typeof StepTypeId] = variance
+  readonly [StepTypeId]: Step<never, never, never>[typeof StepTypeId] = variance
   readonly number: number
   readonly table: string
   readonly plan: Shape["plan"]

@@ -145,10 +145,11 @@ const isRefusal = (error: DbError): error is Refusal =>
 const dataOf = ({ step }: Compiled, given: unknown): unknown =>
   step.op !== "rpc" && step.returning === undefined ? null : (given ?? null)
 
-/** Sends on a write connection, as often as needed: the key makes it safe. `failed` hears of each attempt that did. */
+/** Sends on a write connection, as often as needed: the key makes it safe. `failed` hears of each attempt that did, and `explain` gives the caller's error. */
 export type Send = (
   query: (client: SupabaseClient) => PromiseLike<Answer>,
-  failed: (error: DbError) => void
+  failed: (error: DbError) => void,
+  explain?: (error: DbError) => DbError
 ) => Effect.Effect<Answer, DbError>
 
 /**
@@ -209,14 +210,16 @@ export const run = (
     const steps = yield* compileAll(given)
     const args = { idempotency_key: key ?? randomUUID(), steps: steps.map(({ step }) => step) }
     let lost: DbError | undefined
+    const explain = (error: DbError): DbError => (error._tag === "QueryError" ? explained(error, steps) : error)
     const sent = Effect.mapError(
       send(
         (client) => client.rpc(functionName, args),
         (error) => {
           if (error.mayHaveExecuted) lost = error
-        }
+        },
+        explain
       ),
-      (error) => (error._tag === "QueryError" ? explained(error, steps) : error)
+      explain
     )
     const { data } = yield* Effect.catchAll(sent, (error) =>
       concluded(error, lost, args.idempotency_key, { sent, send })
