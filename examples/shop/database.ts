@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Embedded, migrationsDirectory } from "effect-supabase-pool/embedded"
 
-const transactions = readFileSync(join(migrationsDirectory, "20261128080000_supabase_pool.sql"), "utf8")
+const transactions = readFileSync(join(migrationsDirectory, "20261129160000_supabase_pool.sql"), "utf8")
 const shop = readFileSync(new URL("shop.sql", import.meta.url), "utf8")
 
 export const lamp = "30000000-0000-4000-8000-00000000001a"

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Duration, Effect, Either, LogLevel, Option } from "effect"
 import * as Config from "../../src/Config.js"
 import { ConnectionFailure, DbError } from "../../src/Errors.js"
+import { migrationFile } from "../../src/internal/transaction/run.js"
 import { embedded } from "../support/embedded.js"
 import { root, runCode } from "../support/program.js"
 
@@ -183,5 +184,21 @@ describe("docs", () => {
         )
       }),
     90_000
+  )
+})
+
+describe("the transaction function", () => {
+  it.effect("is named by its newest file, in pages and in examples", () =>
+    Effect.gen(function* () {
+      const files = yield* Effect.promise(() => readdir(`${root}examples`, { recursive: true }))
+      const pages = yield* Effect.promise(() => readdir(`${root}docs`))
+      const paths = [...files.map((name) => `examples/${name}`), ...pages.map((name) => `docs/${name}`)]
+      const named = yield* Effect.forEach(
+        paths.filter((path) => /\.(ts|md)$/.test(path) && !path.includes("node_modules")),
+        (path) => Effect.promise(() => readFile(`${root}${path}`, "utf8"))
+      )
+      const names = named.flatMap((text) => [...text.matchAll(/\d{14}_supabase_pool\.sql/g)].map(([name]) => name))
+      assert.deepStrictEqual([...new Set(names)], [migrationFile])
+    })
   )
 })

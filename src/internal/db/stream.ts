@@ -51,8 +51,9 @@ const defaultPageSize = 1_000
  * All rows of a query, page by page: a page is asked for when somebody wants it, so that a slow consumer holds neither
  * rows nor a connection. Between two pages the connection is back in the pool.
  *
- * Give the query an `order` by something unique, or rows may be seen twice or not at all. Where it has none, or two rows
- * at the border of two pages are alike in it, the log says so, once for each table. A page that is shorter than it could
+ * Give the query an `order` by something unique, or rows may be seen twice or not at all. If it has none, or two rows
+ * at the border of two pages are equal in it, the log says so, once for each table. Pages go by number, so a row that is removed
+ * meanwhile moves another past its page: a table's `stream` in the order of its key continues behind the last key instead. A page that is shorter than it could
  * be is not the last: the server may have a limit of its own; an empty one is.
  *
  * @example
