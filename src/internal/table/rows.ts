@@ -159,10 +159,8 @@ export class Rows<R> {
     const { exact } = columns
     const query = (client: SupabaseClient): TableQuery => refine(client.from(columns.table).select(columns.listed))
     const options = as === undefined ? { pageSize, exact } : { pageSize, as, exact }
-    const rows = streamOf(this.source, query, options, {
-      named: (page) => ofTable("SELECT", columns.table, page),
-      byKey
-    })
+    const named = <A, E, Needs>(page: Effect.Effect<A, E, Needs>) => ofTable("SELECT", columns.table, page)
+    const rows = streamOf(this.source, query, options, { named, byKey })
     return Stream.mapChunksEffect(rows, (page) =>
       Effect.map(
         columns.decodeAll(
