@@ -197,7 +197,9 @@ describe("the transaction function", () => {
         paths.filter((path) => /\.(ts|md)$/.test(path) && !path.includes("node_modules")),
         (path) => Effect.promise(() => readFile(`${root}${path}`, "utf8"))
       )
-      const names = named.flatMap((text) => [...text.matchAll(/(?<!version \d \(`)\d{14}_supabase_pool\.sql/g)].map(([name]) => name))
+      const names = named.flatMap((text) =>
+        [...text.matchAll(/(?<!version \d \(`)\d{14}_supabase_pool\.sql/g)].map(([name]) => name)
+      )
       assert.deepStrictEqual([...new Set(names)], [migrationFile])
     })
   )
