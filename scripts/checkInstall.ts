@@ -63,6 +63,7 @@ const expected = [
   /^(README|CHANGELOG|SECURITY)\.md$/,
   // Without the pictures, which are more than half as large as everything else.
   /^docs\/[\w-]+\.(md|json)$/,
+  /^docs\/prometheus\/[\w.]+\.yml$/,
   /^(LICENSE|package\.json)$/
 ]
 

@@ -5,6 +5,16 @@ import { dts } from "rollup-plugin-dts"
 
 const root = resolve(import.meta.dirname, "../..")
 
+/**
+ * The plugin turns a type of a namespace (`export * as Transaction`) into an alias and copies its parameters, variance included,
+ * which an alias of a reference cannot have (TS2637).
+ */
+const withoutVariance = {
+  name: "without-variance",
+  renderChunk: (code: string): string =>
+    code.replace(/^type \w+<[^>]*> = \w+<.*>;$/gm, (alias) => alias.replace(/([<,] ?)(?:in out|in|out) (?=\w)/g, "$1"))
+}
+
 export const bundleTypes = async (file: string): Promise<void> => {
   const made = await rollup({
     input: resolve(root, "src/promise.ts"),
@@ -16,7 +26,8 @@ export const bundleTypes = async (file: string): Promise<void> => {
       dts({
         tsconfig: resolve(root, "tsconfig.build.json"),
         compilerOptions: { stripInternal: true, declarationMap: false }
-      })
+      }),
+      withoutVariance
     ]
   })
   const { output } = await made.generate({ format: "es" })
