@@ -67,8 +67,6 @@ class LeanClient extends SupabaseClient {
       global: { ...options?.global, fetch: splitting(base, database, options?.global?.fetch) },
       realtime: { ...("WebSocket" in globalThis ? {} : { transport: NoRealtime }), ...options?.realtime }
     })
-    leaveRetriesToPool(this.rest, withOnce)
-    markHalves(this.rest)
     // Both are done by what supabase-js puts around each fetch.
     if (options?.tracePropagation === undefined && options?.db?.timeout === undefined) {
       this.watchSession(options)
@@ -79,7 +77,10 @@ class LeanClient extends SupabaseClient {
           : pooled(() => hostOf(base), new User(async () => (await accessToken()) ?? key))
       this.lean(key, { database, ofUser }, options?.global?.headers)
     }
+    // Before the others: they hold on to the methods that a builder has when it is made, in its class the first time.
     refuseMissingValues(this.rest, (refused) => Promise.reject(refused))
+    leaveRetriesToPool(this.rest, withOnce)
+    markHalves(this.rest)
   }
 
   private watchSession(options: Options): void {
