@@ -41,6 +41,9 @@ export const pathOf = (url: string, origin: string): string | undefined => {
   return parsed.origin === origin ? `${parsed.pathname}${parsed.search}` : undefined
 }
 
+/** The table or function that a path ends in, as it stands there. */
+export const lastPart = (path: string): string => /[^/]*$/.exec(path.split("?", 1).join(""))?.[0] ?? ""
+
 /** Firewalls refuse who does not say what it is. */
 export const userAgent = { "user-agent": `effect-supabase-pool/${version}` }
 

@@ -5,7 +5,7 @@
 import type { DbError, QueryError } from "../../Errors.js"
 import { endingOf } from "../errors/errorCodes.js"
 import { type Said, saidOf } from "./errorBody.js"
-import { reads } from "./fetchInput.js"
+import { lastPart, reads } from "./fetchInput.js"
 
 export interface Answer {
   readonly method: string
@@ -161,7 +161,7 @@ export class Tenure {
   /** JavaScript will round the values of these names in an answer. */
   rounds(path: string, names: ReadonlySet<string>): void {
     this.rounded ??= new Set()
-    const [from = ""] = /[^/]*$/.exec(path.split("?", 1).join("")) ?? []
+    const from = lastPart(path)
     for (const name of names) this.rounded.add(`${from}.${name}`)
   }
 

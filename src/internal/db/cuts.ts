@@ -4,11 +4,9 @@
  * and function of a database, with what to do.
  */
 import { Effect } from "effect"
-import { oneLine } from "../shared/text.js"
+import { lastPart } from "../connection/fetchInput.js"
+import { nameInLog, SaidOnce } from "../shared/saidOnce.js"
 import { MostRows } from "../table/mostRows.js"
-
-/** Names are the program's, but may come from outside. */
-const mostNames = 1_000
 
 /** A request that was answered. */
 export interface Sent {
@@ -20,10 +18,7 @@ export interface Sent {
 /** The answers to what changes rows are never cut (PostgREST 10); a function's are, however it is called. */
 const canBeCut = ({ method, path }: Sent): boolean => method === "GET" || path.includes("/rpc/")
 
-const nameOf = (path: string): string => {
-  const [name = ""] = /[^/]*$/.exec(path.split("?", 1).join("")) ?? []
-  return oneLine(name).slice(0, 100)
-}
+const nameOf = (path: string): string => nameInLog(lastPart(path))
 
 /** As many as were asked for, or fewer than that by a limit that could not have been reached. */
 const isAsked = (path: string, rows: number): boolean => {
@@ -33,7 +28,7 @@ const isAsked = (path: string, rows: number): boolean => {
 
 export class Cuts {
   readonly seen: MostRows
-  private readonly said: Set<string> = new Set()
+  private readonly said: SaidOnce = new SaidOnce()
 
   /** A handler of a spec that says no place gives all that there is: it is not asked for more, which a spec would have to answer. */
   constructor(overSockets: boolean) {
@@ -53,7 +48,7 @@ export class Cuts {
     if (rows === this.seen.cut || !this.seen.tries) return this.perhaps(rows, sent)
     const name = nameOf(sent.path)
     // One row is what a value is, too.
-    if (rows < 2 || !this.seen.mayCut(rows, now) || !this.isNew(name)) return undefined
+    if (rows < 2 || !this.seen.mayCut(rows, now) || !this.said.isNew(name)) return undefined
     return Effect.logWarning(
       `${name} gave ${rows} rows, and the answer does not say whether there were more: something on the way drops ` +
         "Content-Range. Where the server gives no more rows at a time (db-max-rows), some may be missing. " +
@@ -61,16 +56,10 @@ export class Cuts {
     )
   }
 
-  private isNew(name: string): boolean {
-    if (this.said.has(name) || this.said.size >= mostNames) return false
-    this.said.add(name)
-    return true
-  }
-
   private told(rows: number, sent: Sent): Effect.Effect<void> | undefined {
     const { path } = sent
     const name = nameOf(path)
-    if (!canBeCut(sent) || isAsked(path, rows) || !this.isNew(name)) return undefined
+    if (!canBeCut(sent) || isAsked(path, rows) || !this.said.isNew(name)) return undefined
     const remedy = path.includes("/rpc/")
       ? "Db.rpc(name, args, { get: true }) gives all rows of a function that only reads"
       : "Db.stream and Db.table give all rows"

@@ -4,6 +4,7 @@
  */
 import { Effect } from "effect"
 import { orderOf, tableOf } from "../connection/builderFields.js"
+import { nameInLog, type SaidOnce } from "../shared/saidOnce.js"
 import { oneLine } from "../shared/text.js"
 
 /** What a stream asks for its pages. */
@@ -15,18 +16,15 @@ export interface Asking {
   /** As it stands in the address; undefined where there is none. */
   readonly order: string | undefined
   /** Names that were said already. */
-  readonly said: Set<string>
+  readonly said: SaidOnce
 }
 
-export const askingOf = (query: object, said: Set<string>): Asking => ({
+export const askingOf = (query: object, said: SaidOnce): Asking => ({
   from: tableOf(query),
   isFunction: "url" in query && query.url instanceof URL && /\/rpc\/[^/]*$/.test(query.url.pathname),
   order: orderOf(query),
   said
 })
-
-/** Names are the program's, but may come from outside. */
-const mostNames = 1_000
 
 const isPlainName = (name: string): boolean => /^[A-Za-z_]\w*$/.test(name)
 
@@ -47,7 +45,7 @@ const areAlike = (order: string, a: unknown, b: unknown): boolean =>
   }) === true
 
 const words = ({ from, order }: Asking): string => {
-  const name = oneLine(from).slice(0, 100)
+  const name = nameInLog(from)
   const what =
     order === undefined
       ? `The pages of a stream of ${name} have no order`
@@ -59,7 +57,5 @@ const words = ({ from, order }: Asking): string => {
 export const sayUnordered = (asking: Asking, last: unknown, next: unknown): Effect.Effect<void> => {
   const { from, order, said } = asking
   const isUnordered = order === undefined ? !asking.isFunction : areAlike(order, last, next)
-  if (!isUnordered || said.has(from) || said.size >= mostNames) return Effect.void
-  said.add(from)
-  return Effect.logWarning(words(asking))
+  return isUnordered && said.isNew(from) ? Effect.logWarning(words(asking)) : Effect.void
 }

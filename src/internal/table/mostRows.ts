@@ -2,6 +2,7 @@
  * Whether an answer may be cut. PostgREST gives no more rows at a time than its `db-max-rows`, and says nothing of it. Who has
  * seen a longer answer knows that this one is whole, so that few lists are asked for an end that they have.
  */
+import { SaidOnce } from "../shared/saidOnce.js"
 
 /** How long (ms) a limit is believed to be what it was: a project can lower it. */
 const believed = 60_000
@@ -23,7 +24,7 @@ export class MostRows implements Heeding {
   /** Of all tables. */
   heedsOffset: boolean | undefined
   /** Tables whose streams were said to have no order that tells all rows apart. */
-  readonly unordered: Set<string> = new Set()
+  readonly unordered: SaidOnce = new SaidOnce()
   private most = 0
   private seenAt = Number.NEGATIVE_INFINITY
 
