@@ -116,8 +116,8 @@ export const streamOf = <Q extends Ranged, R, W>(
   const asUser = asMaker()
   const db: Effect.Effect<Database.ReadCore, never, R | W> = options.as === "service" ? source.writing : source.reading
   const ask = (taken: number, most = size, key?: Key) => {
-    const from = (query: Q): Q => (key === undefined || byKey === undefined ? query : byKey.behind(query, key))
-    return asUser(page(db, f, { taken, most, isBehind: key !== undefined, from }, options))
+    const behind = key === undefined || byKey === undefined ? undefined : (query: Q): Q => byKey.behind(query, key)
+    return asUser(page(db, f, { taken, most, behind }, options))
   }
   return Stream.paginateChunkEffect<Progress, unknown, DbError, R | W>(
     { taken: 0, first: [], last: undefined, isByKey: byKey !== undefined },
@@ -158,16 +158,15 @@ interface PageOfRows extends Part {
 interface Place<Q> {
   readonly taken: number
   readonly most: number
-  /** `from` skips the rows that were taken. */
-  readonly isBehind: boolean
-  readonly from: (query: Q) => Q
+  /** Skips the rows that were taken; without it their number does. */
+  readonly behind: ((query: Q) => Q) | undefined
 }
 
 /** The query's own limit and offset hold for the whole of the stream. */
 const page = <Q extends Ranged, R>(
   source: Effect.Effect<Database.ReadCore, never, R>,
   f: (client: SupabaseClient) => Q,
-  { from, isBehind, most, taken }: Place<Q>,
+  { behind, most, taken }: Place<Q>,
   { as, exact, retry }: AnyStreamOptions
 ): Effect.Effect<PageOfRows, DbError, R> => {
   let wanted = Number.POSITIVE_INFINITY
@@ -180,8 +179,9 @@ const page = <Q extends Ranged, R>(
     wanted = limit
     start = offset
     asked = query
-    const first = isBehind ? 0 : offset + taken
-    return from(query).range(first, first + (taken > limit ? most : Math.min(most, limit - taken)) - 1)
+    const first = behind === undefined ? offset + taken : 0
+    const last = first + (taken > limit ? most : Math.min(most, limit - taken)) - 1
+    return (behind?.(query) ?? query).range(first, last)
   }
   return Effect.flatMap(source, (db) => {
     const part = Effect.flatMap(db.placed(rows, { as, exact, retry }), (answer) =>

@@ -191,7 +191,8 @@ const without = (state: ConnectState, id: number): ConnectState => ({
 const look = (before: ConnectState, demand: Demand): ConnectStep => {
   const plan = isDoubtful(before, demand) ? planProbe(before, demand.now) : silently(before)
   const isForgotten = before.attempts.length === 0 && demand.now - before.lastOpened > memory
-  const state = isForgotten ? { ...plan.state, allowance: untried } : plan.state
+  // Asked by each that waits: a state that stays what it is is not copied.
+  const state = isForgotten && before.allowance !== untried ? { ...plan.state, allowance: untried } : plan.state
   if (Circuit.isOpen(state.circuit)) return { state, commands: plan.commands }
   const count = Math.min(room(state, demand), wanted(state.attempts.length, demand))
   return count > 0 ? asking(state, count, "usual", plan.commands) : { state, commands: plan.commands }
@@ -273,7 +274,7 @@ const silent = (state: ConnectState, id: number, demand: Demand): ConnectStep =>
 const opened = (before: ConnectState, id: number, now: number): ConnectStep => {
   const start = find(before, id)?.began ?? now
   const overtaken = before.attempts.filter(
-    ({ began, phase, ...other }) => phase === "open" && other.id !== id && began + patience <= start
+    (other) => other.phase === "open" && other.id !== id && other.began + patience <= start
   )
   const { commands, state } = recovered(
     {

@@ -194,7 +194,7 @@ export const pagesByKey = ({ key }: Columns, { filter, orderBy = [] }: AnyOption
   return {
     // A number above 2^53 was rounded.
     keyOf: (row) => {
-      const value: unknown = typeof row === "object" && row !== null ? Reflect.get(row, key.column) : undefined
+      const value = isValues(row) ? row[key.column] : undefined
       if (typeof value === "string") return value
       return typeof value === "number" && Number.isSafeInteger(value) ? value : undefined
     },
