@@ -1,6 +1,5 @@
 /** What the steps of a transaction are made of, for callers without Effect. */
 import * as Counted from "../transaction/increment.js"
-import type { Step } from "../transaction/planned.js"
 import { refer } from "../transaction/refer.js"
 import type { Ref } from "../transaction/reference.js"
 import type { Countable } from "./steps.js"
@@ -34,10 +33,7 @@ export type { Countable } from "./steps.js"
  * @since 0.1.0
  * @category constructors
  */
-export const ref: {
-  <Row, K extends keyof Row & string>(step: Step<unknown, Row>, column: K): Ref<Row[K]>
-  (step: number, column: string): string
-} = refer
+export const ref: typeof refer = refer
 
 /** Counts from what the column has. */
 type Count = <A extends Countable>(amount: A | Ref<A>) => Counted.Increment<Counted.Widened<A>>
