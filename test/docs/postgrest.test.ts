@@ -3,24 +3,12 @@ import { readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import { saidOf } from "../../src/internal/connection/errorBody.js"
 import { type Ending, endingOf } from "../../src/internal/errors/errorCodes.js"
+import { rowsOf } from "../support/pageTables.js"
 import { lostAtCommit, page, postgrestError, type Scripted } from "../support/postgrest.js"
 
 const text = readFileSync(new URL("../../docs/postgrest.md", import.meta.url), "utf8")
 
 const sectionOf = (name: string): string => text.split(`\n## ${name}\n`)[1]?.split("\n## ")[0] ?? ""
-
-/** The cells of each row of the section's first table. */
-const rowsOf = (section: string): ReadonlyArray<ReadonlyArray<string>> =>
-  section
-    .split("\n")
-    .filter((line) => line.startsWith("|"))
-    .slice(2)
-    .map((line) =>
-      line
-        .split("|")
-        .slice(1, -1)
-        .map((cell) => cell.trim())
-    )
 
 const verdicts: Readonly<Record<string, Ending>> = {
   "may be repeated": { isTransient: true, mayHaveExecuted: false },

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import { expect, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { Embedded, type EmbeddedDatabase, signAccessToken } from "../../src/embedded.js"
+import { rowsOf } from "../support/pageTables.js"
 
 const schema = `
   create table public.teams (id integer primary key, name text not null);
@@ -435,16 +436,7 @@ layer(Database.Live, { timeout: "2 minutes" })("a request to the embedded databa
   }
 
   const page = readFileSync(new URL("../../docs/testing.md", import.meta.url), "utf8")
-  const rows = (page.split("\n### What it does differently\n")[1] ?? "")
-    .split("\n")
-    .filter((line) => line.startsWith("| "))
-    .slice(2)
-    .map((line) =>
-      line
-        .split("|")
-        .slice(1, -1)
-        .map((cell) => cell.trim())
-    )
+  const rows = rowsOf(page.split("\n### What it does differently\n")[1] ?? "")
 
   it.effect("differs from a hosted project's in what docs/testing.md says, and all that is tried here", () =>
     Effect.sync(() => expect(rows.map(([what]) => what)).toEqual(Object.keys(differences)))

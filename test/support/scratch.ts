@@ -94,6 +94,10 @@ const refusal = (error: unknown): Refusal => {
 /** The code that our function puts into the details; else the answer's own. */
 export const codeOf = ({ code, detail }: Refusal): string => /"code": "([^"]*)"/.exec(detail)?.[1] ?? code
 
+/** What a statement gave, or the code that it was refused with. */
+export const said = (outcome: Outcome<unknown>): unknown =>
+  "refused" in outcome ? codeOf(outcome.refused) : outcome.gave
+
 const parsed = {
   // As JSON has it, whichever way a value came.
   json: { to: 114, from: [114, 3802], serialize: String, parse: (json: string): unknown => JSON.parse(json) }

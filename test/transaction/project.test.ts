@@ -19,12 +19,11 @@ import { describePostgres, PostgresUrl } from "../support/postgres.js"
 import { lostAtCommit } from "../support/postgrest.js"
 import {
   allBefore,
-  codeOf,
   migrationUnderTest,
   newMigration,
-  type Outcome,
   oneSession,
   type Scratch,
+  said,
   scratch
 } from "../support/scratch.js"
 
@@ -45,8 +44,6 @@ const line = (body: string): Step => ({
   rows: [{ body }],
   returning: [["body", "body"]]
 })
-
-const said = (outcome: Outcome<unknown>): unknown => ("refused" in outcome ? codeOf(outcome.refused) : outcome.gave)
 
 const run = (database: Scratch, statements: string) => Effect.promise(() => database.run(statements))
 

@@ -3,7 +3,7 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import type { Step } from "../../src/internal/transaction/step.js"
 import { describePostgres, PostgresUrl } from "../support/postgres.js"
-import { codeOf, migrationUnderTest, type Outcome, type Scratch, scratch } from "../support/scratch.js"
+import { codeOf, migrationUnderTest, type Scratch, said, scratch } from "../support/scratch.js"
 
 const tables = `
   create table public.lines (id int primary key generated always as identity, body text, n int unique);
@@ -28,8 +28,6 @@ const insert = (n: number, rest: Partial<Step> = {}): Step => ({
 })
 
 const inProject = Effect.flatMap(migrationUnderTest, (migration) => scratch([migration, tables]))
-
-const said = (outcome: Outcome<unknown>): unknown => ("refused" in outcome ? codeOf(outcome.refused) : outcome.gave)
 
 const count = (database: Scratch, table: string): Effect.Effect<number> =>
   Effect.map(

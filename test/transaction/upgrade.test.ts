@@ -8,12 +8,12 @@ import type { Step } from "../../src/internal/transaction/step.js"
 import * as Transaction from "../../src/Transaction.js"
 import { describePostgres, PostgresUrl } from "../support/postgres.js"
 import {
-  codeOf,
   earlierMigrations,
   newMigration,
   type Outcome,
   oldMigration,
   type Scratch,
+  said,
   scratch
 } from "../support/scratch.js"
 
@@ -41,8 +41,6 @@ const note = (body: string): Step => ({
 })
 const read: Step = { op: "select", schema: "public", table: "notes", returning: "*" }
 const offered: Step = { op: "select", schema: "api", table: "offered", returning: "*" }
-
-const said = (outcome: Outcome<unknown>): unknown => ("refused" in outcome ? codeOf(outcome.refused) : outcome.gave)
 
 /** Where version 4 leaves the records of those before. */
 const recordsOf = (version: "before" | "after"): string =>
