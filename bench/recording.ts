@@ -12,7 +12,7 @@ import { commandLine } from "../scripts/commandLine.js"
 import * as Config from "../src/Config.js"
 import * as Db from "../src/Db.js"
 import { observerOf } from "../src/internal/metrics/observer.js"
-import * as PoolFigures from "../src/internal/metrics/pool.js"
+import * as PoolInstruments from "../src/internal/metrics/poolInstruments.js"
 import { Queries } from "../src/internal/metrics/queries.js"
 import * as Metrics from "../src/Metrics.js"
 import { collect } from "../test/support/garbage.js"
@@ -85,7 +85,7 @@ const paths = (n: number): string => {
 const exit = Exit.succeed([])
 
 /** As the end of an operation calls it; `enabled` only decides whether anybody listens. */
-const aloneLoop = (metrics: Metrics.OperationMetrics, periods: PoolFigures.Periods | undefined) => () => {
+const aloneLoop = (metrics: Metrics.OperationMetrics, periods: PoolInstruments.Periods | undefined) => () => {
   const observe = observerOf(metrics)
   for (let n = 0; n < alonePerRound; n += 1) {
     const sent = { method: "GET", path: paths(n), requests: 1 }
@@ -101,7 +101,7 @@ const metricsWith = (enableMetrics: boolean) =>
 const alone = Effect.gen(function* () {
   const on = yield* metricsWith(true)
   const off = yield* metricsWith(false)
-  const periods = PoolFigures.periods("read", database.url)
+  const periods = PoolInstruments.periods("read", database.url)
   return yield* compared(alonePerRound, aloneLoop(on, periods), aloneLoop(off, undefined))
 })
 

@@ -17,7 +17,7 @@ import { ServerConfig } from "./Config.js"
 import * as Health from "./Health.js"
 import * as Board from "./internal/alerts/board.js"
 import * as Delivery from "./internal/alerts/delivery.js"
-import * as condition from "./internal/alerts/rules.js"
+import * as Rules from "./internal/alerts/rules.js"
 import * as Slack from "./internal/alerts/slack.js"
 import * as watch from "./internal/alerts/watch.js"
 import { byService, oncePer } from "./internal/shared/oncePer.js"
@@ -217,7 +217,7 @@ export const utilizationAbove = (share: number): Rule => ({
   name: "utilization",
   summary: "Database pool nearly exhausted",
   severity: "warning",
-  when: condition.utilization(share)
+  when: Rules.utilization(share)
 })
 
 /**
@@ -230,7 +230,7 @@ export const errorRateAbove = (share: number): Rule => ({
   name: "error-rate",
   summary: "Database operations fail",
   severity: "critical",
-  when: condition.errorRate(share)
+  when: Rules.errorRate(share)
 })
 
 /**
@@ -243,7 +243,7 @@ export const responseTimeAbove = (average: Duration.DurationInput): Rule => ({
   name: "response-time",
   summary: "Database operations are slow",
   severity: "warning",
-  when: condition.responseTime(Duration.decode(average))
+  when: Rules.responseTime(Duration.decode(average))
 })
 
 /**
@@ -256,7 +256,7 @@ export const leaksAbove = (pools: number): Rule => ({
   name: "leaks",
   summary: "Database connections leak",
   severity: "warning",
-  when: condition.leaks(pools),
+  when: Rules.leaks(pools),
   holdFor: Duration.zero
 })
 
@@ -270,7 +270,7 @@ export const poolUnhealthy: Rule = {
   name: "unhealthy",
   summary: "Database pool unhealthy",
   severity: "critical",
-  when: condition.unhealthy
+  when: Rules.unhealthy
 }
 
 /**

@@ -35,7 +35,7 @@ import * as pool from "./internal/config/pool.js"
 import * as presets from "./internal/config/presets.js"
 import * as server from "./internal/config/server.js"
 import * as supabase from "./internal/config/supabase.js"
-import * as table from "./internal/config/variables.js"
+import * as Variables from "./internal/config/variables.js"
 
 export type {
   Load,
@@ -188,7 +188,7 @@ export const poolSizes: (options: Pick<PoolOptions, "minConnections" | "maxConne
  * @since 0.1.0
  * @category constructors
  */
-export const variables: ReadonlyArray<Variable> = table.variables
+export const variables: ReadonlyArray<Variable> = Variables.variables
 
 // -------------------------------------------------------------------------------------
 // tags

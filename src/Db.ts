@@ -13,7 +13,7 @@
 import { type ConfigError, type Config as EffectConfig, Layer } from "effect"
 import type { ConfigInvalid, PoolConfig, SupabaseConfig } from "./Config.js"
 import * as Config from "./Config.js"
-import type * as HandlerTransport from "./internal/connection/testTransport.js"
+import type { Handler as TransportHandler } from "./internal/connection/handlerTransport.js"
 import type { Provided, ProvidedRead } from "./internal/db/layers.js"
 import * as Layers from "./internal/db/layers.js"
 import * as OncePer from "./internal/shared/oncePer.js"
@@ -211,7 +211,7 @@ export const layerReadFromEnv: Layer.Layer<ProvidedRead, ConfigInvalid> = OncePe
  * @since 0.1.0
  * @category models
  */
-export type Handler<R = never> = HandlerTransport.Handler<R>
+export type Handler<R = never> = TransportHandler<R>
 
 /**
  * Everything that `layer` provides, without a network: `handler` answers each request that would have been sent.

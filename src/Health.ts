@@ -10,7 +10,7 @@
 import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Ref, Schedule, type Scope } from "effect"
 import { PoolConfig } from "./Config.js"
 import { probe } from "./internal/health/probe.js"
-import { sampleOf } from "./internal/health/sample.js"
+import { healthSample } from "./internal/health/sample.js"
 import { forkBackground, keeping } from "./internal/shared/asyncContext.js"
 import { AwakeClock } from "./internal/shared/awakeClock.js"
 import { byService, oncePer } from "./internal/shared/oncePer.js"
@@ -145,7 +145,7 @@ const report = (parts: Parts): Effect.Effect<HealthReport> =>
     const read = yield* parts.read.metrics
     const write = yield* parts.write.metrics
     const recent = yield* parts.metrics.recent
-    const sample = { canConnect: answer.reachable, ...sampleOf(read, write, recent, timestamp) }
+    const sample = { canConnect: answer.reachable, ...healthSample(read, write, recent, timestamp) }
     const { reasons, status } = assess(sample)
     return {
       status,

@@ -23,9 +23,9 @@ import { debugLog } from "./internal/audit/debugLog.js"
 import * as Admin from "./internal/http/admin.js"
 import { Api } from "./internal/http/api.js"
 import * as ApiErrors from "./internal/http/apiErrors.js"
-import * as Verdicts from "./internal/http/failed.js"
+import * as FailureResponse from "./internal/http/failureResponse.js"
 import * as Graceful from "./internal/http/graceful.js"
-import * as HealthRoutes from "./internal/http/health.js"
+import * as HealthRoutes from "./internal/http/healthRoutes.js"
 import * as Hosts from "./internal/http/hosts.js"
 import { Guesses } from "./internal/http/limits.js"
 import * as Page from "./internal/http/page.js"
@@ -182,7 +182,7 @@ export const app: Effect.Effect<
  * @since 0.1.0
  * @category combinators
  */
-export const failed: (error: DbError) => HttpServerResponse.HttpServerResponse = Verdicts.failed
+export const failed: (error: DbError) => HttpServerResponse.HttpServerResponse = FailureResponse.failed
 
 /**
  * The same for an endpoint of an `HttpApi` that has `.addError(Http.Failed)`: fails with the error that has the status, and

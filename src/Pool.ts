@@ -23,8 +23,8 @@ import type * as Audit from "./Audit.js"
 import { type PoolConfig, SupabaseConfig } from "./Config.js"
 import type * as Connection from "./Connection.js"
 import type { AcquireError, Mode } from "./Errors.js"
-import { layerFromCores } from "./internal/pool/layerFromCores.js"
-import * as Cores from "./internal/pool/readWritePools.js"
+import * as ConnectionPools from "./internal/pool/connectionPools.js"
+import * as ReadWritePools from "./internal/pool/readWritePools.js"
 import type { ReadPool, WritePool } from "./internal/pool/tags.js"
 import { byService, oncePer } from "./internal/shared/oncePer.js"
 
@@ -134,5 +134,5 @@ export interface ConnectionPool {
  */
 export const layer: Layer.Layer<ReadPool | WritePool, never, PoolConfig | SupabaseConfig> = oncePer(
   byService(() => SupabaseConfig),
-  () => Layer.provide(Layer.fresh(layerFromCores), Layer.fresh(Cores.layer))
+  () => Layer.provide(Layer.fresh(ConnectionPools.layer), Layer.fresh(ReadWritePools.layer))
 )

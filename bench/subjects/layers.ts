@@ -2,7 +2,7 @@
 import { Duration, Effect, Redacted, Scope } from "effect"
 import { target } from "../../src/internal/connection/connect.js"
 import { SocketFetch } from "../../src/internal/connection/socketFetch.js"
-import * as PooledClient from "../../src/internal/connection/supabaseClient.js"
+import { makeClient } from "../../src/internal/connection/supabaseClient.js"
 import * as Deadlines from "../../src/internal/shared/deadlines.js"
 import { connections, query, request } from "../support/read.js"
 import { inTurn, looping, type Make } from "../support/subject.js"
@@ -45,7 +45,7 @@ export const fetching: Make = async (url = "") => {
 /** supabase-js's builder on that `fetch`: it makes the URL and the headers, and parses the rows. */
 export const builder: Make = async (url = "") => {
   const key = Redacted.make("anon")
-  const clients = (await sockets(url)).map((socket) => PooledClient.make(url, key, key, socket.fetch))
+  const clients = (await sockets(url)).map((socket) => makeClient(url, key, key, socket.fetch))
   const next = inTurn(clients)
   return looping(() => query(next()))
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Logger, Option, Schema, Scope, Stream, TestClock } from "effect"
 import * as Audit from "../../src/Audit.js"
 import * as Db from "../../src/Db.js"
-import * as AuditFile from "../../src/internal/audit/file.js"
+import * as AuditFile from "../../src/internal/audit/auditFile.js"
 import * as Pool from "../../src/Pool.js"
 import { against, json, layer, serve } from "../support/httpServer.js"
 

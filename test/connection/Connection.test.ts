@@ -3,8 +3,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Exit, Fiber, Redacted, Runtime, TestClock } from "effect"
 import type { Connection } from "../../src/Connection.js"
 import * as Db from "../../src/Db.js"
-import * as Connections from "../../src/internal/connection/pooledConnection.js"
-import { HandlerTransport } from "../../src/internal/connection/testTransport.js"
+import { HandlerTransport } from "../../src/internal/connection/handlerTransport.js"
+import { make as makeConnection } from "../../src/internal/connection/pooledConnection.js"
 import * as Pool from "../../src/Pool.js"
 import { settle } from "../support/fakeResource.js"
 import { type Answer, against, anonKey, failureOf, json, serviceRoleKey } from "../support/httpServer.js"
@@ -33,7 +33,7 @@ describe("the client", () => {
     Effect.gen(function* () {
       const asked: Array<string> = []
       const credentials = { key: Redacted.make(anonKey), token: Redacted.make(anonKey) }
-      const connection = yield* Connections.make({
+      const connection = yield* makeConnection({
         mode: "read",
         url: "http://127.0.0.1:1",
         credentials: new Proxy(credentials, {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Data, Effect, FastCheck as fc, Schema } from "effect"
 import * as Db from "../../src/Db.js"
-import type { Outcome } from "../../src/internal/db/postgrestResult.js"
+import type { ResultWithoutData } from "../../src/internal/db/postgrestResult.js"
 import { clientOn } from "../../src/internal/promise/client.js"
 import { Hosts } from "../../src/internal/promise/hosts.js"
 import { quoted } from "../../src/internal/table/literal.js"
@@ -13,7 +13,7 @@ import { anonKey, json, layer, serve, serviceRoleKey } from "../support/httpServ
 
 class Told extends Data.TaggedError("Told")<{ readonly message: string }> {}
 
-type Query = (client: SupabaseClient, bad: string) => PromiseLike<Outcome>
+type Query = (client: SupabaseClient, bad: string) => PromiseLike<ResultWithoutData>
 
 const notes = (client: SupabaseClient) => client.from("notes")
 

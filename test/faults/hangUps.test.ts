@@ -55,21 +55,21 @@ describe("a server that closes after each answer", () => {
 
   it.scoped("one at a time is left to it, so that the pool sees when it has stopped doing so", () =>
     Effect.gen(function* () {
-      const { core, world } = yield* make({ max: 3 })
+      const { pool, world } = yield* make({ max: 3 })
       const once = (closes: boolean) =>
         Effect.gen(function* () {
-          const lease = yield* checkout(core)
-          yield* core.giveBack(lease)
+          const lease = yield* checkout(pool)
+          yield* pool.giveBack(lease)
           if (closes) yield* world.hangUp(lease.resource)
           yield* settle
           return lease.resource
         })
       for (let n = 0; n < 3; n += 1) yield* once(true)
-      expect(core.habits.closesEach).toBe(true)
+      expect(pool.habits.closesEach).toBe(true)
       const watched = yield* once(false)
       expect([(yield* once(false)).isOpen, watched.isOpen]).toEqual([false, true])
       yield* TestClock.adjust("1 second")
-      expect(core.habits.closesEach).toBe(false)
+      expect(pool.habits.closesEach).toBe(false)
       expect([yield* once(false), yield* once(false)]).toEqual([watched, watched])
     })
   )
@@ -99,10 +99,10 @@ describe("a server that closes idle connections", () => {
 
   it.scoped("without a word after 10 s: seen twice, and from then on they are pinged before", () =>
     Effect.gen(function* () {
-      const { core, world } = yield* make({ min: 2, max: 2, housekeeper: true, keepaliveInterval: 25_000 })
+      const { pool, world } = yield* make({ min: 2, max: 2, housekeeper: true, keepaliveInterval: 25_000 })
       expect(yield* closingAfter(world, 10_000, 60)).toBe(4)
-      expect(core.habits.kept).toBeGreaterThan(9_000)
-      expect(core.habits.kept).toBeLessThan(11_000)
+      expect(pool.habits.kept).toBeGreaterThan(9_000)
+      expect(pool.habits.kept).toBeLessThan(11_000)
       const { made } = world
       const before = made.reduce((sum, { pings }) => sum + pings, 0)
       expect(yield* closingAfter(world, 10_000, 70)).toBe(0)
@@ -113,28 +113,28 @@ describe("a server that closes idle connections", () => {
 
   it.scoped("because it ends, at any time of their silence: nothing is learnt", () =>
     Effect.gen(function* () {
-      const { core, world } = yield* make({ min: 2, max: 2, housekeeper: true, keepaliveInterval: 25_000 })
+      const { pool, world } = yield* make({ min: 2, max: 2, housekeeper: true, keepaliveInterval: 25_000 })
       for (const silence of [3, 17, 9]) {
         yield* TestClock.adjust(`${silence} seconds`)
         for (const resource of world.made) yield* world.hangUp(resource)
       }
-      expect(core.habits.kept).toBe(Number.POSITIVE_INFINITY)
+      expect(pool.habits.kept).toBe(Number.POSITIVE_INFINITY)
     })
   )
 
   it.scoped("after 2 s, as it says: only those that are used are kept, and no others are opened", () =>
     Effect.gen(function* () {
-      const { core, world } = yield* make({ min: 5, max: 10, housekeeper: true, keepaliveInterval: 25_000 })
-      expect(core.total).toBe(5)
+      const { pool, world } = yield* make({ min: 5, max: 10, housekeeper: true, keepaliveInterval: 25_000 })
+      expect(pool.total).toBe(5)
       for (const resource of world.made) resource.keepAliveHint = 1_000
       for (let n = 0; n < 60; n += 1) {
-        const lease = yield* checkout(core)
-        yield* core.giveBack(lease)
+        const lease = yield* checkout(pool)
+        yield* pool.giveBack(lease)
         yield* TestClock.adjust("500 millis")
       }
-      expect([core.total, world.attempts]).toEqual([1, 5])
+      expect([pool.total, world.attempts]).toEqual([1, 5])
       yield* TestClock.adjust("1 minute")
-      expect([core.total, world.attempts]).toEqual([1, 5])
+      expect([pool.total, world.attempts]).toEqual([1, 5])
     })
   )
 })

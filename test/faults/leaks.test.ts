@@ -143,14 +143,14 @@ describe("ten thousand operations with random failures and interruptions", () =>
 describe("callers whom the queue has no place for", () => {
   it.scopedLive("cost no memory, however many they are", (context) =>
     Effect.gen(function* () {
-      const { core } = yield* make({ max: 1, maxPending: 100, connectionTimeout: Duration.minutes(1) })
-      const hold = Effect.fork(core.use(() => Effect.never))
+      const { pool } = yield* make({ max: 1, maxPending: 100, connectionTimeout: Duration.minutes(1) })
+      const hold = Effect.fork(pool.use(() => Effect.never))
       const holder = yield* hold
-      yield* Effect.repeat(settle, { until: () => core.active === 1 })
+      yield* Effect.repeat(settle, { until: () => pool.active === 1 })
       const waiters = yield* Effect.replicateEffect(hold, 100)
-      yield* Effect.repeat(settle, { until: () => core.bag.pending === 100 })
+      yield* Effect.repeat(settle, { until: () => pool.bag.pending === 100 })
       const refused = (count: number) =>
-        Effect.map(Effect.replicateEffect(Effect.exit(core.use(() => Effect.void)), count), (exits) => {
+        Effect.map(Effect.replicateEffect(Effect.exit(pool.use(() => Effect.void)), count), (exits) => {
           expect(new Set(exits.map(outcome))).toEqual(new Set(["PoolOverloaded"]))
         })
       yield* refused(2_000)
@@ -160,7 +160,7 @@ describe("callers whom the queue has no place for", () => {
         for (let thousand = 0; thousand < 20; thousand += 1) yield* refused(1_000)
         growths.push((yield* heap) - before)
       }
-      expect(core.bag.pending).toBe(100)
+      expect(pool.bag.pending).toBe(100)
       // What callers cost they cost in each round; what the compiler keeps of code that has become hot, in one.
       expect(Math.min(...growths)).toBeLessThan(1)
       yield* Fiber.interruptAll([holder, ...waiters])

@@ -35,7 +35,7 @@ describe("an outage of thirty seconds under 2,000 callers", () => {
       (context) =>
         virtual(
           { max: 10, min: 5, maxPending: 5_000, connectionTimeout: Duration.seconds(3) },
-          ({ core, world }, clock) =>
+          ({ pool, world }, clock) =>
             Effect.gen(function* () {
               let late = 0
               let firstSuccess = Number.POSITIVE_INFINITY
@@ -44,7 +44,7 @@ describe("an outage of thirty seconds under 2,000 callers", () => {
               const caller = Effect.gen(function* () {
                 while (clock.now < 36 * second) {
                   const since = clock.now
-                  const exit = yield* Effect.exit(core.use(() => Effect.sleep("5 millis")))
+                  const exit = yield* Effect.exit(pool.use(() => Effect.sleep("5 millis")))
                   if (clock.now - since > 3 * second + 5) late += 1
                   if (isOut && Exit.isFailure(exit)) errors.add(outcome(exit))
                   if (!isOut && clock.now >= 31 * second && Exit.isSuccess(exit))
@@ -54,14 +54,14 @@ describe("an outage of thirty seconds under 2,000 callers", () => {
               })
               const callers = yield* Effect.replicateEffect(Effect.forkDaemon(caller), 2_000)
               yield* clock.adjust(second)
-              expect(metricsOf(core).reachable).toBe(true)
+              expect(metricsOf(pool).reachable).toBe(true)
               // The database dies, and its sockets with it.
               isOut = true
               world.connecting = how
               for (const resource of world.made) resource.shut()
               const before = world.attempts
               yield* clock.adjust(30 * second)
-              expect(metricsOf(core)).toMatchObject({ reachable: false, pending: 0, total: 0 })
+              expect(metricsOf(pool)).toMatchObject({ reachable: false, pending: 0, total: 0 })
               // One probe each 1.2 to 1.8 seconds once the delay has grown, whoever asks.
               const attempts = world.attempts - before
               expect(attempts).toBeLessThanOrEqual(40)
@@ -73,11 +73,11 @@ describe("an outage of thirty seconds under 2,000 callers", () => {
               const atReturn = world.attempts
               yield* clock.adjust(2 * second)
               expect(firstSuccess).toBeLessThanOrEqual(33 * second)
-              expect(world.attempts - atReturn).toBeLessThanOrEqual(core.options.max)
+              expect(world.attempts - atReturn).toBeLessThanOrEqual(pool.options.max)
               yield* clock.adjust(10 * second)
               yield* Effect.forEach(callers, Fiber.join)
               expect(late).toBe(0)
-              expect(metricsOf(core)).toMatchObject({ reachable: true, active: 0, pending: 0 })
+              expect(metricsOf(pool)).toMatchObject({ reachable: true, active: 0, pending: 0 })
               shows(context, {
                 kind: "promise",
                 section: "Outage",
@@ -94,7 +94,7 @@ describe("three times more than the pool can serve", () => {
   it.live(
     "goodput stays above nine tenths, the queue is bounded, the rest is refused at once, and who has gone is not served",
     (context) =>
-      virtual({ max: 10, min: 10, maxPending: 100, connectionTimeout: Duration.seconds(3) }, ({ core }, clock) =>
+      virtual({ max: 10, min: 10, maxPending: 100, connectionTimeout: Duration.seconds(3) }, ({ pool }, clock) =>
         Effect.gen(function* () {
           yield* clock.adjust(100)
           let served = 0
@@ -106,7 +106,7 @@ describe("three times more than the pool can serve", () => {
           const seconds = 4
           const caller = Effect.suspend(() => {
             const since = clock.now
-            return core
+            return pool
               .use(() =>
                 Effect.zipRight(
                   Effect.sync(() => (worked += 1)),
@@ -132,7 +132,7 @@ describe("three times more than the pool can serve", () => {
               if ((tick * 3 + n) % 10 === 0) impatient.push(fiber)
             }
             if (tick % 10 === 9) yield* Effect.forEach(impatient.splice(0), Fiber.interruptFork, { discard: true })
-            longestQueue = Math.max(longestQueue, core.bag.pending)
+            longestQueue = Math.max(longestQueue, pool.bag.pending)
             yield* clock.adjust(1)
           }
           const goodput = served / seconds
@@ -143,7 +143,7 @@ describe("three times more than the pool can serve", () => {
           // Only what was served or interrupted at work has worked at all.
           expect(errors).toEqual(new Set(["PoolOverloaded", "interrupted"]))
           expect(worked - served).toBeLessThanOrEqual((seconds * second * 3) / 10)
-          expect(metricsOf(core)).toMatchObject({ active: 0, pending: 0, total: 10 })
+          expect(metricsOf(pool)).toMatchObject({ active: 0, pending: 0, total: 10 })
           shows(context, {
             kind: "promise",
             section: "Overload",
@@ -155,21 +155,21 @@ describe("three times more than the pool can serve", () => {
   )
 
   it.live("work whose caller has gone while it waited is never begun", (context) =>
-    virtual({ max: 1, min: 1 }, ({ core }, clock) =>
+    virtual({ max: 1, min: 1 }, ({ pool }, clock) =>
       Effect.gen(function* () {
         yield* clock.adjust(10)
-        const holder = yield* Effect.forkDaemon(core.use(() => Effect.sleep("500 millis")))
+        const holder = yield* Effect.forkDaemon(pool.use(() => Effect.sleep("500 millis")))
         yield* clock.adjust(1)
         let begun = 0
-        const work = core.use(() => Effect.sync(() => (begun += 1)))
+        const work = pool.use(() => Effect.sync(() => (begun += 1)))
         const waiting = yield* Effect.replicateEffect(Effect.forkDaemon(work), 100)
         yield* clock.adjust(1)
-        expect(core.bag.pending).toBe(100)
+        expect(pool.bag.pending).toBe(100)
         yield* Effect.forEach(waiting.slice(0, 99), Fiber.interruptFork, { discard: true })
         yield* clock.adjust(600)
         yield* Fiber.join(holder)
         expect(begun).toBe(1)
-        expect(metricsOf(core)).toMatchObject({ active: 0, pending: 0 })
+        expect(metricsOf(pool)).toMatchObject({ active: 0, pending: 0 })
         shows(context, {
           kind: "promise",
           section: "Overload",

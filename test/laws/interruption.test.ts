@@ -17,7 +17,7 @@ import {
   Scope
 } from "effect"
 import * as Db from "../../src/Db.js"
-import type { Core } from "../../src/internal/pool/resourcePool.js"
+import type { ResourcePool } from "../../src/internal/pool/resourcePool.js"
 import * as Pool from "../../src/Pool.js"
 import { checkout, type FakePool, type FakeResource, FakeWorld, make, settle } from "../support/fakeResource.js"
 import { eachShows } from "../support/reliability.js"
@@ -96,52 +96,52 @@ type Way = (pool: FakePool) => {
   readonly after?: Effect.Effect<unknown>
 }
 
-const holderOf = (core: Core<FakeResource>, count: number) =>
-  Effect.runSync(Effect.replicateEffect(Effect.orDie(checkout(core)), count))
+const holderOf = (pool: ResourcePool<FakeResource>, count: number) =>
+  Effect.runSync(Effect.replicateEffect(Effect.orDie(checkout(pool)), count))
 
 const ways: Record<string, Way> = {
-  "a connection that is idle, for one use": ({ core }) => ({ victim: core.use(() => work), meanwhile: Effect.void }),
-  "a connection that is idle, for a scope": ({ core }) => ({
-    victim: Effect.scoped(Effect.zipRight(core.scoped, work)),
+  "a connection that is idle, for one use": ({ pool }) => ({ victim: pool.use(() => work), meanwhile: Effect.void }),
+  "a connection that is idle, for a scope": ({ pool }) => ({
+    victim: Effect.scoped(Effect.zipRight(pool.scoped, work)),
     meanwhile: Effect.void
   }),
-  "a place in the queue, until somebody gives back": ({ core }) => {
-    const [first, second] = holderOf(core, 2)
-    const back = (lease: typeof first) => (lease === undefined ? Effect.void : core.giveBack(lease))
-    return { victim: core.use(() => work), meanwhile: back(first), after: back(second) }
+  "a place in the queue, until somebody gives back": ({ pool }) => {
+    const [first, second] = holderOf(pool, 2)
+    const back = (lease: typeof first) => (lease === undefined ? Effect.void : pool.giveBack(lease))
+    return { victim: pool.use(() => work), meanwhile: back(first), after: back(second) }
   },
-  "a place in the queue with little patience": ({ core }) => {
-    const [first, second] = holderOf(core, 2)
-    const back = (lease: typeof first) => (lease === undefined ? Effect.void : core.giveBack(lease))
+  "a place in the queue with little patience": ({ pool }) => {
+    const [first, second] = holderOf(pool, 2)
+    const back = (lease: typeof first) => (lease === undefined ? Effect.void : pool.giveBack(lease))
     const victim = Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(core.checkout(restore, 500), (lease) => Effect.ensuring(restore(work), core.giveBack(lease)))
+      Effect.flatMap(pool.checkout(restore, 500), (lease) => Effect.ensuring(restore(work), pool.giveBack(lease)))
     )
     return { victim, meanwhile: back(first), after: back(second) }
   },
-  "a socket that is being opened": ({ core, world }) => {
+  "a socket that is being opened": ({ pool, world }) => {
     world.connecting = "decide"
-    return { victim: core.use(() => work), meanwhile: world.accept }
+    return { victim: pool.use(() => work), meanwhile: world.accept }
   },
-  "a socket that cannot be opened": ({ core, world }) => {
+  "a socket that cannot be opened": ({ pool, world }) => {
     world.connecting = "decide"
-    return { victim: core.use(() => work), meanwhile: world.refuse }
+    return { victim: pool.use(() => work), meanwhile: world.refuse }
   }
 }
 
-const addsUp = ({ core, world }: FakePool, clock: VirtualClock) =>
+const addsUp = ({ pool, world }: FakePool, clock: VirtualClock) =>
   Effect.gen(function* () {
     world.connecting = "accept"
     while (world.undecided.length > 0) yield* world.accept
     yield* clock.adjust(2_000)
-    expect({ active: core.active, pending: core.bag.pending, connecting: core.connector.connecting }).toEqual({
+    expect({ active: pool.active, pending: pool.bag.pending, connecting: pool.connector.connecting }).toEqual({
       active: 0,
       pending: 0,
       connecting: 0
     })
-    const leases = yield* Effect.replicateEffect(checkout(core), core.options.max)
-    expect(new Set(leases).size).toBe(core.options.max)
-    yield* Effect.forEach(leases, (lease) => core.giveBack(lease))
-    expect(world.openSockets).toBe(core.total)
+    const leases = yield* Effect.replicateEffect(checkout(pool), pool.options.max)
+    expect(new Set(leases).size).toBe(pool.options.max)
+    yield* Effect.forEach(leases, (lease) => pool.giveBack(lease))
+    expect(world.openSockets).toBe(pool.total)
   })
 
 const oneRun = (way: Way, idle: number, point: Point): Effect.Effect<boolean, unknown> =>

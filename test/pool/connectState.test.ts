@@ -86,7 +86,7 @@ describe("when a pool connects", () => {
         [event("Gone", 0)],
         lookFor(1),
         [{ _tag: "ProbeDue" }],
-        [event("Answered", 1), { now: 9 }]
+        [event("ProbeAnswered", 1), { now: 9 }]
       ],
       [{ _tag: "TellRecovery", since: 0 }]
     ],
@@ -162,7 +162,7 @@ describe("when a pool connects", () => {
   })
 
   /** A world that answers by chance: each attempt that was told to begin begins, then goes one of these ways. */
-  const ends = fc.constantFrom<ConnectEvent["_tag"]>("Opened", "Failed", "Ended", "Answered", "Slow", "Silent")
+  const ends = fc.constantFrom<ConnectEvent["_tag"]>("Opened", "Failed", "Ended", "ProbeAnswered", "Slow", "Silent")
   interface Happening {
     readonly pending: number
     /** Which attempt. */
@@ -210,12 +210,12 @@ describe("when a pool connects", () => {
     const one = attempts[of % Math.max(1, attempts.length)]
     if (one === undefined) return
     if (end === "Failed") tell(world, failed(one.id, isTimeout ? timeout : refused), pending)
-    else if (end === "Answered" && one.kind === "usual") return
-    else if (end === "Opened" || end === "Ended" || end === "Answered" || end === "Slow" || end === "Silent") {
+    else if (end === "ProbeAnswered" && one.kind === "usual") return
+    else if (end === "Opened" || end === "Ended" || end === "ProbeAnswered" || end === "Slow" || end === "Silent") {
       tell(world, event(end, one.id), pending)
     }
     if (end === "Opened") world.sockets += 1
-    if (end === "Failed" || end === "Ended" || end === "Answered") tell(world, event("Gone", one.id), pending)
+    if (end === "Failed" || end === "Ended" || end === "ProbeAnswered") tell(world, event("Gone", one.id), pending)
   }
 
   const worlds = fc.array(happening, { maxLength: 60, size: "max" })

@@ -32,7 +32,7 @@ const inPool = <A>(
     const pool = yield* Effect.withClock(make(options), awake)
     // Closing would wait for what is out, by a clock that nobody moves any more.
     const back = Effect.suspend(() =>
-      Effect.forEach([...pool.core.leases.values()], (lease) => pool.core.giveBack(lease))
+      Effect.forEach([...pool.pool.leases.values()], (lease) => pool.pool.giveBack(lease))
     )
     yield* Effect.ensuring(test(pool, clock), back)
   }).pipe(Effect.withClock(clock), Effect.scoped)
@@ -40,17 +40,17 @@ const inPool = <A>(
 
 describe("a pool whose process stood still", () => {
   it.live("takes no connection away from who could not give it back, and only then counts on", () =>
-    inPool({ leakDetectionTimeout: Duration.seconds(2) }, ({ core }, clock) =>
+    inPool({ leakDetectionTimeout: Duration.seconds(2) }, ({ pool }, clock) =>
       Effect.gen(function* () {
-        const [lease, other] = [yield* checkout(core), yield* checkout(core)]
+        const [lease, other] = [yield* checkout(pool), yield* checkout(pool)]
         yield* clock.adjust(100)
         yield* clock.standStill(night)
-        expect([lease.state, core.statistics.leaks]).toEqual(["busy", 0])
-        yield* core.giveBack(lease)
+        expect([lease.state, pool.statistics.leaks]).toEqual(["busy", 0])
+        yield* pool.giveBack(lease)
         yield* clock.adjust(1_000)
-        expect([other.state, core.statistics.leaks]).toEqual(["busy", 0])
+        expect([other.state, pool.statistics.leaks]).toEqual(["busy", 0])
         yield* clock.adjust(1_000)
-        expect([other.reclaimed, core.statistics.leaks]).toEqual([true, 1])
+        expect([other.reclaimed, pool.statistics.leaks]).toEqual([true, 1])
       })
     )
   )
@@ -59,15 +59,15 @@ describe("a pool whose process stood still", () => {
 
   for (const [which, limit] of Object.entries(waiters))
     it.live(`turns nobody away who waited meanwhile ${which}`, () =>
-      inPool({ max: 1 }, ({ core }, clock) =>
+      inPool({ max: 1 }, ({ pool }, clock) =>
         Effect.gen(function* () {
-          const lease = yield* checkout(core)
-          const waiting = yield* Effect.fork(checkout(core, limit))
-          const late = yield* Effect.fork(Effect.asVoid(checkout(core, limit)))
+          const lease = yield* checkout(pool)
+          const waiting = yield* Effect.fork(checkout(pool, limit))
+          const late = yield* Effect.fork(Effect.asVoid(checkout(pool, limit)))
           yield* clock.adjust(300)
           yield* clock.standStill(night)
-          expect([waiting.unsafePoll(), core.statistics.timeouts]).toEqual([null, 0])
-          yield* core.giveBack(lease)
+          expect([waiting.unsafePoll(), pool.statistics.timeouts]).toEqual([null, 0])
+          yield* pool.giveBack(lease)
           expect(yield* Fiber.join(waiting)).toBe(lease)
           yield* clock.adjust(1_100)
           expect(outcome(late.unsafePoll() ?? Exit.void)).toBe("AcquireTimeout")
@@ -78,14 +78,14 @@ describe("a pool whose process stood still", () => {
   it.live("goes on with the attempts to connect that it had begun, and takes the database for well", () => {
     const world = new FakeWorld()
     world.connecting = "decide"
-    return inPool({ world, connectionTimeout: Duration.seconds(30) }, ({ core }, clock) =>
+    return inPool({ world, connectionTimeout: Duration.seconds(30) }, ({ pool }, clock) =>
       Effect.gen(function* () {
-        const waiting = yield* Effect.fork(checkout(core))
+        const waiting = yield* Effect.fork(checkout(pool))
         yield* clock.adjust(100)
         yield* clock.standStill(night)
         yield* world.accept
         yield* Fiber.join(waiting)
-        expect([core.statistics.connectFailures, core.connector.isReachable, world.attempts]).toEqual([0, true, 1])
+        expect([pool.statistics.connectFailures, pool.connector.isReachable, world.attempts]).toEqual([0, true, 1])
       })
     )
   })
@@ -99,22 +99,22 @@ describe("a pool whose process stood still", () => {
     }
     return inPool(
       { world: new Slow(), housekeeper: true, min: 1, keepaliveInterval: 10_000 },
-      ({ core, world }, clock) =>
+      ({ pool, world }, clock) =>
         Effect.gen(function* () {
           yield* clock.adjust(12_000)
           expect(world.made.map(({ pings }) => pings)).toEqual([1])
           yield* clock.standStill(night)
           yield* Deferred.succeed(answer, undefined)
           yield* settle
-          expect([core.bag.idleCount, world.openSockets, world.made.length]).toEqual([1, 1, 1])
+          expect([pool.bag.idleCount, world.openSockets, world.made.length]).toEqual([1, 1, 1])
         })
     )
   })
 
   it.live("counts no idle time and no age that nobody could use, and then counts on", () =>
-    inPool({ housekeeper: true, idleTimeout: 20_000, maxLifetime: 40_000 }, ({ core, world }, clock) =>
+    inPool({ housekeeper: true, idleTimeout: 20_000, maxLifetime: 40_000 }, ({ pool, world }, clock) =>
       Effect.gen(function* () {
-        for (const lease of [yield* checkout(core), yield* checkout(core)]) yield* core.giveBack(lease)
+        for (const lease of [yield* checkout(pool), yield* checkout(pool)]) yield* pool.giveBack(lease)
         yield* clock.adjust(10_000)
         yield* clock.standStill(night)
         yield* clock.adjust(5_000)
@@ -126,18 +126,18 @@ describe("a pool whose process stood still", () => {
   )
 
   it.live("lends no connection that was silent for longer than its pings allow: the server did not stand still", () =>
-    inPool({ keepaliveInterval: 25_000 }, ({ core, world }, clock) =>
+    inPool({ keepaliveInterval: 25_000 }, ({ pool, world }, clock) =>
       Effect.gen(function* () {
-        const first = yield* checkout(core)
-        yield* core.giveBack(first)
+        const first = yield* checkout(pool)
+        yield* pool.giveBack(first)
         yield* clock.adjust(10_000)
         yield* clock.standStill(10_000)
-        const again = yield* checkout(core)
+        const again = yield* checkout(pool)
         expect(again).toBe(first)
-        yield* core.giveBack(again)
+        yield* pool.giveBack(again)
         yield* clock.adjust(10_000)
         yield* clock.standStill(20_000)
-        const fresh = yield* checkout(core)
+        const fresh = yield* checkout(pool)
         yield* settle
         expect([fresh === first, world.made.map(({ state }) => state)]).toEqual([false, ["closed", "open"]])
       })
@@ -145,12 +145,12 @@ describe("a pool whose process stood still", () => {
   )
 
   it.live("lends what it had where the server keeps idle connections for as long as one likes", () =>
-    inPool({}, ({ core }, clock) =>
+    inPool({}, ({ pool }, clock) =>
       Effect.gen(function* () {
-        const first = yield* checkout(core)
-        yield* core.giveBack(first)
+        const first = yield* checkout(pool)
+        yield* pool.giveBack(first)
         yield* clock.standStill(night)
-        expect(yield* checkout(core)).toBe(first)
+        expect(yield* checkout(pool)).toBe(first)
       })
     )
   )
@@ -177,16 +177,16 @@ describe("a process whose event loop is so busy that each turn looks like a stan
 
   it.live("probes a database that is away once in a turn, and has it in use in the turn after its return", () => {
     const world = new FakeWorld()
-    return inPool({ world, min: 1, max: 2, connectionTimeout: Duration.seconds(30) }, ({ core }, clock) =>
+    return inPool({ world, min: 1, max: 2, connectionTimeout: Duration.seconds(30) }, ({ pool }, clock) =>
       Effect.gen(function* () {
         world.connecting = "refuse"
         for (const resource of world.made) yield* world.hangUp(resource)
         const before = world.attempts
         yield* turns(clock, 5)
-        expect([core.connector.isReachable, world.attempts - before]).toEqual([false, 5])
+        expect([pool.connector.isReachable, world.attempts - before]).toEqual([false, 5])
         world.connecting = "accept"
         yield* turns(clock, 1)
-        expect([core.connector.isReachable, core.bag.idleCount]).toEqual([true, 1])
+        expect([pool.connector.isReachable, pool.bag.idleCount]).toEqual([true, 1])
       })
     )
   })

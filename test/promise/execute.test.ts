@@ -3,9 +3,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Clock, Context, Duration, Effect, Exit, Fiber, Layer, Ref, Runtime, TestClock } from "effect"
 import * as Config from "../../src/Config.js"
 import type { DbError, Mode } from "../../src/Errors.js"
-import { HandlerTransport } from "../../src/internal/connection/testTransport.js"
+import { HandlerTransport } from "../../src/internal/connection/handlerTransport.js"
 import { Operations } from "../../src/internal/db/operationRunner.js"
-import * as Cores from "../../src/internal/pool/readWritePools.js"
+import * as ReadWritePools from "../../src/internal/pool/readWritePools.js"
 import { execute, type Operation } from "../../src/internal/promise/execute.js"
 import * as Metrics from "../../src/Metrics.js"
 import * as RateLimit from "../../src/RateLimit.js"
@@ -32,7 +32,7 @@ const servedTo = (caller: "at hand" | "opening", answers: Answers) =>
         const before = yield* Ref.getAndUpdate(times, Chunk.append(now))
         return answers(Chunk.size(before) + 1)
       })
-    const cores = Cores.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) =>
+    const pools = ReadWritePools.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) =>
       Clock.clockWith((clock) =>
         Effect.succeed({
           makeTransport: () =>
@@ -40,7 +40,7 @@ const servedTo = (caller: "at hand" | "opening", answers: Answers) =>
         })
       )
     )
-    const parts = Layer.mergeAll(Metrics.layer, RateLimit.layer, cores)
+    const parts = Layer.mergeAll(Metrics.layer, RateLimit.layer, pools)
     const layer = Layer.provideMerge(Operations.layer, Layer.provideMerge(parts, config))
     const context = yield* Layer.build(layer)
     const { operations, metrics } = yield* Effect.provide(
@@ -48,7 +48,7 @@ const servedTo = (caller: "at hand" | "opening", answers: Answers) =>
       context
     )
     if (caller === "at hand") yield* settle
-    const { read } = Context.get(context, Cores.Cores)
+    const { read } = Context.get(context, ReadWritePools.ReadWritePools)
     let forks = 0
     const fork = <A, E>(effect: Effect.Effect<A, E>) => {
       forks += 1

@@ -11,7 +11,7 @@ import {
   RowNotFound,
   TransactionFailed
 } from "../../src/Errors.js"
-import * as AuditFile from "../../src/internal/audit/file.js"
+import * as AuditFile from "../../src/internal/audit/auditFile.js"
 import { bad, line as findingLine } from "../../src/internal/cli/findings.js"
 import { plainUnless } from "../../src/internal/cli/plainConsole.js"
 import { lastWords, logging } from "../../src/internal/cli/terminal.js"

@@ -8,8 +8,8 @@ import type { ConnectionEvent } from "../../src/Audit.js"
 import { ConnectionFailed, type DbError } from "../../src/Errors.js"
 import type { Reason } from "../../src/internal/connection/transport.js"
 import type { Lease, Resource } from "../../src/internal/pool/lease.js"
-import { Core } from "../../src/internal/pool/resourcePool.js"
-import type { CoreOptions } from "../../src/internal/pool/resourcePoolOptions.js"
+import { ResourcePool } from "../../src/internal/pool/resourcePool.js"
+import type { ResourcePoolOptions } from "../../src/internal/pool/resourcePoolOptions.js"
 
 const refused = new ConnectionFailed({
   pool: "read",
@@ -152,13 +152,13 @@ export const settle: Effect.Effect<void> = Effect.async((resume) => {
 })
 
 export interface FakePool {
-  readonly core: Core<FakeResource>
+  readonly pool: ResourcePool<FakeResource>
   readonly world: FakeWorld
   /** What `options.events` collected. */
   readonly events: ReadonlyArray<ConnectionEvent>
 }
 
-export interface FakeOptions extends Partial<CoreOptions<FakeResource>> {
+export interface FakeOptions extends Partial<ResourcePoolOptions<FakeResource>> {
   readonly world?: FakeWorld
   readonly housekeeper?: boolean
   readonly events?: boolean
@@ -169,7 +169,7 @@ export const make = (options: FakeOptions = {}): Effect.Effect<FakePool, never, 
   Effect.gen(function* () {
     const { world = new FakeWorld(), housekeeper = false, events: listens = false, ...rest } = options
     const events: Array<ConnectionEvent> = []
-    const core = yield* Core.make<FakeResource>(
+    const pool = yield* ResourcePool.make<FakeResource>(
       {
         mode: "read",
         origin: "http://fake",
@@ -199,14 +199,16 @@ export const make = (options: FakeOptions = {}): Effect.Effect<FakePool, never, 
       },
       housekeeper ? undefined : () => Effect.void
     )
-    if (listens) core.statistics.listeners.add((event) => events.push(event))
+    if (listens) pool.statistics.listeners.add((event) => events.push(event))
     yield* settle
-    return { core, world, events }
+    return { pool, world, events }
   })
 
 /** Checks out, for a test that gives back by hand. */
-export const checkout = (core: Core<FakeResource>, limit?: number): Effect.Effect<Lease<FakeResource>, DbError> =>
-  Effect.uninterruptibleMask((restore) => core.checkout(restore, limit))
+export const checkout = (
+  pool: ResourcePool<FakeResource>,
+  limit?: number
+): Effect.Effect<Lease<FakeResource>, DbError> => Effect.uninterruptibleMask((restore) => pool.checkout(restore, limit))
 
 /** The name of what it failed with, or `value`, or `interrupted`. */
 export const outcome = <A>(exit: Exit.Exit<A, unknown>): string => {

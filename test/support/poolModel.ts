@@ -149,18 +149,18 @@ class Model {
   }
 
   private check(before: ReadonlyArray<Party>): void {
-    const { core, world } = this.pool
+    const { pool, world } = this.pool
     const { closed, holding, waiting } = this
-    const idle = core.bag.idleCount
-    const { connecting } = core.connector
-    demand(core.active === holding.length, `active ${core.active}, held ${holding.length}`)
-    demand(core.bag.pending === waiting.length, `pending ${core.bag.pending}, waiting ${waiting.length}`)
-    demand(core.active + idle + connecting <= this.limits.max, "more than max")
+    const idle = pool.bag.idleCount
+    const { connecting } = pool.connector
+    demand(pool.active === holding.length, `active ${pool.active}, held ${holding.length}`)
+    demand(pool.bag.pending === waiting.length, `pending ${pool.bag.pending}, waiting ${waiting.length}`)
+    demand(pool.active + idle + connecting <= this.limits.max, "more than max")
     demand(world.openSockets <= this.limits.max, `the server sees ${world.openSockets}`)
-    demand(connecting <= 2 || core.statistics.created > 0, `${connecting} connecting before one has succeeded`)
+    demand(connecting <= 2 || pool.statistics.created > 0, `${connecting} connecting before one has succeeded`)
     demand(idle === 0 || waiting.length === 0, "idle connections while somebody waits")
     demand(new Set(holding.map((party) => party.lease())).size === holding.length, "one lease lent twice")
-    demand(waiting.length === 0 || connecting + core.leases.size > 0, "somebody waits and nothing is on the way")
+    demand(waiting.length === 0 || connecting + pool.leases.size > 0, "somebody waits and nothing is on the way")
     demand(
       waiting.every(({ until }) => this.clock.now < until),
       "somebody waits longer than allowed"
@@ -173,9 +173,9 @@ class Model {
   }
 
   private ask(patience: number | undefined): Effect.Effect<Party> {
-    const { core } = this.pool
+    const { pool } = this.pool
     const asked = this.clock.now
-    return Effect.map(ask(core, patience), (asker) => {
+    return Effect.map(ask(pool, patience), (asker) => {
       const party: Party = Object.assign(asker, {
         until: asked + Math.min(connectionTimeout, patience ?? connectionTimeout),
         heldSince: undefined,
@@ -192,11 +192,11 @@ class Model {
     if (party === undefined) return Effect.void
     party.returned = true
     if (unfinished && !this.isTakenAway(party) && party.lease().resource.isOpen) party.lease().resource.busy = true
-    return giveBack(this.pool.core, party)
+    return giveBack(this.pool.pool, party)
   }
 
   private about(type: Chosen, index: number): Effect.Effect<unknown> {
-    const { core, world } = this.pool
+    const { pool, world } = this.pool
     switch (type) {
       case "give back":
       case "give back unfinished":
@@ -218,10 +218,10 @@ class Model {
         if (party === undefined || first === undefined) return Effect.void
         party.returned = true
         // Handed over, and interrupted before its fiber has seen it.
-        return Effect.zipRight(core.giveBack(party.lease()), interrupt(first))
+        return Effect.zipRight(pool.giveBack(party.lease()), interrupt(first))
       }
       case "lose idle": {
-        const lease = pick(core.bag.idleLeases(), index)
+        const lease = pick(pool.bag.idleLeases(), index)
         return lease === undefined ? Effect.void : world.hangUp(lease.resource)
       }
       case "break busy": {
@@ -234,7 +234,7 @@ class Model {
   }
 
   private act(command: Command): Effect.Effect<unknown> {
-    const { core, world } = this.pool
+    const { pool, world } = this.pool
     const acting = (): Effect.Effect<unknown> => {
       switch (command.type) {
         case "ask":
@@ -244,7 +244,7 @@ class Model {
         case "refuse":
           return world.refuse
         case "reset":
-          return core.reset
+          return pool.reset
         case "close":
           return this.close
         case "database":
@@ -299,14 +299,14 @@ class Model {
 
   /** However it was left: no socket, nobody waiting, and closing ended in time. */
   readonly nothingLeft: Effect.Effect<void> = Effect.gen(this, function* () {
-    const { core, world } = this.pool
+    const { pool, world } = this.pool
     yield* this.close
     yield* this.clock.adjust(shutdownTimeout)
     demand(this.closed?.fiber.unsafePoll() != null, "closing has not ended after the shutdown timeout")
     demand(world.openSockets === 0, `${world.openSockets} sockets are open after closing`)
     demand(this.waiting.length === 0, "somebody waits for a closed pool")
     yield* Effect.forEach(this.keeping, (party) => this.return(party))
-    demand(core.active === 0 && core.connector.connecting === 0, "a closed pool has something under way")
+    demand(pool.active === 0 && pool.connector.connecting === 0, "a closed pool has something under way")
     yield* this.clock.adjust(10_000)
     demand(this.clock.sleepers.size === 0, `${this.clock.sleepers.size} timers are left`)
   })

@@ -1,6 +1,6 @@
 import { Effect, Fiber } from "effect"
 import type { Lease } from "../../src/internal/pool/lease.js"
-import type { Core } from "../../src/internal/pool/resourcePool.js"
+import type { ResourcePool } from "../../src/internal/pool/resourcePool.js"
 import { checkout, type FakeResource, outcome, settle } from "./fakeResource.js"
 
 /** Somebody who asked for a connection; `state` is `waiting`, or how the asking ended. */
@@ -11,11 +11,11 @@ export interface Asker {
 }
 
 /** Asks in a fiber of its own, and lets everything run that can run at once. */
-export const ask = (core: Core<FakeResource>, patience?: number): Effect.Effect<Asker> =>
+export const ask = (pool: ResourcePool<FakeResource>, patience?: number): Effect.Effect<Asker> =>
   Effect.gen(function* () {
     let state = "waiting"
     let lease: Lease<FakeResource> | undefined
-    const asking = checkout(core, patience).pipe(
+    const asking = checkout(pool, patience).pipe(
       Effect.onExit((exit) =>
         Effect.sync(() => {
           state = outcome(exit)
@@ -37,7 +37,7 @@ export const ask = (core: Core<FakeResource>, patience?: number): Effect.Effect<
     }
   })
 
-export const giveBack = (core: Core<FakeResource>, asker: Asker): Effect.Effect<void> =>
-  Effect.zipRight(core.giveBack(asker.lease()), settle)
+export const giveBack = (pool: ResourcePool<FakeResource>, asker: Asker): Effect.Effect<void> =>
+  Effect.zipRight(pool.giveBack(asker.lease()), settle)
 
 export const interrupt = (asker: Asker): Effect.Effect<void> => Effect.zipRight(Fiber.interrupt(asker.fiber), settle)

@@ -11,7 +11,7 @@ import * as fc from "effect/FastCheck"
 import * as Db from "../../src/Db.js"
 import { Embedded, type EmbeddedDatabase } from "../../src/embedded.js"
 import { NoRealtime } from "../../src/internal/connection/supabaseClient.js"
-import type { Response } from "../../src/internal/db/postgrestResult.js"
+import type { PostgrestResult } from "../../src/internal/db/postgrestResult.js"
 import { compileAll } from "../../src/internal/transaction/record.js"
 import type { Step } from "../../src/internal/transaction/step.js"
 import { describePostgres, PostgresUrl } from "../support/postgres.js"
@@ -346,7 +346,7 @@ describe("what a role gets by a transaction, over the embedded API,", () => {
             await ask("rw_fresh")
             const rows: Array<string> = []
             for (const one of acts) {
-              const answer: Response = await stepOf(one)(client(tokenOf(one)))
+              const answer: PostgrestResult = await stepOf(one)(client(tokenOf(one)))
               if (answer.error !== null) return { refused: JSON.stringify(answer.error) }
               rows.push(...resultOf(one, answer.data))
             }

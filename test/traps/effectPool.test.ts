@@ -52,9 +52,9 @@ describe("Effect's Pool waits uninterruptibly while an item is being acquired", 
 
   it.scoped("here: interruption leaves at once while the connection is being opened", () =>
     Effect.gen(function* () {
-      const { core, world } = yield* make()
+      const { pool, world } = yield* make()
       world.connecting = "decide"
-      const asker = yield* ask(core)
+      const asker = yield* ask(pool)
       expect(world.undecided.length).toBe(1)
       yield* interrupt(asker)
       expect([asker.state(), world.undecided.length]).toEqual(["interrupted", 1])
@@ -78,11 +78,11 @@ describe("Effect's Pool keeps a failed acquisition and hands it to a later calle
   it.scoped("here: who asks after the database is back gets a connection", () =>
     Effect.gen(function* () {
       const world = Object.assign(new FakeWorld(), { connecting: "refuse" as const })
-      const { core } = yield* make({ world, min: 3, max: 3 })
-      expect((yield* ask(core)).state()).toBe("ConnectionFailed")
+      const { pool } = yield* make({ world, min: 3, max: 3 })
+      expect((yield* ask(pool)).state()).toBe("ConnectionFailed")
       Object.assign(world, { connecting: "accept" })
       yield* TestClock.adjust("2 seconds")
-      const askers = [yield* ask(core), yield* ask(core), yield* ask(core)]
+      const askers = [yield* ask(pool), yield* ask(pool), yield* ask(pool)]
       expect(askers.map((asker) => asker.state())).toEqual(["value", "value", "value"])
     })
   )
@@ -106,14 +106,14 @@ describe("Effect's Pool gives no permit back for a borrowed item that was invali
 
   it.scoped("here: a leaked connection is taken away and its place is free, though it never came back", () =>
     Effect.gen(function* () {
-      const { core, world } = yield* make({ max: 1, leakDetectionTimeout: Duration.seconds(10) })
-      const leaked = yield* ask(core)
+      const { pool, world } = yield* make({ max: 1, leakDetectionTimeout: Duration.seconds(10) })
+      const leaked = yield* ask(pool)
       yield* TestClock.adjust("10 seconds")
       yield* settle
-      const next = yield* ask(core)
+      const next = yield* ask(pool)
       expect(next.state()).toBe("value")
-      yield* giveBack(core, leaked)
-      expect([metricsOf(core).active, next.lease().resource.isOpen, world.openSockets]).toEqual([1, true, 1])
+      yield* giveBack(pool, leaked)
+      expect([metricsOf(pool).active, next.lease().resource.isOpen, world.openSockets]).toEqual([1, true, 1])
     })
   )
 })
@@ -137,8 +137,8 @@ describe("Effect's Pool, when it closes, waits for every borrowed item without l
   it.effect("here: closing ends at the shutdown timeout, whoever keeps what", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const { core, world } = yield* Scope.extend(make({ shutdownTimeout: Duration.seconds(10) }), scope)
-      yield* ask(core)
+      const { pool, world } = yield* Scope.extend(make({ shutdownTimeout: Duration.seconds(10) }), scope)
+      yield* ask(pool)
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       yield* settle
       yield* TestClock.adjust("10 seconds")
@@ -169,17 +169,17 @@ describe("Effect's Pool hands out in rotation, and its usage strategy evicts in 
 
   it.scoped("here: three calls in a row use one connection, and the ones unused are closed", () =>
     Effect.gen(function* () {
-      const { core } = yield* make({ max: 3, min: 1, housekeeper: true, idleTimeout: 60_000 })
-      const three = [yield* ask(core), yield* ask(core), yield* ask(core)]
-      yield* Effect.forEach(three, (asker) => giveBack(core, asker))
+      const { pool } = yield* make({ max: 3, min: 1, housekeeper: true, idleTimeout: 60_000 })
+      const three = [yield* ask(pool), yield* ask(pool), yield* ask(pool)]
+      yield* Effect.forEach(three, (asker) => giveBack(pool, asker))
       const used = new Set<FakeResource>()
       for (let n = 0; n < 61; n += 1) {
-        const asker = yield* ask(core)
+        const asker = yield* ask(pool)
         used.add(asker.lease().resource)
-        yield* giveBack(core, asker)
+        yield* giveBack(pool, asker)
         yield* TestClock.adjust("1 second")
       }
-      expect([used.size, [...used].every((resource) => resource.isOpen), metricsOf(core).total]).toEqual([1, true, 1])
+      expect([used.size, [...used].every((resource) => resource.isOpen), metricsOf(pool).total]).toEqual([1, true, 1])
     })
   )
 })
@@ -210,9 +210,9 @@ describe("Effect's Pool opens all that is missing at once", () => {
   it.scoped("here: two, and the rest when one has succeeded", () =>
     Effect.gen(function* () {
       const world = Object.assign(new FakeWorld(), { connecting: "decide" as const })
-      const { core } = yield* make({ world, min: 10, max: 10 })
+      const { pool } = yield* make({ world, min: 10, max: 10 })
       for (let n = 0; n < 10; n += 1) yield* world.accept
-      expect([world.peakAttempts, metricsOf(core).total]).toEqual([9, 10])
+      expect([world.peakAttempts, metricsOf(pool).total]).toEqual([9, 10])
     })
   )
 })
@@ -234,11 +234,11 @@ describe("Effect's Pool validates nothing", () => {
 
   it.scoped("here: a connection that broke while it was lent is closed and another is opened", () =>
     Effect.gen(function* () {
-      const { core, world } = yield* make({ max: 1 })
-      const first = yield* ask(core)
+      const { pool, world } = yield* make({ max: 1 })
+      const first = yield* ask(pool)
       yield* world.hangUp(first.lease().resource)
-      yield* giveBack(core, first)
-      expect((yield* ask(core)).lease().resource.isOpen).toBe(true)
+      yield* giveBack(pool, first)
+      expect((yield* ask(pool)).lease().resource.isOpen).toBe(true)
     })
   )
 })
@@ -276,7 +276,7 @@ describe("Effect's Pool with the usage strategy remembers every item that it did
       const refs: Array<WeakRef<object>> = []
       const world = new FakeWorld()
       // Without the world's own list, which would keep all of them.
-      const { core } = yield* make({
+      const { pool } = yield* make({
         world,
         max: 1,
         housekeeper: true,
@@ -291,8 +291,8 @@ describe("Effect's Pool with the usage strategy remembers every item that it did
           )
       })
       for (let n = 0; n < 100; n += 1) {
-        yield* core.use(() => Effect.void)
-        yield* core.reset
+        yield* pool.use(() => Effect.void)
+        yield* pool.reset
         yield* settle
         yield* TestClock.adjust("100 millis")
       }
@@ -305,20 +305,20 @@ describe("Effect's Pool with the usage strategy remembers every item that it did
 describe("Effect's Pool spends permits", () => {
   it.scoped("here: after any number of failures, leaks and resets the whole maximum can be lent", () =>
     Effect.gen(function* () {
-      const { core, world } = yield* make({ max: 3, leakDetectionTimeout: Duration.seconds(1) })
+      const { pool, world } = yield* make({ max: 3, leakDetectionTimeout: Duration.seconds(1) })
       for (let n = 0; n < 10; n += 1) {
         world.connecting = n % 3 === 1 ? "refuse" : n % 3 === 2 ? "break" : "accept"
-        const askers = [yield* ask(core), yield* ask(core), yield* ask(core)]
-        yield* core.reset
+        const askers = [yield* ask(pool), yield* ask(pool), yield* ask(pool)]
+        yield* pool.reset
         yield* TestClock.adjust("2 seconds")
-        for (const asker of askers) if (asker.state() === "value") yield* giveBack(core, asker)
+        for (const asker of askers) if (asker.state() === "value") yield* giveBack(pool, asker)
       }
       world.connecting = "accept"
       yield* TestClock.adjust("2 seconds")
       const gate = yield* Deferred.make<void>()
-      const holders = yield* Effect.forEach([1, 2, 3], () => Effect.fork(core.use(() => Deferred.await(gate))))
+      const holders = yield* Effect.forEach([1, 2, 3], () => Effect.fork(pool.use(() => Deferred.await(gate))))
       yield* settle
-      expect([core.active, world.openSockets]).toEqual([3, 3])
+      expect([pool.active, world.openSockets]).toEqual([3, 3])
       yield* Deferred.succeed(gate, undefined)
       yield* Fiber.joinAll(holders)
     })

@@ -4,7 +4,7 @@ import * as Config from "../../Config.js"
 import * as Db from "../../Db.js"
 import * as Pool from "../../Pool.js"
 import { drive } from "../load/drive.js"
-import { type Operation, own, theirs } from "../load/operations.js"
+import { type LoadOperation, own, theirs } from "../load/loadOperations.js"
 import * as Server from "../load/server.js"
 import { isSound, type PresetName, targets, textOf, type Verdict, verdict } from "../load/verdict.js"
 import { printableJson } from "../shared/printable.js"
@@ -51,7 +51,7 @@ const layer = (server: Server.Server, preset: PresetName) =>
   )
 
 /** Operations per second in a closed loop, with as many callers as there are connections. */
-const capacity = (operation: Operation, period: Duration.DurationInput) =>
+const capacity = (operation: LoadOperation, period: Duration.DurationInput) =>
   Effect.gen(function* () {
     const { max } = yield* (yield* Pool.ReadPool).metrics
     let done = 0
@@ -96,7 +96,7 @@ const refusal = ({ duration, fixed, postgres, rate }: Chosen): Option.Option<Fai
 
 interface Subject {
   readonly server: Server.Server
-  readonly operation: Operation
+  readonly operation: LoadOperation
 }
 
 /** The environment's project, or a local server if one is requested or there is no project. */

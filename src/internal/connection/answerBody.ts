@@ -2,13 +2,13 @@
 import type * as Buffers from "node:buffer"
 import type { QueryError } from "../../Errors.js"
 import { decode } from "./contentCoding.js"
-import { type Answered, tooLarge, undecoded } from "./fetchErrors.js"
+import { type BodyContext, tooLarge, undecoded } from "./fetchErrors.js"
 
 /** `coding` is the `Content-Encoding`. Calls back before it returns where it is little. */
 export const decodeBody = (
   coding: string,
   body: Buffer,
-  { headers, limit, method, status }: Answered,
+  { headers, limit, method, status }: BodyContext,
   done: (read: Buffer | QueryError) => void
 ): void => {
   if (body.length > limit) {

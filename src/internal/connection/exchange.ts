@@ -9,7 +9,7 @@ import { beginning, decodeBody } from "./answerBody.js"
 import { longQuestion, type Said } from "./errorBody.js"
 import { cutOff, tooLarge, Unasked } from "./fetchErrors.js"
 import { type PlainHeaders, reads } from "./fetchInput.js"
-import type { Asked, Settle, UnderWay } from "./fetchTransport.js"
+import type { PlainRequest, Settle, UnderWay } from "./fetchTransport.js"
 import { allOf, headerOf, LeanResponse, type RawHeaders, withoutCoding } from "./leanResponse.js"
 import type { SocketOptions } from "./socketFetch.js"
 import type { Tenure } from "./tenure.js"
@@ -57,7 +57,7 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
   private readonly resolve: (response: Response) => void
   private readonly reject: (error: unknown) => void
 
-  constructor(owner: Owner, url: string, { headers, method, tenure }: Asked, { reject, resolve }: Settle) {
+  constructor(owner: Owner, url: string, { headers, method, tenure }: PlainRequest, { reject, resolve }: Settle) {
     super()
     this.owner = owner
     this.url = url

@@ -62,7 +62,7 @@ export const tooLarge = (status: number, limit: number, method: string): QueryEr
   })
 
 /** An answer, and what it answers. */
-export interface Answered {
+export interface BodyContext {
   readonly method: string
   readonly status: number
   /** Of the request: a server may repeat them. */
@@ -72,7 +72,7 @@ export interface Answered {
 }
 
 /** The answer came whole, and what is in it nobody can read: `status` tells what it means for the data. */
-export const undecoded = (what: Undecoded, { headers, limit, method, status }: Answered): QueryError => {
+export const undecoded = (what: Undecoded, { headers, limit, method, status }: BodyContext): QueryError => {
   if (what.why === "too large") return tooLarge(status, limit, method)
   const coding = printable(withoutSecretsIn(headers, what.coding).slice(0, 40))
   const reason =

@@ -31,7 +31,7 @@ export const plainHeaders = (headers: RequestInit["headers"]): PlainHeaders => {
 export const needsParsing = /[^\x21-\x7e]|[\\"<>^`{|}#]|\/\./
 
 /** What stands behind the origin, or undefined where the URL leads to another server. */
-export const pathOf = (url: string, origin: string): string | undefined => {
+export const pathAt = (url: string, origin: string): string | undefined => {
   // The next character decides: `http://a:54` is no prefix of `http://a:543/`, nor `http://a` of `http://a.evil/`.
   if (url.startsWith(origin) && url.charCodeAt(origin.length) === 0x2f && !needsParsing.test(url)) {
     return url.slice(origin.length)

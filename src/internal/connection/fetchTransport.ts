@@ -12,7 +12,7 @@ import {
   named,
   type PlainBody,
   type PlainHeaders,
-  pathOf,
+  pathAt,
   plainHeaders,
   reads
 } from "./fetchInput.js"
@@ -31,7 +31,7 @@ export interface UnderWay {
   cancel(failure: DbError, thrown?: Error): void
 }
 
-export interface Asked {
+export interface PlainRequest {
   readonly path: string
   readonly method: string
   readonly headers: PlainHeaders
@@ -58,7 +58,7 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
   abstract readonly close: (reason: Reason) => Effect.Effect<void>
   abstract readonly isOpen: boolean
   abstract readonly keepAliveHint: number | undefined
-  protected abstract dispatch(asked: Asked, settle: Settle): U
+  protected abstract dispatch(asked: PlainRequest, settle: Settle): U
 
   constructor(mode: Mode, origin: string) {
     this.mode = mode
@@ -115,7 +115,7 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
     body: PlainBody,
     signal: AbortSignal | null | undefined
   ): Promise<Response> {
-    const path = pathOf(url, this.origin)
+    const path = pathAt(url, this.origin)
     if (path === undefined) {
       const reason = `the request is not for ${this.origin}, the server of this connection`
       return refuse(tenure, refusedRequest("INVALID_REQUEST", reason))
@@ -135,7 +135,7 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
     })
   }
 
-  private underSignal(signal: AbortSignal, asked: Asked, { reject, resolve }: Settle): void {
+  private underSignal(signal: AbortSignal, asked: PlainRequest, { reject, resolve }: Settle): void {
     const onAbort = () => request.cancel(aborted(request.sent, asked.method), abortReason(signal))
     const done =
       <A>(settle: (value: A) => void) =>

@@ -6,7 +6,7 @@ import { Clock, Effect, Runtime } from "effect"
 import { ConnectionFailed, type Mode } from "../../Errors.js"
 import type { Carrier } from "../pool/readWritePools.js"
 import { codeOf, failureOf } from "./connect.js"
-import { type Handler, HandlerTransport } from "./testTransport.js"
+import { type Handler, HandlerTransport } from "./handlerTransport.js"
 
 /** Where these come from, nobody was reached. */
 const unsent: ReadonlySet<ConnectionFailed["failure"]> = new Set(["refused", "dns", "local", "tls"])

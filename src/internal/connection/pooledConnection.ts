@@ -7,7 +7,7 @@ import { callerLeft } from "../audit/eventType.js"
 import type { Resource } from "../pool/lease.js"
 import type { Mode } from "../pool/mode.js"
 import { realTime } from "../shared/timers.js"
-import * as PooledClient from "./supabaseClient.js"
+import { makeClient, refusingClient, unsendableToken } from "./supabaseClient.js"
 import type { MakeTransport, Reason, Spare, Transport } from "./transport.js"
 
 export interface ConnectionOptions {
@@ -50,7 +50,7 @@ export class PooledConnection implements Connection, Resource {
   }
 
   get client(): SupabaseClient {
-    this.#client ??= PooledClient.make(this.#url, this.#own.key, this.#own.token, this.transport.fetch, this.#refuse)
+    this.#client ??= makeClient(this.#url, this.#own.key, this.#own.token, this.transport.fetch, this.#refuse)
     return this.#client
   }
 
@@ -62,11 +62,11 @@ export class PooledConnection implements Connection, Resource {
   clientAs(credentials: Credentials): SupabaseClient {
     const known = this.#others.get(credentials)
     if (known !== undefined) return known
-    const refused = PooledClient.unsendable(credentials.token)
+    const refused = unsendableToken(credentials.token)
     const client =
       refused === undefined
-        ? PooledClient.make(this.#url, credentials.key, credentials.token, this.transport.fetch, this.#refuse)
-        : PooledClient.refusing(this.#url, refused, this.#refuse)
+        ? makeClient(this.#url, credentials.key, credentials.token, this.transport.fetch, this.#refuse)
+        : refusingClient(this.#url, refused, this.#refuse)
     this.#others.set(credentials, client)
     return client
   }

@@ -18,7 +18,7 @@ import { codings } from "./contentCoding.js"
 import { Exchange } from "./exchange.js"
 import { invalidAnswer, invalidRequest, refusedRequest, requestErrorCode } from "./fetchErrors.js"
 import { type PlainHeaders, userAgent } from "./fetchInput.js"
-import { type Asked, FetchTransport, type Settle } from "./fetchTransport.js"
+import { FetchTransport, type PlainRequest, type Settle } from "./fetchTransport.js"
 import { httpClient } from "./httpClient.js"
 import { headerOf, type RawHeaders } from "./leanResponse.js"
 import { Tenure } from "./tenure.js"
@@ -268,7 +268,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
     return Effect.sync(() => exchange.cancel(this.classify(new SocketGone("interrupted"), exchange.sent, "GET")))
   })
 
-  protected dispatch(asked: Asked, settle: Settle): Exchange {
+  protected dispatch(asked: PlainRequest, settle: Settle): Exchange {
     const compressible = this.options.compression && asked.method !== "HEAD" && !choosesCoding(asked.headers)
     const given = compressible
       ? { ...asked, headers: { "accept-encoding": codings().accepted, ...asked.headers } }
@@ -278,7 +278,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
   }
 
   /** On a connection that is idle, if there is one; it is the pool's again when the answer is here. */
-  private beside(asked: Asked, { reject, resolve }: Settle): Exchange {
+  private beside(asked: PlainRequest, { reject, resolve }: Settle): Exchange {
     const spare = this.options.spare?.()
     if (spare === undefined || !(spare.transport instanceof SocketFetch)) return this.launch(asked, { reject, resolve })
     const { transport } = spare
@@ -296,7 +296,7 @@ export class SocketFetch extends FetchTransport<Exchange> {
     return exchange
   }
 
-  private launch(asked: Asked, settle: Settle): Exchange {
+  private launch(asked: PlainRequest, settle: Settle): Exchange {
     const { body, headers, method, path } = asked
     const exchange = new Exchange(this, `${this.origin}${path}`, asked, settle)
     this.inFlight.add(exchange)

@@ -52,7 +52,7 @@ const hidden = "<redacted>"
  *
  * The key and the token are in closures only, so that nothing shows them, however a client or a part of it is printed.
  */
-class PooledClient extends SupabaseClient {
+class ConnectionClient extends SupabaseClient {
   constructor(url: string, key: Redacted.Redacted, token: Redacted.Redacted, fetch: Fetch, refuse: Refuse) {
     const keys: Keys = { apikey: Redacted.value(key), authorization: `Bearer ${Redacted.value(token)}` }
     super(url, hidden, {
@@ -128,14 +128,14 @@ const misled = (name: string, refuse: Refuse): Promise<never> =>
 /** Upwards, also where only a server on the way sees it, which decodes a path before it looks where that leads. */
 const upwards = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){2}(?:[/\\]|%2f|%5c|$)/i
 
-const pathOf = (url: string): string => url.split(/[?#]/, 1)[0] ?? ""
+const withoutQuery = (url: string): string => url.split(/[?#]/, 1)[0] ?? ""
 
 /** Supabase's keys of today, which are no tokens. */
 const isNewKey = (key: string): boolean => key.startsWith("sb_publishable_") || key.startsWith("sb_secret_")
 
 /** Functions check who calls by the token in `Authorization`, and take a new key there for a token that is broken. */
 const isFunction = (input: RequestInfo | URL): boolean =>
-  /\/functions\/v1(?:\/|$)/.test(pathOf(input instanceof Request ? input.url : String(input)))
+  /\/functions\/v1(?:\/|$)/.test(withoutQuery(input instanceof Request ? input.url : String(input)))
 
 /** For storage and functions, whose headers supabase-js makes. What their caller says of the two goes as it is. */
 const inPlaceOfHidden =
@@ -144,7 +144,7 @@ const inPlaceOfHidden =
     const headers = new Headers(init?.headers)
     for (const name of misleading) if (headers.has(name)) return misled(name, refuse)
     const byKeyAlone = keys.authorization === `Bearer ${keys.apikey}` && isNewKey(keys.apikey) && isFunction(input)
-    if (typeof input === "string" && upwards.test(pathOf(input))) {
+    if (typeof input === "string" && upwards.test(withoutQuery(input))) {
       return rejected("the name of the file leads out of its bucket", "Take no `..` in names from outside.", refuse)
     }
     if ((headers.get("apikey") ?? hidden) === hidden) headers.set("apikey", keys.apikey)
@@ -203,7 +203,7 @@ export const within =
 const sendable = /^[\x21-\x7e]+$/
 
 /** Undefined when it can be sent. The error does not repeat it. */
-export const unsendable = (token: Redacted.Redacted): QueryError | undefined =>
+export const unsendableToken = (token: Redacted.Redacted): QueryError | undefined =>
   sendable.test(Redacted.value(token))
     ? undefined
     : new QueryError({
@@ -215,20 +215,20 @@ export const unsendable = (token: Redacted.Redacted): QueryError | undefined =>
       })
 
 /** One that sends nothing, for a token that cannot be sent: it must not send with another. */
-export const refusing = (url: string, failure: QueryError, refuse: Refuse): SupabaseClient => {
+export const refusingClient = (url: string, failure: QueryError, refuse: Refuse): SupabaseClient => {
   const nothing = Redacted.make(hidden)
   const never: Fetch = () => {
     refuse(failure)
     return Promise.reject(failure)
   }
-  return new PooledClient(url, nothing, nothing, never, refuse)
+  return new ConnectionClient(url, nothing, nothing, never, refuse)
 }
 
 /** `token` is what `Authorization` carries: the key itself, or a user's access token. */
-export const make = (
+export const makeClient = (
   url: string,
   key: Redacted.Redacted,
   token: Redacted.Redacted,
   fetch: Fetch,
   refuse: Refuse = () => {}
-): SupabaseClient => new PooledClient(url, key, token, fetch, refuse)
+): SupabaseClient => new ConnectionClient(url, key, token, fetch, refuse)

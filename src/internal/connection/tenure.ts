@@ -7,7 +7,7 @@ import { endingOf } from "../errors/errorCodes.js"
 import { type Said, saidOf } from "./errorBody.js"
 import { lastPart, reads } from "./fetchInput.js"
 
-export interface Answer {
+export interface ErrorAnswer {
   readonly method: string
   readonly url: string
   readonly status: number
@@ -19,7 +19,7 @@ export interface Answer {
 }
 
 /** The head of an answer. */
-export interface Headed {
+export interface AnswerHead {
   get(name: string): string | null
 }
 
@@ -27,7 +27,7 @@ export interface Headed {
 const mostHeard = 8
 
 /** As much of an answer as is remembered. */
-export interface Answered {
+export interface RememberedAnswer {
   readonly status: number
   /** Method of its request. */
   readonly answered: string
@@ -37,13 +37,13 @@ export interface Answered {
 }
 
 /** An answer that is an error. */
-export interface Heard extends Answered {
+export interface RememberedError extends RememberedAnswer {
   readonly url: string
   readonly said: Said
 }
 
 /** A request that had no answer. */
-export interface Failed {
+export interface RememberedFailure {
   readonly failure: DbError
   /** What `fetch` rejected with: for an aborted request the platform's own error. */
   readonly rejection: unknown
@@ -62,7 +62,7 @@ export class Tenure {
   /** The last failure that was not an HTTP answer: the PostgREST builder keeps only its words. */
   failure: DbError | undefined = undefined
   /** The last failures: any of them may be thrown on. */
-  readonly failures: Array<Failed> = []
+  readonly failures: Array<RememberedFailure> = []
   /** `Retry-After` of the last answer that was an error: the builder drops it. */
   retryAfter: string | null = null
   /** Status of the last answer; 0 before one came. */
@@ -72,7 +72,7 @@ export class Tenure {
   /** What the last answer said, where it was an error. */
   said: Said | undefined = undefined
   /** The last answers that were errors: any of them may be thrown on, also after a later one that is none. */
-  readonly heard: Array<Heard> = []
+  readonly heard: Array<RememberedError> = []
   /** Status of the last answer that was no error; 0 where there was none. */
   good = 0
   /** Method of its request. */
@@ -124,7 +124,7 @@ export class Tenure {
   }
 
   /** An answer that is no error. */
-  succeeds(method: string, status: number, headers: Headed, body: Uint8Array | null): void {
+  succeeds(method: string, status: number, headers: AnswerHead, body: Uint8Array | null): void {
     this.status = status
     this.good = status
     this.goodMethod = method
@@ -140,7 +140,7 @@ export class Tenure {
   }
 
   /** What an answer says that is an error (no 2xx). */
-  hears({ header, method, status, text, unread, url }: Answer): Said {
+  hears({ header, method, status, text, unread, url }: ErrorAnswer): Said {
     this.status = status
     this.answered = method
     this.retryAfter = status >= 400 ? header("retry-after") : null

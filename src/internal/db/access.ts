@@ -15,7 +15,7 @@ import type {
   TransactionError,
   WriteError
 } from "./operationErrors.js"
-import type { Outcome, Response } from "./postgrestResult.js"
+import type { PostgrestResult, ResultWithoutData } from "./postgrestResult.js"
 import type { RetryOptions } from "./retryOptions.js"
 import type { Sound, SoundAnswer, SoundStep } from "./sound.js"
 import type { Ranged, Row, ServiceStreamOptions, StreamOptions } from "./stream.js"
@@ -159,7 +159,9 @@ export type Fitting<D, Name, S extends TableSchema> = [D] extends [Untyped]
 /** A service that was taken from its tag no longer says whose it is: it accepts the steps of any table. */
 type Owner<Of> = [Of] extends [never] ? unknown : Of
 
-type StepsOf<D, Of> = ReadonlyArray<((client: Client<D>) => PromiseLike<Outcome>) | Step<unknown, unknown, Owner<Of>>>
+type StepsOf<D, Of> = ReadonlyArray<
+  ((client: Client<D>) => PromiseLike<ResultWithoutData>) | Step<unknown, unknown, Owner<Of>>
+>
 
 /**
  * The steps of a transaction, where each names only what the schema has; in place of one that does not stands what no step is,
@@ -179,7 +181,10 @@ export type SoundSteps<D, Steps> = [D] extends [Untyped]
  * @category models
  */
 export interface Reader<D = Untyped> {
-  read<A extends Outcome>(f: Asking<D, A>, options?: OperationOptions): Effect.Effect<Database.Given<A, D>, ReadError>
+  read<A extends ResultWithoutData>(
+    f: Asking<D, A>,
+    options?: OperationOptions
+  ): Effect.Effect<Database.Given<A, D>, ReadError>
   read<Q extends Database.Query>(
     f: Asks<D, Q>,
     options?: OperationOptions
@@ -187,15 +192,15 @@ export interface Reader<D = Untyped> {
   /** As `read`, with the rows as the schema decodes them. */
   readAs<A, I>(
     schema: Schema.Schema<A, I>,
-    f: (client: Client<D>) => PromiseLike<Response>,
+    f: (client: Client<D>) => PromiseLike<PostgrestResult>,
     options?: OperationOptions
   ): Effect.Effect<A, ReadError | DecodeError>
   /** As `read`, with count and status. */
-  response<A extends Outcome>(
+  response<A extends ResultWithoutData>(
     f: Asking<D, A>,
     options?: OperationOptions
   ): Effect.Effect<Database.Responded<A, D>, ReadError>
-  response<Q extends PromiseLike<Response>>(
+  response<Q extends PromiseLike<PostgrestResult>>(
     f: Asks<D, Q>,
     options?: OperationOptions
   ): Effect.Effect<Database.Success<Q, D>, ReadError>
@@ -239,11 +244,11 @@ export interface ReadingRpcOptions extends OperationOptions {
  * @category models
  */
 export interface Access<D, Reading, Writing> {
-  read<A extends Outcome>(
+  read<A extends ResultWithoutData>(
     f: Asking<D, A>,
     options?: OperationOptions
   ): Effect.Effect<Database.Given<A, D>, ReadError, Reading>
-  read<A extends Outcome>(
+  read<A extends ResultWithoutData>(
     f: Asking<D, A>,
     options: Database.ReadOptions
   ): Effect.Effect<Database.Given<A, D>, ReadError, Writing>
@@ -258,15 +263,15 @@ export interface Access<D, Reading, Writing> {
   /** As `read`, with the rows as the schema decodes them. */
   readAs<A, I>(
     schema: Schema.Schema<A, I>,
-    f: (client: Client<D>) => PromiseLike<Response>,
+    f: (client: Client<D>) => PromiseLike<PostgrestResult>,
     options?: OperationOptions
   ): Effect.Effect<A, ReadError | DecodeError, Reading>
   readAs<A, I>(
     schema: Schema.Schema<A, I>,
-    f: (client: Client<D>) => PromiseLike<Response>,
+    f: (client: Client<D>) => PromiseLike<PostgrestResult>,
     options: Database.ReadOptions
   ): Effect.Effect<A, ReadError | DecodeError, Writing>
-  write<A extends Outcome>(
+  write<A extends ResultWithoutData>(
     f: Asking<D, A>,
     options?: Database.WriteOptions
   ): Effect.Effect<Database.Given<A, D>, WriteError, Writing>
@@ -277,23 +282,23 @@ export interface Access<D, Reading, Writing> {
   /** As `write`, with the rows as the schema decodes them. */
   writeAs<A, I>(
     schema: Schema.Schema<A, I>,
-    f: (client: Client<D>) => PromiseLike<Response>,
+    f: (client: Client<D>) => PromiseLike<PostgrestResult>,
     options?: Database.WriteOptions
   ): Effect.Effect<A, WriteError | DecodeError, Writing>
   /** As `read` or `write`, with count and status. */
-  response<A extends Outcome>(
+  response<A extends ResultWithoutData>(
     f: Asking<D, A>,
     options?: OperationOptions
   ): Effect.Effect<Database.Responded<A, D>, ReadError, Reading>
-  response<A extends Outcome>(
+  response<A extends ResultWithoutData>(
     f: Asking<D, A>,
     options: Database.ResponseOptions
   ): Effect.Effect<Database.Responded<A, D>, ReadError, Writing>
-  response<Q extends PromiseLike<Response>>(
+  response<Q extends PromiseLike<PostgrestResult>>(
     f: Asks<D, Q>,
     options?: OperationOptions
   ): Effect.Effect<Database.Success<Q, D>, ReadError, Reading>
-  response<Q extends PromiseLike<Response>>(
+  response<Q extends PromiseLike<PostgrestResult>>(
     f: Asks<D, Q>,
     options: Database.ResponseOptions
   ): Effect.Effect<Database.Success<Q, D>, ReadError, Writing>

@@ -23,7 +23,7 @@ import {
 import { decodedBy, exactFor } from "./decoded.js"
 import { accessToken, asMade } from "./identity.js"
 import type { ReadError, RequestError, RowsError, TransactionError, WriteError } from "./operationErrors.js"
-import type { Response } from "./postgrestResult.js"
+import type { PostgrestResult } from "./postgrestResult.js"
 
 /**
  * Reads, on a read connection with the anon key.
@@ -84,17 +84,17 @@ export function read(
  */
 export function readAs<A, I>(
   schema: Schema.Schema<A, I>,
-  f: (client: SupabaseClient) => PromiseLike<Response>,
+  f: (client: SupabaseClient) => PromiseLike<PostgrestResult>,
   options?: OperationOptions
 ): Effect.Effect<A, ReadError | DecodeError, ReadDb>
 export function readAs<A, I>(
   schema: Schema.Schema<A, I>,
-  f: (client: SupabaseClient) => PromiseLike<Response>,
+  f: (client: SupabaseClient) => PromiseLike<PostgrestResult>,
   options: ReadOptions
 ): Effect.Effect<A, ReadError | DecodeError, Db>
 export function readAs<A, I>(
   schema: Schema.Schema<A, I>,
-  f: (client: SupabaseClient) => PromiseLike<Response>,
+  f: (client: SupabaseClient) => PromiseLike<PostgrestResult>,
   options?: OperationOptions | ReadOptions
 ): Effect.Effect<A, ReadError | DecodeError, ReadDb | Db> {
   return options?.as === "service"
@@ -142,7 +142,7 @@ export const write = <Q extends Query>(
  */
 export const writeAs = <A, I>(
   schema: Schema.Schema<A, I>,
-  f: (client: SupabaseClient) => PromiseLike<Response>,
+  f: (client: SupabaseClient) => PromiseLike<PostgrestResult>,
   options?: WriteOptions
 ): Effect.Effect<A, WriteError | DecodeError, Db> => asMade(Effect.flatMap(Db, (db) => db.writeAs(schema, f, options)))
 
@@ -287,15 +287,15 @@ export const transaction = <const Steps extends ReadonlyArray<AnyStep>>(
  * @since 0.1.0
  * @category accessors
  */
-export function response<Q extends PromiseLike<Response>>(
+export function response<Q extends PromiseLike<PostgrestResult>>(
   f: (client: SupabaseClient) => Q,
   options?: OperationOptions
 ): Effect.Effect<Success<Q>, ReadError, ReadDb>
-export function response<Q extends PromiseLike<Response>>(
+export function response<Q extends PromiseLike<PostgrestResult>>(
   f: (client: SupabaseClient) => Q,
   options: ResponseOptions
 ): Effect.Effect<Success<Q>, ReadError, Db>
-export function response<Q extends PromiseLike<Response>>(
+export function response<Q extends PromiseLike<PostgrestResult>>(
   f: (client: SupabaseClient) => Q,
   options?: OperationOptions | ResponseOptions
 ): Effect.Effect<Success<Q>, ReadError, ReadDb | Db> {

@@ -17,11 +17,11 @@ import { boundsOf, boundsOn } from "../connection/builderFields.js"
 import { invalidRequest } from "../errors/invalidRequest.js"
 import type * as Database from "./database.js"
 import { listIn } from "./list.js"
-import type { Response } from "./postgrestResult.js"
+import type { PostgrestResult } from "./postgrestResult.js"
 import { type Part, wholeFrom } from "./whole.js"
 
 interface Call {
-  readonly db: Database.ReadCore
+  readonly db: Database.UntypedReader
   readonly name: string
   readonly args: Record<string, unknown>
   readonly options: Database.RpcOptions
@@ -31,7 +31,7 @@ interface Call {
   readonly uncounted: (answer: Database.Placed) => Effect.Effect<unknown>
 }
 
-type Asking = (client: SupabaseClient) => PromiseLike<Response>
+type Asking = (client: SupabaseClient) => PromiseLike<PostgrestResult>
 
 const wrong = ({ limit, offset }: Database.RpcOptions): QueryError | undefined => {
   const found = Object.entries({ limit, offset }).find(

@@ -9,14 +9,14 @@ import { nameInLog, SaidOnce } from "../shared/saidOnce.js"
 import { MostRows } from "../table/mostRows.js"
 
 /** A request that was answered. */
-export interface Sent {
+export interface RequestLine {
   readonly method: string
   /** With the query. */
   readonly path: string
 }
 
 /** The answers to what changes rows are never cut (PostgREST 10); a function's are, however it is called. */
-const canBeCut = ({ method, path }: Sent): boolean => method === "GET" || path.includes("/rpc/")
+const canBeCut = ({ method, path }: RequestLine): boolean => method === "GET" || path.includes("/rpc/")
 
 const nameOf = (path: string): string => nameInLog(lastPart(path))
 
@@ -36,7 +36,7 @@ export class Cuts {
   }
 
   /** Costs a comparison where nothing is to be said, which is nearly always. */
-  perhaps(rows: number, sent: Sent): Effect.Effect<void> | undefined {
+  perhaps(rows: number, sent: RequestLine): Effect.Effect<void> | undefined {
     return rows === this.seen.cut ? this.told(rows, sent) : undefined
   }
 
@@ -44,7 +44,7 @@ export class Cuts {
    * Of a set that a function gave by POST, where nothing says how many rows there were. A longer answer of the same server is
    * proof that this one is whole.
    */
-  uncounted(rows: number, sent: Sent, now: number): Effect.Effect<void> | undefined {
+  uncounted(rows: number, sent: RequestLine, now: number): Effect.Effect<void> | undefined {
     if (rows === this.seen.cut || !this.seen.tries) return this.perhaps(rows, sent)
     const name = nameOf(sent.path)
     // One row is what a value is, too.
@@ -56,7 +56,7 @@ export class Cuts {
     )
   }
 
-  private told(rows: number, sent: Sent): Effect.Effect<void> | undefined {
+  private told(rows: number, sent: RequestLine): Effect.Effect<void> | undefined {
     const { path } = sent
     const name = nameOf(path)
     if (!canBeCut(sent) || isAsked(path, rows) || !this.said.isNew(name)) return undefined

@@ -9,8 +9,8 @@ import type { Reader, ReaderWriter, Untyped } from "./access.js"
 import type { DataIn, DataOf, Succeeded, Successful } from "./answered.js"
 import type { ContentRange } from "./contentRange.js"
 import type { Known } from "./known.js"
-import type { Asked } from "./list.js"
-import type { Outcome, Response } from "./postgrestResult.js"
+import type { AnswerOrigin } from "./list.js"
+import type { PostgrestResult, ResultWithoutData } from "./postgrestResult.js"
 import type { RetryOptions } from "./retryOptions.js"
 
 /**
@@ -19,7 +19,7 @@ import type { RetryOptions } from "./retryOptions.js"
  * @since 0.1.0
  * @category models
  */
-export type Query = PromiseLike<Response> | Effect.Effect<unknown, unknown, unknown>
+export type Query = PromiseLike<PostgrestResult> | Effect.Effect<unknown, unknown, unknown>
 
 /**
  * The response without its failure case: what a builder resolves to when there was no error. Without a schema `D` a column is
@@ -140,7 +140,7 @@ export interface RpcOptions extends WriteOptions {
  * @since 0.1.0
  * @category models
  */
-export type AnyStep = ((client: SupabaseClient) => PromiseLike<Outcome>) | Step<unknown, unknown, Db>
+export type AnyStep = ((client: SupabaseClient) => PromiseLike<ResultWithoutData>) | Step<unknown, unknown, Db>
 
 /**
  * What each step of a transaction gives.
@@ -191,10 +191,8 @@ export class Db extends Context.Tag("effect-supabase-pool/Db")<Db, ReaderWriter>
 
 type Ask = (client: SupabaseClient) => Query
 
-export interface CoreOptions extends ResponseOptions {}
-
 /** What was asked, which rows came, and which of all rows they are. */
-export interface Placed extends Asked {
+export interface Placed extends AnswerOrigin {
   readonly data: unknown
   /** Undefined where the answer does not say it. */
   readonly place: ContentRange | undefined
@@ -205,21 +203,24 @@ export interface Placed extends Asked {
 }
 
 /** As much of a reading service as tables and streams are made of. */
-export interface ReadCore {
+export interface UntypedReader {
   /** How many rows its server gives at a time, as far as that has been seen. */
   readonly seen: MostRows
-  read(ask: Ask, options?: CoreOptions): Effect.Effect<unknown, DbError>
+  read(ask: Ask, options?: ResponseOptions): Effect.Effect<unknown, DbError>
   response(
-    ask: (client: SupabaseClient) => PromiseLike<Response>,
-    options?: CoreOptions
+    ask: (client: SupabaseClient) => PromiseLike<PostgrestResult>,
+    options?: ResponseOptions
   ): Effect.Effect<unknown, DbError>
   /** Rows for who asks for the rest of them by itself. */
-  placed(ask: (client: SupabaseClient) => PromiseLike<Response>, options?: CoreOptions): Effect.Effect<Placed, DbError>
+  placed(
+    ask: (client: SupabaseClient) => PromiseLike<PostgrestResult>,
+    options?: ResponseOptions
+  ): Effect.Effect<Placed, DbError>
   rpc(name: string, args?: Record<string, unknown>, options?: RpcOptions): Effect.Effect<unknown, DbError>
 }
 
 /** As much of a writing one. */
-export interface WriteCore extends ReadCore {
+export interface UntypedWriter extends UntypedReader {
   write(ask: Ask, options?: WriteOptions): Effect.Effect<unknown, DbError>
   transaction(
     steps: ReadonlyArray<AnyStep>,
@@ -229,8 +230,8 @@ export interface WriteCore extends ReadCore {
 
 /** Where the database of a table or a stream comes from, and what has to be provided for that. */
 export interface Source<Reading, Writing = Reading> {
-  readonly reading: Effect.Effect<ReadCore, never, Reading>
-  readonly writing: Effect.Effect<WriteCore, never, Writing>
+  readonly reading: Effect.Effect<UntypedReader, never, Reading>
+  readonly writing: Effect.Effect<UntypedWriter, never, Writing>
 }
 
 /** A service does more than a core has to, under types that say more. */

@@ -11,14 +11,14 @@ import type { TransactionOptions } from "../transaction/options.js"
 import type * as Database from "./database.js"
 import { decodedBy, exactFor } from "./decoded.js"
 import { asMade } from "./identity.js"
-import type { Response } from "./postgrestResult.js"
+import type { PostgrestResult } from "./postgrestResult.js"
 import { type AnyStreamOptions, type Ranged, streamOf } from "./stream.js"
 
 export type Anything = Effect.Effect<unknown, unknown, unknown>
 
 export type AnyQuery = (client: SupabaseClient) => Database.Query
 
-export type AnyAnswer = (client: SupabaseClient) => PromiseLike<Response>
+export type AnyAnswer = (client: SupabaseClient) => PromiseLike<PostgrestResult>
 
 export interface AnyOptions extends Omit<Database.ResponseOptions, "as"> {
   readonly as?: "service" | undefined

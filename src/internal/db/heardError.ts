@@ -4,7 +4,7 @@
  */
 import type { DbError } from "../../Errors.js"
 import { parsed, type Said } from "../connection/errorBody.js"
-import type { Answered, Failed, Heard, Tenure } from "../connection/tenure.js"
+import type { RememberedAnswer, RememberedError, RememberedFailure, Tenure } from "../connection/tenure.js"
 import { reasonIn } from "../errors/gatewayText.js"
 
 /** Nobody's own object has so many characters of an answer in it by chance. */
@@ -71,7 +71,7 @@ export const isOfAnswer = (thrown: object, said: Said): boolean => {
 }
 
 /** What calls a function at the edge has the answer itself in its error. One that a handler made has no address. */
-const isAnswerIn = (thrown: object, { status, url }: Heard): boolean => {
+const isAnswerIn = (thrown: object, { status, url }: RememberedError): boolean => {
   const answer = field(thrown, "context")
   const from = field(answer, "url")
   return field(answer, "status") === status && (from === url || from === "")
@@ -81,7 +81,7 @@ const isAnswerIn = (thrown: object, { status, url }: Heard): boolean => {
 const holders = ["context", "originalError"] as const
 
 /** A builder makes `Name: words` of what `fetch` rejected with, and no code. */
-const isFailure = (thrown: object, { rejection }: Failed): boolean => {
+const isFailure = (thrown: object, { rejection }: RememberedFailure): boolean => {
   if (typeof rejection !== "object" || rejection === null) return false
   if (thrown === rejection || holders.some((name) => field(thrown, name) === rejection)) return true
   if (hasOtherCode(thrown, "")) return false
@@ -113,12 +113,12 @@ const isTooMany = (thrown: object): boolean => {
 
 export type Found =
   /** What it says, in whatever form: the answer that it is of, where there was one. */
-  | { readonly _tag: "Answer"; readonly error: object; readonly status: number; readonly of: Answered }
+  | { readonly _tag: "Answer"; readonly error: object; readonly status: number; readonly of: RememberedAnswer }
   | { readonly _tag: "Failure"; readonly failure: DbError }
   | { readonly _tag: "NeverAsked"; readonly reason: string }
 
 /** With the code of the answer where only its words were thrown on. */
-const withCode = (thrown: object, { said: { code } }: Heard): object => {
+const withCode = (thrown: object, { said: { code } }: RememberedError): object => {
   const message = reasonIn(thrown)
   if ("code" in thrown || message === "") return thrown
   return { message, code, details: field(thrown, "details"), hint: field(thrown, "hint") }

@@ -4,9 +4,9 @@ import * as Config from "../../Config.js"
 import * as Metrics from "../../Metrics.js"
 import * as Pool from "../../Pool.js"
 import * as RateLimit from "../../RateLimit.js"
-import * as HandlerTransport from "../connection/testTransport.js"
-import { fromCores, layerFromCores } from "../pool/layerFromCores.js"
-import * as Cores from "../pool/readWritePools.js"
+import { type Handler, HandlerTransport } from "../connection/handlerTransport.js"
+import * as ConnectionPools from "../pool/connectionPools.js"
+import * as ReadWritePools from "../pool/readWritePools.js"
 import { layerDefault } from "../rateLimit/layerDefault.js"
 import { type Surrounding, together } from "../shared/oncePer.js"
 import { Db, ReadDb } from "./database.js"
@@ -30,11 +30,13 @@ const servicesOf = (operations: Context.Tag.Service<Operations>): Context.Contex
 
 const services: Layer.Layer<ReadDb | Db, never, Operations> = Layer.effectContext(Effect.map(Operations, servicesOf))
 
-const over = <E, R>(cores: Layer.Layer<Cores.Cores, E, R>): Layer.Layer<Provided, E, R | Configured> =>
-  Layer.mergeAll(services, layerFromCores).pipe(
+const over = <E, R>(
+  pools: Layer.Layer<ReadWritePools.ReadWritePools, E, R>
+): Layer.Layer<Provided, E, R | Configured> =>
+  Layer.mergeAll(services, ConnectionPools.layer).pipe(
     Layer.provide(Operations.layer),
     Layer.provideMerge(Layer.merge(Metrics.layer, layerDefault)),
-    Layer.provide(cores)
+    Layer.provide(pools)
   )
 
 /**
@@ -60,7 +62,7 @@ export const byConfig = (): ((surrounding: Surrounding) => object | undefined) =
   }
 }
 
-export const sockets: Layer.Layer<Provided, never, Configured> = over(Cores.layer)
+export const sockets: Layer.Layer<Provided, never, Configured> = over(ReadWritePools.layer)
 
 /**
  * The same with what it stands on, in one step: a layer for each part takes longer to build than all parts together, which
@@ -69,10 +71,10 @@ export const sockets: Layer.Layer<Provided, never, Configured> = over(Cores.laye
 export const built: Effect.Effect<Context.Context<Provided | Operations>, never, Configured | Scope.Scope> = Effect.gen(
   function* () {
     const parts = Context.merge(yield* Layer.build(Metrics.layer), yield* Layer.build(RateLimit.layer)).pipe(
-      Context.add(Cores.Cores, yield* Cores.make)
+      Context.add(ReadWritePools.ReadWritePools, yield* ReadWritePools.make)
     )
     const operations = yield* Effect.provide(Operations.make, parts)
-    const pools = yield* Effect.provide(fromCores, parts)
+    const pools = yield* Effect.provide(ConnectionPools.make, parts)
     return Context.mergeAll(parts, pools, servicesOf(operations), Context.make(Operations, operations))
   }
 )
@@ -86,7 +88,7 @@ export const built: Effect.Effect<Context.Context<Provided | Operations>, never,
 export type ProvidedRead = ReadDb | Pool.ReadPool | Metrics.Metrics | RateLimit.RateLimit
 
 export const reading: Layer.Layer<ProvidedRead, never, Configured> = Layer.map(
-  over(Cores.layerRead),
+  over(ReadWritePools.layerRead),
   Context.pick(ReadDb, Pool.ReadPool, Metrics.Metrics, RateLimit.RateLimit)
 )
 
@@ -94,16 +96,16 @@ export const reading: Layer.Layer<ProvidedRead, never, Configured> = Layer.map(
 const testDatabase = { url: "http://db.test", anonKey: "test-anon-key", serviceRoleKey: "test-service-role-key" }
 
 export const handled = <R>(
-  handler: HandlerTransport.Handler<R>,
+  handler: Handler<R>,
   options: Config.PoolOptionsInput
 ): Layer.Layer<Provided, Config.ConfigInvalid, R> =>
   over(
     Layer.unwrapEffect(
       Effect.map(Effect.runtime<R>(), (runtime) =>
-        Cores.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) => {
+        ReadWritePools.layerCarriedBy((mode, { origin }, { maxAnswer, requestTimeout }) => {
           const options = { mode, origin, handler, runtime, requestTimeout, maxAnswer }
           return Clock.clockWith((clock) =>
-            Effect.succeed({ makeTransport: () => new HandlerTransport.HandlerTransport({ ...options, clock }) })
+            Effect.succeed({ makeTransport: () => new HandlerTransport({ ...options, clock }) })
           )
         })
       )

@@ -22,7 +22,7 @@ const kindOf = (came: unknown): string => {
 }
 
 /** What is asked: a table, a view or a function. By which method, and answered with which status. */
-export interface Asked {
+export interface AnswerOrigin {
   readonly from: string
   readonly method: string
   readonly status: number
@@ -31,7 +31,7 @@ export interface Asked {
 const named = (from: string): string => (from === "" ? "a table" : from)
 
 /** The status is a success: of a write it says that something was executed. */
-const noList = ({ from, method, status }: Asked, came: unknown): QueryError =>
+const noList = ({ from, method, status }: AnswerOrigin, came: unknown): QueryError =>
   new QueryError({
     code: "NO_LIST",
     reason: `rows of ${named(from)} were asked for, and what answered gave ${kindOf(came)} in place of a list`,
@@ -42,13 +42,13 @@ const noList = ({ from, method, status }: Asked, came: unknown): QueryError =>
   })
 
 /** The rows, or why there are none to be had. */
-export const listIn = (asked: Asked, came: unknown): Effect.Effect<ReadonlyArray<unknown>, QueryError> =>
+export const listIn = (asked: AnswerOrigin, came: unknown): Effect.Effect<ReadonlyArray<unknown>, QueryError> =>
   Array.isArray(came) ? Effect.succeed(came) : Effect.fail(noList(asked, came))
 
 /** Whether it is a number of rows: a builder makes NaN of what is none, and null where nothing was said. */
 export const isCount = (given: unknown): given is number => Number.isSafeInteger(given) && Number(given) >= 0
 
-export const noCount = ({ from, method, status }: Asked, contentRange: string | null): QueryError =>
+export const noCount = ({ from, method, status }: AnswerOrigin, contentRange: string | null): QueryError =>
   new QueryError({
     code: "NO_COUNT",
     reason: `the rows of ${named(from)} were to be counted, and the answer has no number of them (${

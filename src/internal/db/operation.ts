@@ -20,16 +20,16 @@ import type { PooledConnection } from "../connection/pooledConnection.js"
 import type { Observe } from "../metrics/observer.js"
 import type { Borrower, Restore } from "../pool/acquisition.js"
 import { type Caller, nobody } from "../pool/lease.js"
-import type { PoolCore, PoolLease } from "../pool/readWritePools.js"
+import type { ConnectionLease, DatabasePool } from "../pool/readWritePools.js"
 import type { Signal } from "../shared/signal.js"
 import { precise } from "../shared/time.js"
 import type { Absence } from "./absence.js"
 import { type Attempts, Repetition } from "./repetition.js"
 import type { Retrying, RetryOptions } from "./retryOptions.js"
 import type { Roundings } from "./roundings.js"
-import type * as Spans from "./tracing.js"
+import type * as Tracing from "./tracing.js"
 
-export interface OperationOptions {
+export interface RunOptions {
   readonly mode: Mode
   /** The service-role key on a read connection. */
   readonly as?: "service" | undefined
@@ -60,11 +60,11 @@ export interface Surroundings {
   readonly patience: number
   readonly budget: Retry.Budget
   readonly absence: Absence
-  readonly retryingOf: (options: OperationOptions) => Retrying
-  readonly coreOf: (mode: Mode) => PoolCore
+  readonly retryingOf: (options: RunOptions) => Retrying
+  readonly poolOf: (mode: Mode) => DatabasePool
   readonly clientOf: (
     connection: PooledConnection,
-    options: OperationOptions,
+    options: RunOptions,
     fiber: RunningFiber | undefined
   ) => SupabaseClient | Effect.Effect<SupabaseClient, QueryError>
   readonly observe: Observe
@@ -77,7 +77,7 @@ const isThere = <A>(u: A | undefined): u is A => u !== undefined
 /** An effect itself; run it once, uninterruptibly: the waiting and the caller's code inside are interruptible, by `restore`. */
 export class Operation<A, E, R>
   extends Effectable.Class<A, E | DbError, R>
-  implements Attempts<A, E, R>, Borrower<PooledConnection, A, E | DbError, R>, Spans.Traced
+  implements Attempts<A, E, R>, Borrower<PooledConnection, A, E | DbError, R>, Tracing.Traced
 {
   /** When it began. */
   readonly since: number
@@ -104,12 +104,12 @@ export class Operation<A, E, R>
   asksForToken: boolean
   /** A long question was hung up on: the next attempt asks first whether the socket is alive. */
   proves = false
-  private within: Spans.Tracing["within"] = identity
+  private within: Tracing.Tracing["within"] = identity
   private traceparent = ""
   private readonly shared: Surroundings
-  private readonly core: PoolCore
+  private readonly pool: DatabasePool
   private readonly body: Body<A, E, R>
-  readonly options: OperationOptions
+  readonly options: RunOptions
   readonly caller: Caller
   private readonly fiber: RunningFiber | undefined
   /** Of the last attempt. */
@@ -118,13 +118,13 @@ export class Operation<A, E, R>
   constructor(
     shared: Surroundings,
     body: Body<A, E, R>,
-    options: OperationOptions,
+    options: RunOptions,
     fiber: RunningFiber | undefined,
     restore: Restore
   ) {
     super()
     this.shared = shared
-    this.core = shared.coreOf(options.mode)
+    this.pool = shared.poolOf(options.mode)
     this.body = body
     this.options = options
     this.asksForToken = options.asksForToken === true
@@ -136,13 +136,13 @@ export class Operation<A, E, R>
   }
 
   /** From now on in this span. */
-  trace({ traceparent, within }: Spans.Tracing): void {
+  trace({ traceparent, within }: Tracing.Tracing): void {
     this.traceparent = traceparent
     this.within = within
   }
 
   commit(): Effect.Effect<A, E | DbError, R> {
-    return this.core.borrow(this)
+    return this.pool.borrow(this)
   }
 
   /**
@@ -150,7 +150,7 @@ export class Operation<A, E, R>
    * wait. `ask` tells how it went, and `left` is told what is left to do: an exit, where nothing is.
    */
   now(ask: Ask<A, E>, left: (rest: Effect.Effect<A, E | DbError, R>) => void): boolean {
-    const lease = this.core.takeIdle(this.caller)
+    const lease = this.pool.takeIdle(this.caller)
     if (lease === undefined) return false
     const connection = this.connect(lease)
     let isOver = false
@@ -166,7 +166,7 @@ export class Operation<A, E, R>
     return true
   }
 
-  private connect(lease: PoolLease): PooledConnection {
+  private connect(lease: ConnectionLease): PooledConnection {
     const connection = lease.resource
     this.connectionId = connection.id
     this.waited += lease.waited
@@ -179,7 +179,7 @@ export class Operation<A, E, R>
     return connection
   }
 
-  lent(lease: PoolLease): Effect.Effect<A, E | DbError, R> {
+  lent(lease: ConnectionLease): Effect.Effect<A, E | DbError, R> {
     const connection = this.connect(lease)
     const work = Effect.suspend((): Effect.Effect<A, E | DbError, R> => {
       const client = this.shared.clientOf(connection, this.options, this.fiber)
@@ -197,7 +197,7 @@ export class Operation<A, E, R>
   /** Where the socket is dead, nothing of the operation was sent. */
   private proof({ ping }: PooledConnection): Effect.Effect<void, DbError> {
     const { mode } = this
-    const { origin } = this.core.options
+    const { origin } = this.pool.options
     return Effect.catchAll(Effect.asVoid(ping), () =>
       Effect.fail(new ConnectionFailed({ pool: mode, origin, failure: "closed", code: "NO_ANSWER", sent: false }))
     )
@@ -207,7 +207,7 @@ export class Operation<A, E, R>
     return this.ended(Exit.failCause(cause))
   }
 
-  private giveBack(lease: PoolLease, exit: Exit.Exit<A, E | DbError>): Effect.Effect<A, E | DbError, R> {
+  private giveBack(lease: ConnectionLease, exit: Exit.Exit<A, E | DbError>): Effect.Effect<A, E | DbError, R> {
     const { transport } = lease.resource
     const { method, once, path, requests, rounded, writes } = transport.tenure
     this.isOnce ||= once
@@ -216,7 +216,7 @@ export class Operation<A, E, R>
     this.requests = requests
     // What is still under way is aborted by giving back, and may be a write.
     this.writes = writes + (transport.isBusy ? 1 : 0)
-    const late = this.core.takeBack(lease)
+    const late = this.pool.takeBack(lease)
     const ended = this.ended(exit)
     if (late === undefined && rounded === undefined) return ended
     return Effect.zipRight(Effect.all([late, rounded && this.shared.roundings?.say(rounded)].filter(isThere)), ended)
@@ -254,7 +254,7 @@ export class Operation<A, E, R>
   }
 
   get recovery(): Signal {
-    return this.core.connector.recovery
+    return this.pool.connector.recovery
   }
 
   observed<B, F>(exit: Exit.Exit<B, F>): Exit.Exit<B, F> {
@@ -277,7 +277,7 @@ export class Operation<A, E, R>
       this.waitsSince ??= precise(this.shared.clock)
       return Effect.uninterruptibleMask((restore) => {
         this.restore = restore
-        return this.core.borrow(this, this.remaining)
+        return this.pool.borrow(this, this.remaining)
       })
     })
   }

@@ -18,27 +18,27 @@ import * as Metrics from "../../Metrics.js"
 import * as RateLimit from "../../RateLimit.js"
 import * as Retry from "../../Retry.js"
 import type { PooledConnection } from "../connection/pooledConnection.js"
-import * as PooledClient from "../connection/supabaseClient.js"
+import { unsendableToken } from "../connection/supabaseClient.js"
 import { type Observe, observerOf } from "../metrics/observer.js"
 import { DatabaseName } from "../pool/databaseName.js"
-import { Cores, type PoolCore } from "../pool/readWritePools.js"
+import { type DatabasePool, ReadWritePools } from "../pool/readWritePools.js"
 import { admitBy, unlimited } from "../rateLimit/admission.js"
 import { Absence } from "./absence.js"
 import { Cuts } from "./cuts.js"
 import { tokenIn } from "./identity.js"
-import { type Ask, type Body, Operation, type OperationOptions, type Surroundings } from "./operation.js"
+import { type Ask, type Body, Operation, type RunOptions, type Surroundings } from "./operation.js"
 import { mistaken, type Retrying, retrying } from "./retryOptions.js"
 import { Roundings } from "./roundings.js"
 import { sourceOf } from "./tokenSource.js"
-import * as Spans from "./tracing.js"
+import * as Tracing from "./tracing.js"
 
-type Required = Cores | Metrics.Metrics | PoolConfig | RateLimit.RateLimit
+type Required = ReadWritePools | Metrics.Metrics | PoolConfig | RateLimit.RateLimit
 
 export class Operations extends Context.Tag("effect-supabase-pool/internal/Operations")<Operations, Runner>() {
   static readonly make: Effect.Effect<Runner, never, Required> = Effect.gen(function* () {
     const limit = yield* RateLimit.RateLimit
     const { name } = yield* DatabaseName
-    return new Runner(yield* Cores, yield* PoolConfig, yield* Metrics.Metrics, limit, name)
+    return new Runner(yield* ReadWritePools, yield* PoolConfig, yield* Metrics.Metrics, limit, name)
   })
 
   static readonly layer: Layer.Layer<Operations, never, Required> = Layer.effect(Operations, Operations.make)
@@ -62,38 +62,38 @@ class Runner implements Surroundings {
   readonly roundings: Roundings | undefined
   private readonly delays: Retry.Delays
   private readonly usual: Retrying
-  private readonly cores: Context.Tag.Service<Cores>
+  private readonly pools: Context.Tag.Service<ReadWritePools>
   /** Nothing without a limit, so that it costs nothing. */
   private readonly admit: Effect.Effect<void, DbError> | undefined
 
   constructor(
-    cores: Context.Tag.Service<Cores>,
+    pools: Context.Tag.Service<ReadWritePools>,
     options: PoolOptions,
     metrics: Metrics.OperationMetrics,
     limit: RateLimit.RateLimiting,
     name: string | undefined
   ) {
     this.name = name
-    this.cores = cores
-    this.cuts = new Cuts(cores.overSockets)
+    this.pools = pools
+    this.cuts = new Cuts(pools.overSockets)
     this.roundings = options.noticeRounding ? new Roundings() : undefined
     this.patience = Duration.toMillis(options.connectionTimeout)
     this.tokenLimit = Duration.toMillis(options.requestTimeout)
     this.observe = observerOf(metrics)
     this.admit = limit === unlimited ? undefined : admitBy(limit)
-    this.clock = cores.clock
+    this.clock = pools.clock
     this.delays = options
     this.usual = { maxRetries: options.maxRetries, schedule: Retry.schedule(options), while: undefined }
   }
 
-  retryingOf({ retry }: OperationOptions): Retrying {
+  retryingOf({ retry }: RunOptions): Retrying {
     return retry === undefined ? this.usual : retrying(retry, this.usual, this.delays)
   }
 
   /** The date, in ms since the epoch. */
   readonly now = (): number => this.clock.unsafeCurrentTimeMillis()
 
-  run<A, E, R>(body: Body<A, E, R>, options: OperationOptions): Effect.Effect<A, E | DbError, R> {
+  run<A, E, R>(body: Body<A, E, R>, options: RunOptions): Effect.Effect<A, E | DbError, R> {
     const wrong = options.retry === undefined ? undefined : mistaken(options.retry)
     if (wrong !== undefined) return Effect.fail(wrong)
     // As `Effect.uninterruptibleMask`, whose effects would be held by each operation that waits.
@@ -103,7 +103,7 @@ class Runner implements Surroundings {
       return Effect.uninterruptible(
         fiber.currentSpan === undefined
           ? this.admitted(operation)
-          : this.traced(operation, fiber.getFiberRef(Spans.subject))
+          : this.traced(operation, fiber.getFiberRef(Tracing.subject))
       )
     })
   }
@@ -114,7 +114,7 @@ class Runner implements Surroundings {
    */
   call<A, E>(
     ask: Ask<A, E>,
-    options: Omit<OperationOptions, "as"> & {
+    options: Omit<RunOptions, "as"> & {
       /** What is forked has a user. */
       readonly asUser?: boolean
     },
@@ -138,9 +138,9 @@ class Runner implements Surroundings {
 
   private traced<A, E, R>(
     operation: Operation<A, E, R>,
-    subject: Spans.Subject | undefined
+    subject: Tracing.Subject | undefined
   ): Effect.Effect<A, E | DbError, R> {
-    return Spans.operation(operation.mode, this.cores.read.options.origin, operation, subject, (tracing) => {
+    return Tracing.operation(operation.mode, this.pools.read.options.origin, operation, subject, (tracing) => {
       operation.trace(tracing)
       return this.admitted(operation)
     })
@@ -155,16 +155,16 @@ class Runner implements Surroundings {
         })
   }
 
-  coreOf(mode: Mode): PoolCore {
-    return mode === "read" ? this.cores.read : this.cores.write
+  poolOf(mode: Mode): DatabasePool {
+    return mode === "read" ? this.pools.read : this.pools.write
   }
 
   clientOf(
     connection: PooledConnection,
-    options: OperationOptions,
+    options: RunOptions,
     fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
   ): SupabaseClient | Effect.Effect<SupabaseClient, QueryError> {
-    if (options.as === "service") return connection.clientAs(this.cores.identities.service)
+    if (options.as === "service") return connection.clientAs(this.pools.identities.service)
     const token = fiber === undefined ? Option.none() : tokenIn(fiber, this.name)
     if (Option.isNone(token)) return connection.client
     const source = sourceOf(token.value)
@@ -177,6 +177,6 @@ class Runner implements Surroundings {
   }
 
   private clientOfUser(connection: PooledConnection, token: Redacted.Redacted): SupabaseClient | QueryError {
-    return PooledClient.unsendable(token) ?? connection.clientAs(this.cores.identities.userOf(token))
+    return unsendableToken(token) ?? connection.clientAs(this.pools.identities.userOf(token))
   }
 }

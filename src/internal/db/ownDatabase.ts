@@ -11,7 +11,7 @@ import {
   type Scope
 } from "effect"
 import * as Config from "../../Config.js"
-import type { Handler } from "../connection/testTransport.js"
+import type { Handler } from "../connection/handlerTransport.js"
 import { DatabaseName } from "../pool/databaseName.js"
 import * as OncePer from "../shared/oncePer.js"
 import type { Access, Reader, ReaderWriter } from "./access.js"

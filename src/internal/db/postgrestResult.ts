@@ -5,7 +5,7 @@ import { parseRetryAfter } from "../../Retry.js"
 import { asksForOne, isBuilder, retryOf, tableOf, withoutRetries } from "../connection/builderFields.js"
 import { limitTo } from "../connection/maxAffected.js"
 import { withoutSecretsOf } from "../connection/supabaseClient.js"
-import type { Answered } from "../connection/tenure.js"
+import type { RememberedAnswer } from "../connection/tenure.js"
 import type { Transport } from "../connection/transport.js"
 import { reasonIn } from "../errors/gatewayText.js"
 import { invalidRequest } from "../errors/invalidRequest.js"
@@ -17,7 +17,7 @@ import { returned } from "./tracing.js"
  * As much of supabase-js's response as every builder has. Without `data`: a contextual type that has it makes TypeScript
  * infer `unknown` for the rows of `single()`.
  */
-export interface Outcome {
+export interface ResultWithoutData {
   readonly error: null | {
     readonly message?: unknown
     readonly code?: unknown
@@ -28,7 +28,7 @@ export interface Outcome {
 }
 
 /** As much of supabase-js's response as is looked at here. */
-export interface Response extends Outcome {
+export interface PostgrestResult extends ResultWithoutData {
   readonly data?: unknown
 }
 
@@ -42,7 +42,13 @@ const text = (value: unknown, asked: object): string =>
 const severalRows = /\b(?:[2-9]|[1-9]\d+) rows/
 
 /** None is there, or several are: then the row was found, and more. */
-const notOne = (details: string, { tenure }: Transport, last: Answered, asked: object, reason: string): DbError => {
+const notOne = (
+  details: string,
+  { tenure }: Transport,
+  last: RememberedAnswer,
+  asked: object,
+  reason: string
+): DbError => {
   // A 2xx that supabase-js made this error of: `maybeSingle()` on a write that is committed.
   const executed = last.status >= 200 && last.status < 300 && tenure.writes > 0
   if (!severalRows.test(details)) return new RowNotFound({ table: tableOf(asked), details, executed })
@@ -69,16 +75,16 @@ const neverLeft = (reason: string): QueryError =>
 const madeText: ReadonlySet<unknown> = new Set(["null", "[object Object]"])
 
 /** An error that a builder throws has of the body what stands in `message`, and nothing else that says why. */
-const wordsOf = (error: Response["error"]): string =>
+const wordsOf = (error: PostgrestResult["error"]): string =>
   error instanceof Error && madeText.has(error.message) ? "" : reasonIn(error)
 
 /** `asked`: the builder or the client. `last`: the answer that it is of, or the last one. */
 export const errorOf = (
-  answer: Response,
+  answer: PostgrestResult,
   transport: Transport,
   now: number,
   asked: object,
-  last: Answered = transport.tenure
+  last: RememberedAnswer = transport.tenure
 ): DbError => {
   const { tenure } = transport
   const { error } = answer
@@ -105,7 +111,7 @@ export const errorOf = (
   })
 }
 
-const isObject = (u: unknown): u is NonNullable<Outcome["error"]> => typeof u === "object" && u !== null
+const isObject = (u: unknown): u is NonNullable<ResultWithoutData["error"]> => typeof u === "object" && u !== null
 
 /** An error's object of PostgREST's, or one that a builder made: the body of no answer, or not as it came. */
 const isErrorObject = (u: object): boolean => "message" in u && "code" in u
@@ -131,7 +137,7 @@ export const thrownError = (thrown: unknown, transport: Transport, now: number, 
 }
 
 /** A response that the caller has made itself says what it says, but nothing of the database: nothing is repeated for it. */
-const returnedError = (answer: Response, transport: Transport, now: number, asked: object): DbError => {
+const returnedError = (answer: PostgrestResult, transport: Transport, now: number, asked: object): DbError => {
   if (isBuilder(asked) || answer.error === null) return errorOf(answer, transport, now, asked)
   const heard = heardError(answer.error, transport, now, asked)
   if (heard === undefined) transport.tenure.once = true
@@ -139,7 +145,7 @@ const returnedError = (answer: Response, transport: Transport, now: number, aske
 }
 
 /** JSON `null` as the body of a failure: supabase-js takes it for "no error". */
-const isGood = (answer: Response): boolean => answer.error === null && !(answer.status >= 400)
+const isGood = (answer: PostgrestResult): boolean => answer.error === null && !(answer.status >= 400)
 
 /** A builder's own word on repeating it, before it is sent. */
 export const heedRetry = (query: object, { tenure }: Transport): void => {
@@ -152,7 +158,7 @@ export const heedRetry = (query: object, { tenure }: Transport): void => {
 const isForeign = ({ _tag }: DbError): boolean => _tag === "TransactionFailed" || _tag === "DecodeError"
 
 /** Runs a builder. Interruption is the connection's business: what is under way when it goes back is aborted. */
-export const ask = <A extends Response>(
+export const ask = <A extends PostgrestResult>(
   query: PromiseLike<A>,
   transport: Transport,
   now: () => number,
@@ -160,7 +166,7 @@ export const ask = <A extends Response>(
 ): Effect.Effect<A, DbError> => askFor(query, transport, now, (answer) => Effect.succeed(answer), maxAffected)
 
 /** `ask`, and of the answer what `pick` makes of it; a step less than mapping it. */
-export const askFor = <A extends Response, B>(
+export const askFor = <A extends PostgrestResult, B>(
   query: PromiseLike<A>,
   transport: Transport,
   now: () => number,

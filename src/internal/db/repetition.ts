@@ -12,12 +12,12 @@ import { bodyAfterHead } from "../pool/hangUps.js"
 import { keeping } from "../shared/asyncContext.js"
 import type { Signal } from "../shared/signal.js"
 import { isAway } from "./absence.js"
-import type { OperationOptions, Surroundings } from "./operation.js"
+import type { RunOptions, Surroundings } from "./operation.js"
 
 /** What a repetition needs of its operation. */
 export interface Attempts<A, E, R> {
   readonly mode: Mode
-  readonly options: OperationOptions
+  readonly options: RunOptions
   /** Attempts after the first. */
   readonly retries: number
   /** Requests of the last attempt that may have changed something. */

@@ -13,14 +13,14 @@ import { run as runTransaction } from "../transaction/run.js"
 import type { Reader, ReaderWriter } from "./access.js"
 import { call } from "./call.js"
 import { contentRangeOf } from "./contentRange.js"
-import type { Sent } from "./cuts.js"
+import type { RequestLine } from "./cuts.js"
 import type * as Database from "./database.js"
 import { type AnyAnswer, type AnyOptions, type AnyQuery, type Anything, Derived } from "./derived.js"
 import { asMade, named } from "./identity.js"
 import { isCount, noCount } from "./list.js"
 import type { Body } from "./operation.js"
 import type { Operations } from "./operationRunner.js"
-import { type Response as Answer, ask, askFor } from "./postgrestResult.js"
+import { ask, askFor, type PostgrestResult } from "./postgrestResult.js"
 import { ofTransaction } from "./tracing.js"
 
 const isUncounted = (answer: object): boolean => !("count" in answer && isCount(answer.count))
@@ -28,13 +28,13 @@ const isUncounted = (answer: object): boolean => !("count" in answer && isCount(
 /** One class for both tags: what `ReadDb` lacks, its type does not show. */
 class Service extends Derived {
   protected readonly source: Database.Source<never>
-  private readonly core: Database.WriteCore
+  private readonly core: Database.UntypedWriter
   private readonly operations: Operations["Type"]
 
   constructor(operations: Operations["Type"]) {
     super()
     this.operations = operations
-    this.core = coreOf(this)
+    this.core = asUntyped(this)
     this.source = { reading: Effect.succeed(this.core), writing: Effect.succeed(this.core) }
   }
 
@@ -101,7 +101,7 @@ class Service extends Derived {
   private answered<A>(
     f: AnyAnswer,
     { as, exact = false, idempotent, maxAffected, pool = "read", retry }: AnyOptions = {},
-    pick: (answer: Answer, query: unknown, transport: Transport) => Effect.Effect<A, DbError>
+    pick: (answer: PostgrestResult, query: unknown, transport: Transport) => Effect.Effect<A, DbError>
   ): Effect.Effect<A, DbError> {
     const { now } = this.operations
     return this.operations.run<A, DbError, never>(
@@ -132,12 +132,12 @@ class Service extends Derived {
   }
 
   /** As it came, and said in the log where it may be cut. */
-  private asItCame<A>(answer: A, data: unknown, sent: Sent): Effect.Effect<A> {
+  private asItCame<A>(answer: A, data: unknown, sent: RequestLine): Effect.Effect<A> {
     const said = Array.isArray(data) ? this.operations.cuts.perhaps(data.length, sent) : undefined
     return said === undefined ? Effect.succeed(answer) : Effect.as(said, answer)
   }
 
-  private uncounted(data: unknown, sent: Sent): Effect.Effect<unknown> {
+  private uncounted(data: unknown, sent: RequestLine): Effect.Effect<unknown> {
     if (!Array.isArray(data)) return Effect.succeed(data)
     return Effect.suspend(() =>
       Effect.as(this.operations.cuts.uncounted(data.length, sent, this.operations.now()) ?? Effect.void, data)
@@ -159,8 +159,8 @@ class Service extends Derived {
   }
 }
 
-function coreOf(service: Service): Database.WriteCore
-function coreOf(service: unknown): unknown {
+function asUntyped(service: Service): Database.UntypedWriter
+function asUntyped(service: unknown): unknown {
   return service
 }
 

@@ -9,7 +9,7 @@ import { asMaker } from "./identity.js"
 import { listIn } from "./list.js"
 import type { StreamError } from "./operationErrors.js"
 import { type Asking, askingOf, sayUnordered } from "./order.js"
-import type { Response } from "./postgrestResult.js"
+import type { PostgrestResult } from "./postgrestResult.js"
 import { isFirstAgain, orNone, type Part } from "./whole.js"
 
 /**
@@ -18,8 +18,8 @@ import { isFirstAgain, orNone, type Part } from "./whole.js"
  * @since 0.1.0
  * @category models
  */
-export interface Ranged extends PromiseLike<Response> {
-  range(from: number, to: number): PromiseLike<Response>
+export interface Ranged extends PromiseLike<PostgrestResult> {
+  range(from: number, to: number): PromiseLike<PostgrestResult>
 }
 
 /**
@@ -114,7 +114,8 @@ export const streamOf = <Q extends Ranged, R, W>(
   const { pageSize: size = defaultPageSize } = options
   if (!Number.isSafeInteger(size) || size < 1) return Stream.fail(noPage(size))
   const asUser = asMaker()
-  const db: Effect.Effect<Database.ReadCore, never, R | W> = options.as === "service" ? source.writing : source.reading
+  const db: Effect.Effect<Database.UntypedReader, never, R | W> =
+    options.as === "service" ? source.writing : source.reading
   const ask = (taken: number, most = size, key?: Key) => {
     const behind = key === undefined || byKey === undefined ? undefined : (query: Q): Q => byKey.behind(query, key)
     return asUser(page(db, f, { taken, most, behind }, options))
@@ -164,7 +165,7 @@ interface Place<Q> {
 
 /** The query's own limit and offset hold for the whole of the stream. */
 const page = <Q extends Ranged, R>(
-  source: Effect.Effect<Database.ReadCore, never, R>,
+  source: Effect.Effect<Database.UntypedReader, never, R>,
   f: (client: SupabaseClient) => Q,
   { behind, most, taken }: Place<Q>,
   { as, exact, retry }: AnyStreamOptions
@@ -172,7 +173,7 @@ const page = <Q extends Ranged, R>(
   let wanted = Number.POSITIVE_INFINITY
   let start = 0
   let asked: object = f
-  const rows = (client: SupabaseClient): PromiseLike<Response> => {
+  const rows = (client: SupabaseClient): PromiseLike<PostgrestResult> => {
     const query = f(client)
     withoutCount(query)
     const { limit, offset } = boundsOf(query)

@@ -26,11 +26,11 @@ const about = <A, E, R>(what: Subject, effect: Effect.Effect<A, E, R>): Effect.E
       : Effect.locally(effect, subject, what)
   )
 
-type Operation = "SELECT" | "INSERT" | "UPDATE" | "UPSERT" | "DELETE"
+type SqlVerb = "SELECT" | "INSERT" | "UPDATE" | "UPSERT" | "DELETE"
 
 /** `SELECT products`: the summary of the query, as the conventions have it. */
 export const ofTable = <A, E, R>(
-  operation: Operation,
+  operation: SqlVerb,
   table: string,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> => {

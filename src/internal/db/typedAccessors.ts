@@ -29,7 +29,7 @@ export class Accessors extends Derived {
 
   rpc(name: string, args?: Record<string, unknown>, options?: Database.RpcOptions): Anything {
     const { reading, writing } = this.source
-    const source: Effect.Effect<Database.ReadCore, never, unknown> = options?.get === true ? reading : writing
+    const source: Effect.Effect<Database.UntypedReader, never, unknown> = options?.get === true ? reading : writing
     return asMade(Effect.flatMap(source, (db) => db.rpc(name, args, options)))
   }
 
@@ -44,7 +44,7 @@ export class Accessors extends Derived {
     return Object.fromEntries(Object.entries(methods).map(([name, method]) => [name, method.bind(this)]))
   }
 
-  private of(options: AnyOptions | undefined): Effect.Effect<Database.ReadCore, never, unknown> {
+  private of(options: AnyOptions | undefined): Effect.Effect<Database.UntypedReader, never, unknown> {
     return isReading(options) ? this.source.reading : this.source.writing
   }
 }

@@ -3,7 +3,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import type { Engine } from "./engine.js"
 
-export type Answer = (request: Request) => Promise<Response>
+export type RequestHandler = (request: Request) => Promise<Response>
 
 /** Tells whether the caller has gone. A request's own signal does not: it is made when it is first looked at. */
 type Gone = () => boolean
@@ -55,7 +55,7 @@ const rolledBack = (engine: Pick<Engine, "run" | "ask">, response: Response): Ef
         Effect.ignore
       )
 
-const serve = (answer: Answer, engine: Pick<Engine, "run" | "ask">, job: Job): Effect.Effect<void> =>
+const serve = (answer: RequestHandler, engine: Pick<Engine, "run" | "ask">, job: Job): Effect.Effect<void> =>
   Effect.suspend(() =>
     // Nobody reads the answer to a request whose caller has gone: what still waits for its turn is never executed.
     job.gone()
@@ -77,7 +77,7 @@ const serve = (answer: Answer, engine: Pick<Engine, "run" | "ask">, job: Job): E
  * overlapped one with the service key saw what row level security hides from them.
  */
 export const makeGate = (
-  answer: Answer,
+  answer: RequestHandler,
   engine: Pick<Engine, "run" | "ask">
 ): Effect.Effect<Gate, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -97,6 +97,6 @@ export const makeGate = (
 
 /** All at once, for a PostgreSQL with sessions enough: each request has one to itself. */
 export const openGate =
-  (answer: Answer): Gate =>
+  (answer: RequestHandler): Gate =>
   (request) =>
     answer(request).catch(failed)

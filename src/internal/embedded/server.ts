@@ -56,10 +56,10 @@ const heldBack = (milliseconds: number, outgoing: Outgoing): Effect.Effect<void>
     Effect.async<void>((resume) => void outgoing.once("close", () => resume(Effect.void)))
   )
 
-type Answer = (request: Request, gone: () => boolean) => Promise<Response>
+type RequestHandler = (request: Request, gone: () => boolean) => Promise<Response>
 
 const delayed =
-  (answer: Answer) =>
+  (answer: RequestHandler) =>
   async (request: Request, outgoing: Outgoing): Promise<Response> => {
     const response = await answer(request, () => outgoing.destroyed)
     const delay = delayOf(response)
@@ -155,7 +155,7 @@ const misdirected = JSON.stringify({
 /** The answers over HTTP on loopback; closing the scope closes every socket, at the latest after the grace. */
 export const listen = (
   lite: Packages,
-  answer: Answer,
+  answer: RequestHandler,
   options: ServerOptions
 ): Effect.Effect<HttpServer, EmbeddedStartFailed, Scope.Scope> =>
   Effect.gen(function* () {

@@ -3,25 +3,25 @@ import type { Mode } from "../../Errors.js"
 import { reads } from "../connection/fetchInput.js"
 
 /** A request, and whether it was sent. */
-interface Request {
+interface SentRequest {
   readonly pool: Mode
   readonly sent: boolean
   /** The HTTP method; a read on the write pool is a read too. */
   readonly method?: string | undefined
 }
 
-const onlyReads = ({ method, pool }: Omit<Request, "sent">): boolean =>
+const onlyReads = ({ method, pool }: Omit<SentRequest, "sent">): boolean =>
   pool === "read" || (method !== undefined && reads(method))
 
 const itWasARead = "It was a read: nothing was changed."
 const perhaps = "It may have been executed: check before sending it again."
 
-export const sentOr = (request: Request): string => {
+export const sentOr = (request: SentRequest): string => {
   if (!request.sent) return "Nothing was sent."
   return onlyReads(request) ? itWasARead : perhaps
 }
 
-export const mayHaveExecuted = (request: Request): boolean => request.sent && !onlyReads(request)
+export const mayHaveExecuted = (request: SentRequest): boolean => request.sent && !onlyReads(request)
 
 /** What to do, if the answer itself has no hint. */
 export const remedyOf = ({

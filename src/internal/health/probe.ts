@@ -12,7 +12,7 @@ import { withoutSecretsOf } from "../connection/supabaseClient.js"
 import { asNobody } from "../db/identity.js"
 import { oneLine, period } from "../shared/text.js"
 
-export interface Answer {
+export interface ProbeResult {
   readonly reachable: boolean
   readonly time: Option.Option<Duration.Duration>
   readonly error: Option.Option<string>
@@ -21,9 +21,13 @@ export interface Answer {
 /** A check that takes longer than this has failed. */
 const limit = Duration.seconds(5)
 
-const reachable = (time: Option.Option<Duration.Duration>): Answer => ({ reachable: true, time, error: Option.none() })
+const reachable = (time: Option.Option<Duration.Duration>): ProbeResult => ({
+  reachable: true,
+  time,
+  error: Option.none()
+})
 
-const unreachable = (error: string): Answer => ({
+const unreachable = (error: string): ProbeResult => ({
   reachable: false,
   time: Option.none(),
   error: Option.some(error)
@@ -32,8 +36,8 @@ const unreachable = (error: string): Answer => ({
 /** 401: the key is refused, so nothing will work. 404 and other errors of PostgREST: it is there. */
 const speaksAgainst = (status: number): boolean => status === 401 || status >= 500
 
-interface Asked {
-  readonly answer: Answer
+interface Probed {
+  readonly answer: ProbeResult
   /** One such answer proves nothing: it may be an idle socket that the other side had closed, or a gateway's hiccup. */
   readonly doubtful: boolean
 }
@@ -42,7 +46,7 @@ interface Asked {
 const wordsOf = (error: { readonly message?: unknown } | null, { client }: Connection): string =>
   typeof error?.message === "string" ? oneLine(withoutSecretsOf(client, error.message)) : ""
 
-const ask = (connection: Connection): Effect.Effect<Asked> =>
+const ask = (connection: Connection): Effect.Effect<Probed> =>
   Effect.gen(function* () {
     const started = yield* Clock.currentTimeMillis
     const { error, status } = yield* Effect.tryPromise(async () =>
@@ -63,7 +67,7 @@ const ask = (connection: Connection): Effect.Effect<Asked> =>
     )
   )
 
-const through = (pool: ConnectionPool): Effect.Effect<Answer> => {
+const through = (pool: ConnectionPool): Effect.Effect<ProbeResult> => {
   // One check serves all concurrent callers, so it uses the pool's key and not one caller's token.
   const once = asNobody(pool.use(ask))
   return Effect.flatMap(once, ({ answer, doubtful }) =>
@@ -90,7 +94,7 @@ export const probe = (
   read: ConnectionPool,
   write: ConnectionPool,
   recent: Effect.Effect<RecentAnswers>
-): Effect.Effect<Answer> =>
+): Effect.Effect<ProbeResult> =>
   Effect.gen(function* () {
     for (const pool of [read, write]) if (!crowded(yield* pool.metrics)) return yield* through(pool)
     const { reachable: connects } = yield* read.metrics

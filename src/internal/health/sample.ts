@@ -16,7 +16,7 @@ export const errorRateOf = ({ count, failed }: Pick<Recent, "count" | "failed">)
   count === 0 ? 0 : failed / count
 
 /** Everything except whether the database is reachable. `now` in ms since the epoch. */
-export const sampleOf = (
+export const healthSample = (
   read: PoolMetrics,
   write: PoolMetrics,
   recent: Pick<Recent, "count" | "failed" | "mean">,

@@ -24,13 +24,13 @@ const wrong =
 const unauthorized = (error: string, challenge: string): HttpServerResponse.HttpServerResponse =>
   problem(401, error, { "www-authenticate": challenge })
 
-type Asked = ServerConfig | Limits.Guesses | HttpServerRequest.HttpServerRequest
+type Refusing = ServerConfig | Limits.Guesses | HttpServerRequest.HttpServerRequest
 
 /**
  * The answer to anyone who is not an administrator. Without a token in the configuration the routes do not exist: 404, not
  * 401.
  */
-const refusal: Effect.Effect<Option.Option<HttpServerResponse.HttpServerResponse>, never, Asked> = Effect.gen(
+const refusal: Effect.Effect<Option.Option<HttpServerResponse.HttpServerResponse>, never, Refusing> = Effect.gen(
   function* () {
     const { adminToken } = yield* ServerConfig
     if (Option.isNone(adminToken)) {
@@ -51,7 +51,7 @@ const refusal: Effect.Effect<Option.Option<HttpServerResponse.HttpServerResponse
 /** For answers outside of the definition. */
 export const asAdmin = <E, R>(
   admitted: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
-): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | Asked> =>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | Refusing> =>
   Effect.flatMap(refusal, (refused) => (Option.isNone(refused) ? admitted : Effect.succeed(refused.value)))
 
 /** Ends a refused request with the answer itself, which has headers; errors of the definition have no headers. */

@@ -8,7 +8,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
 import { type DbError, isDbError } from "../../Errors.js"
 import { withAccessToken } from "../db/accessors.js"
-import { headersOf, type Verdict, verdictOf } from "./failed.js"
+import { headersOf, type Verdict, verdictOf } from "./failureResponse.js"
 
 const fields = { error: Schema.String }
 

@@ -6,12 +6,12 @@ interface Socket {
   once(event: "close", listener: () => void): unknown
 }
 
-interface Asked {
+interface IncomingMessage {
   readonly socket: Socket
   resume(): unknown
 }
 
-interface Answer {
+interface OutgoingMessage {
   readonly headersSent: boolean
   setHeader(name: string, value: string): unknown
   writeHead(status: number, headers: Record<string, string>): { end(body: string): unknown }
@@ -25,7 +25,7 @@ interface Answer {
  * @category models
  */
 export interface NodeServer {
-  on(event: "request", listener: (request: Asked, response: Answer) => void): unknown
+  on(event: "request", listener: (request: IncomingMessage, response: OutgoingMessage) => void): unknown
   on(event: "connection" | "secureConnection", listener: (socket: Socket) => void): unknown
   listenerCount(event: "request"): number
   close(done?: (error?: Error) => void): unknown
@@ -36,7 +36,7 @@ const leaving = { connection: "close", "cache-control": "no-store", "content-typ
 
 export const graceful = <S extends NodeServer>(server: S): S => {
   const unused = new Set<Socket>()
-  const underway = new Set<Answer>()
+  const underway = new Set<OutgoingMessage>()
   let closing = false
   // Requests arrive on the TLS socket that wraps this one.
   server.on("setSecureContext" in server ? "secureConnection" : "connection", (socket) => {

@@ -5,7 +5,7 @@ import * as Health from "../../Health.js"
 import type * as Metrics from "../../Metrics.js"
 import type * as Pool from "../../Pool.js"
 import type * as Wire from "../feed/wire.js"
-import { canConnectOf, sampleOf } from "../health/sample.js"
+import { canConnectOf, healthSample } from "../health/sample.js"
 
 export interface Sources {
   readonly read: Pool.ConnectionPool
@@ -60,7 +60,7 @@ export const take = (sources: Sources, before: Option.Option<Wire.Sample>, at: n
     const write = yield* sources.write.metrics
     const recent = yield* sources.metrics.recent
     const totals = yield* sources.metrics.totals
-    const figures = sampleOf(read, write, recent, at)
+    const figures = healthSample(read, write, recent, at)
     const { reasons, status } = Health.assess({
       canConnect: canConnectOf(read, write, yield* sources.health.last),
       ...figures

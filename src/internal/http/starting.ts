@@ -2,7 +2,7 @@
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { Deferred, Effect } from "effect"
-import * as HealthRoutes from "./health.js"
+import * as HealthRoutes from "./healthRoutes.js"
 import { pathOf, problem } from "./responses.js"
 
 /**

@@ -2,7 +2,7 @@
 import type { Exit } from "effect"
 import type { Mode } from "../../Errors.js"
 import type { OperationMetrics } from "../../Metrics.js"
-import type { Sent } from "./queries.js"
+import type { SentRequests } from "./queries.js"
 
 /** An operation that has ended. */
 export interface Observation {
@@ -10,7 +10,7 @@ export interface Observation {
   /** In ms. */
   readonly duration: number
   readonly exit: Exit.Exit<unknown, unknown>
-  readonly sent: Sent
+  readonly sent: SentRequests
   readonly retries: number
 }
 

@@ -13,7 +13,7 @@ import { keyOf, type Shape, shapeOf } from "./shape.js"
 import { Windows } from "./windows.js"
 
 /** The requests of an operation: the first of its last attempt, and how many there were. */
-export interface Sent {
+export interface SentRequests {
   /** Empty when nothing was sent. */
   readonly method: string
   readonly path: string
@@ -136,7 +136,7 @@ export class Queries {
     this.others = { read: this.entryOfOthers("read"), write: this.entryOfOthers("write") }
   }
 
-  record(now: number, millis: number, pool: Mode, sent: Sent, ended: Ended): void {
+  record(now: number, millis: number, pool: Mode, sent: SentRequests, ended: Ended): void {
     const entry = this.entryOf(pool, sent, now)
     entry.series.record(millis, ended)
     entry.windows.at(now).add(millis, ended.isError, ended.isFailure)
@@ -154,7 +154,7 @@ export class Queries {
     return this.slow.sum(window, now).slowest
   }
 
-  private entryOf(pool: Mode, sent: Sent, now: number): Entry {
+  private entryOf(pool: Mode, sent: SentRequests, now: number): Entry {
     if (sent.requests !== 1) return this.find(pool, sent, now)
     const known = this.known[pool]
     const print = fingerprint(sent.method, sent.path)
@@ -167,7 +167,7 @@ export class Queries {
     return found
   }
 
-  private find(pool: Mode, { method, path, requests }: Sent, now: number): Entry {
+  private find(pool: Mode, { method, path, requests }: SentRequests, now: number): Entry {
     const shape = requests === 0 ? "" : keyOf(method, path)
     // An operation with several requests is named after the first.
     const key = `${pool === "read" ? "r" : "w"}${requests > 1 ? "+" : " "}${shape}`

@@ -5,7 +5,7 @@ import type { Deadlines } from "../shared/deadlines.js"
 import { type Bag, Waiter } from "./bag.js"
 import type { Caller, Lease, Resource } from "./lease.js"
 
-/** What a request needs of the pool. */
+/** What an acquisition needs of the pool. */
 export interface Lender<R extends Resource> {
   readonly bag: Bag<Lease<R>>
   readonly deadlines: Deadlines
@@ -33,7 +33,7 @@ export interface Borrower<R extends Resource, A, E, S> {
  * The answer may come before its fiber looks for it and after its fiber was interrupted, so it is kept here; what the
  * fiber never saw goes back with `abandon`.
  */
-export class Request<R extends Resource> extends Waiter<Lease<R>> {
+export class Acquisition<R extends Resource> extends Waiter<Lease<R>> {
   private lease: Lease<R> | undefined = undefined
   private error: AcquireError | undefined = undefined
   private resume: ((effect: Effect.Effect<Lease<R>, AcquireError>) => void) | undefined = undefined

@@ -93,7 +93,7 @@ export type ConnectEvent =
   | { readonly _tag: "Silent"; readonly id: number }
   | { readonly _tag: "Opened"; readonly id: number }
   /** A probe was answered, and its connection closed with that. Some servers close after each answer, and are well. */
-  | { readonly _tag: "Answered"; readonly id: number }
+  | { readonly _tag: "ProbeAnswered"; readonly id: number }
   | { readonly _tag: "Failed"; readonly id: number; readonly error: ConnectionFailed }
   /** It was ended, by a faster one or by the pool. */
   | { readonly _tag: "Ended"; readonly id: number }
@@ -134,7 +134,7 @@ export const step = (state: ConnectState, event: ConnectEvent, demand: Demand): 
       return silent(state, event.id, demand)
     case "Opened":
       return opened(state, event.id, demand.now)
-    case "Answered":
+    case "ProbeAnswered":
       return recovered(changed(state, event.id, { phase: "closing" }), demand.now)
     case "Failed":
       return attemptFailed(changed(state, event.id, { phase: "closing" }), event, demand.now)

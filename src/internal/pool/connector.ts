@@ -223,7 +223,7 @@ export class Connector<R extends Resource> {
   }
 
   private eventOf({ id, kind }: Attempt, exit: Exit.Exit<R, ConnectionFailed | GivenUp>): ConnectEvent {
-    if (Exit.isSuccess(exit) && kind !== "usual") return { _tag: "Answered", id }
+    if (Exit.isSuccess(exit) && kind !== "usual") return { _tag: "ProbeAnswered", id }
     const error = this.errorOf(exit)
     return error === undefined ? { _tag: "Ended", id } : { _tag: "Failed", id, error }
   }

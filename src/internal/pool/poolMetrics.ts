@@ -2,20 +2,20 @@
 import { Duration } from "effect"
 import type { PoolMetrics } from "../../Pool.js"
 import type { Resource } from "./lease.js"
-import type { Core } from "./resourcePool.js"
+import type { ResourcePool } from "./resourcePool.js"
 
-export const metricsOf = <R extends Resource>(core: Core<R>): PoolMetrics => {
-  const { statistics, options } = core
+export const metricsOf = <R extends Resource>(pool: ResourcePool<R>): PoolMetrics => {
+  const { statistics, options } = pool
   return {
     pool: options.mode,
     min: options.min,
     max: options.max,
-    total: core.total,
-    active: core.active,
-    idle: core.total - core.active,
-    pending: core.bag.pending,
-    connecting: core.connector.connecting,
-    reachable: core.connector.isReachable,
+    total: pool.total,
+    active: pool.active,
+    idle: pool.total - pool.active,
+    pending: pool.bag.pending,
+    connecting: pool.connector.connecting,
+    reachable: pool.connector.isReachable,
     created: statistics.created,
     closed: statistics.closed,
     acquired: statistics.acquired,
@@ -25,6 +25,6 @@ export const metricsOf = <R extends Resource>(core: Core<R>): PoolMetrics => {
     lastLeak: statistics.lastLeak,
     lateReturns: statistics.lateReturns,
     connectFailures: statistics.connectFailures,
-    longestHeld: Duration.millis(core.longestHeld(core.now()))
+    longestHeld: Duration.millis(pool.longestHeld(pool.now()))
   }
 }

@@ -15,24 +15,24 @@ import { SocketFetch } from "../connection/socketFetch.js"
 import type { MakeTransport, Spare } from "../connection/transport.js"
 import { secureContext } from "../connection/trust.js"
 import { Identities } from "../db/identity.js"
-import * as PoolFigures from "../metrics/pool.js"
+import * as PoolInstruments from "../metrics/poolInstruments.js"
 import { inNone } from "../shared/asyncContext.js"
 import { AwakeClock } from "../shared/awakeClock.js"
 import * as Deadlines from "../shared/deadlines.js"
 import { type Lease, nobody } from "./lease.js"
-import { Core } from "./resourcePool.js"
+import { ResourcePool } from "./resourcePool.js"
 import { WarmUp } from "./warmUp.js"
 
-export type PoolCore = Core<PooledConnection>
+export type DatabasePool = ResourcePool<PooledConnection>
 
-export type PoolLease = Lease<PooledConnection>
+export type ConnectionLease = Lease<PooledConnection>
 
 /** The two pools as operations see them. Users see `ReadPool` and `WritePool`. */
-export class Cores extends Context.Tag("effect-supabase-pool/internal/Cores")<
-  Cores,
+export class ReadWritePools extends Context.Tag("effect-supabase-pool/internal/ReadWritePools")<
+  ReadWritePools,
   {
-    readonly read: PoolCore
-    readonly write: PoolCore
+    readonly read: DatabasePool
+    readonly write: DatabasePool
     readonly identities: Identities
     /** What limits are measured by. */
     readonly clock: Clock.Clock
@@ -73,17 +73,17 @@ interface Shared {
   readonly warmUp: WarmUp
 }
 
-const coreOf = (
+const makePool = (
   size: PoolSize,
   options: PoolOptions,
   shared: Shared,
   connection: Omit<ConnectionOptions, "onClose" | "spare">,
   proxy: string | undefined
-): Effect.Effect<PoolCore, never, Scope.Scope> => {
-  let core: PoolCore | undefined
+): Effect.Effect<DatabasePool, never, Scope.Scope> => {
+  let pool: DatabasePool | undefined
   const spare = (borrower: PooledConnection): Spare | undefined =>
-    core === undefined ? undefined : spareOf(core, borrower)
-  const made = Core.make({
+    pool === undefined ? undefined : spareOf(pool, borrower)
+  const made = ResourcePool.make({
     mode: connection.mode,
     origin: new URL(connection.url).origin,
     proxy,
@@ -96,12 +96,14 @@ const coreOf = (
     maxLifetime: Duration.toMillis(options.maxLifetime),
     keepaliveInterval: Duration.toMillis(options.keepaliveInterval),
     shutdownTimeout: options.shutdownTimeout,
-    periods: options.enableMetrics ? PoolFigures.periods(connection.mode, new URL(connection.url).origin) : undefined,
+    periods: options.enableMetrics
+      ? PoolInstruments.periods(connection.mode, new URL(connection.url).origin)
+      : undefined,
     ...shared,
     acquire: (onClose: (resource: PooledConnection) => void) => makeConnection({ ...connection, onClose, spare })
   })
   return Effect.tap(made, (it) => {
-    core = it
+    pool = it
   })
 }
 
@@ -109,15 +111,15 @@ const coreOf = (
  * An idle connection for who holds `borrower`, lent in its name. Nobody waits while one is idle, so that nobody is overtaken; and
  * who finds none goes on with what it has, so that none waits for another who waits.
  */
-const spareOf = (core: PoolCore, borrower: PooledConnection): Spare | undefined => {
-  const lease = core.takeIdle(nobody)
+const spareOf = (pool: DatabasePool, borrower: PooledConnection): Spare | undefined => {
+  const lease = pool.takeIdle(nobody)
   if (lease === undefined) return undefined
-  lease.holder = core.holderOf(borrower)
+  lease.holder = pool.holderOf(borrower)
   return {
     transport: lease.resource.transport,
     giveBack: () => {
-      const late = core.takeBack(lease)
-      if (late !== undefined) core.fork(late)
+      const late = pool.takeBack(lease)
+      if (late !== undefined) pool.fork(late)
     }
   }
 }
@@ -147,7 +149,8 @@ const sharedByPools: Effect.Effect<Shared> = Effect.gen(function* () {
 })
 
 /** In a moment: whoever built the pools for an operation asks at once. */
-const beginWarmUp = ({ fork }: PoolCore, { warmUp }: Shared): void => fork(Effect.sync(() => warmUp.beginUnlessAsked()))
+const beginWarmUp = ({ fork }: DatabasePool, { warmUp }: Shared): void =>
+  fork(Effect.sync(() => warmUp.beginUnlessAsked()))
 
 const pools = (carrier: Carrier, isHandler = false) =>
   Effect.gen(function* () {
@@ -157,7 +160,7 @@ const pools = (carrier: Carrier, isHandler = false) =>
     const shared = yield* sharedByPools
     const build = (mode: Mode, size: PoolSize, key: Redacted.Redacted) =>
       Effect.flatMap(carrier(mode, new URL(url), options), ({ makeTransport, proxy }) =>
-        coreOf(size, options, shared, { mode, url, credentials: { key, token: key }, makeTransport }, proxy)
+        makePool(size, options, shared, { mode, url, credentials: { key, token: key }, makeTransport }, proxy)
       )
     // Closed side by side, so that shutting down takes the longer of the two drains and not their sum.
     const [read, write] = yield* Effect.parallelFinalizers(
@@ -179,7 +182,7 @@ const readPool = Effect.gen(function* () {
   const { makeTransport, proxy } = yield* configured("read", new URL(url), options)
   const size = { min: options.minConnections, max: options.maxConnections }
   const credentials = { key: anonKey, token: anonKey }
-  const read = yield* coreOf(size, options, shared, { mode: "read", url, credentials, makeTransport }, proxy)
+  const read = yield* makePool(size, options, shared, { mode: "read", url, credentials, makeTransport }, proxy)
   beginWarmUp(read, shared)
   const overSockets = options.transport === "sockets"
   return { read, write: read, identities: new Identities(anonKey, anonKey), overSockets }
@@ -199,18 +202,18 @@ const warnOfPlainHttp: Effect.Effect<void, never, SupabaseConfig> = Effect.flatM
 )
 
 export const make: Effect.Effect<
-  Context.Tag.Service<Cores>,
+  Context.Tag.Service<ReadWritePools>,
   never,
   PoolConfig | SupabaseConfig | Scope.Scope
 > = Effect.zipRight(warnOfPlainHttp, awake(pools(configured)))
 
-export const layer: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(Cores, make)
+export const layer: Layer.Layer<ReadWritePools, never, PoolConfig | SupabaseConfig> = Layer.scoped(ReadWritePools, make)
 
-export const layerRead: Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> = Layer.scoped(
-  Cores,
+export const layerRead: Layer.Layer<ReadWritePools, never, PoolConfig | SupabaseConfig> = Layer.scoped(
+  ReadWritePools,
   Effect.zipRight(warnOfPlainHttp, awake(readPool))
 )
 
 /** The same pools, with every request carried by something else. */
-export const layerCarriedBy = (carrier: Carrier): Layer.Layer<Cores, never, PoolConfig | SupabaseConfig> =>
-  Layer.scoped(Cores, awake(pools(carrier, true)))
+export const layerCarriedBy = (carrier: Carrier): Layer.Layer<ReadWritePools, never, PoolConfig | SupabaseConfig> =>
+  Layer.scoped(ReadWritePools, awake(pools(carrier, true)))

@@ -11,7 +11,7 @@ import { inBackground, inNone } from "../shared/asyncContext.js"
 import { Condition } from "../shared/condition.js"
 import * as Deadlines from "../shared/deadlines.js"
 import { monotonic } from "../shared/time.js"
-import { type Borrower, Request, type Restore } from "./acquisition.js"
+import { Acquisition, type Borrower, type Restore } from "./acquisition.js"
 import { Bag } from "./bag.js"
 import { Connector } from "./connector.js"
 import * as HangUps from "./hangUps.js"
@@ -20,7 +20,7 @@ import { reclaim } from "./leakReclaim.js"
 import { type Caller, type Holder, Lease, type Resource } from "./lease.js"
 import * as PoolItem from "./poolItem.js"
 import { PoolStatistics } from "./poolStatistics.js"
-import type { CoreOptions, End, Services } from "./resourcePoolOptions.js"
+import type { End, ResourcePoolOptions, Services } from "./resourcePoolOptions.js"
 import { Habits } from "./serverHabits.js"
 import { Standstill } from "./standstill.js"
 
@@ -29,7 +29,7 @@ import { Standstill } from "./standstill.js"
  */
 const memory = Duration.minutes(1)
 
-export class Core<R extends Resource> {
+export class ResourcePool<R extends Resource> {
   readonly bag: Bag<Lease<R>> = new Bag()
   readonly leases: Map<R, Lease<R>> = new Map()
   readonly statistics: PoolStatistics
@@ -42,14 +42,14 @@ export class Core<R extends Resource> {
   /** No socket is left, not even one that is closing. */
   private readonly empty: Condition = new Condition(() => this.leases.size === 0)
 
-  readonly options: CoreOptions<R>
+  readonly options: ResourcePoolOptions<R>
   readonly deadlines: Deadlines.Deadlines
   readonly fork: (effect: Effect.Effect<void>) => void
   readonly clock: Clock.Clock
   readonly standstill: Standstill
   private readonly leaks: Deadlines.Deadlines
 
-  constructor(options: CoreOptions<R>, services: Services<Core<R>, R>) {
+  constructor(options: ResourcePoolOptions<R>, services: Services<ResourcePool<R>, R>) {
     this.options = options
     this.clock = services.clock
     this.standstill = new Standstill(services.clock)
@@ -125,11 +125,11 @@ export class Core<R extends Resource> {
     if (lease !== undefined) return borrower.lent(lease)
     const refusal = this.refusal()
     if (refusal !== undefined) return borrower.refused(Cause.fail(refusal))
-    const request = new Request(this, borrower.caller, this.now())
-    this.bag.wait(request)
-    this.deadlines.add(request)
+    const acquisition = new Acquisition(this, borrower.caller, this.now())
+    this.bag.wait(acquisition)
+    this.deadlines.add(acquisition)
     this.connector.grow()
-    return request.wait(borrower, limit)
+    return acquisition.wait(borrower, limit)
   }
 
   /** What `checkout` gives where nobody has to wait, for those who must not pay for an Effect. Give it back as that. */
@@ -291,7 +291,7 @@ export class Core<R extends Resource> {
   }
 
   private dismiss(error: AcquireError): void {
-    for (const waiter of this.bag.dismiss()) if (waiter instanceof Request) waiter.fail(error)
+    for (const waiter of this.bag.dismiss()) if (waiter instanceof Acquisition) waiter.fail(error)
   }
 
   /** Takes a lease that is not lent out of the pool, for good. The socket closes in the background. */
@@ -372,14 +372,14 @@ export class Core<R extends Resource> {
 
   /** `keep` looks after what is idle. */
   static make<R extends Resource>(
-    options: CoreOptions<R>,
-    keep: (core: Core<R>) => Effect.Effect<void, never, Scope.Scope> = Housekeeper.run
-  ): Effect.Effect<Core<R>, never, Scope.Scope> {
+    options: ResourcePoolOptions<R>,
+    keep: (pool: ResourcePool<R>) => Effect.Effect<void, never, Scope.Scope> = Housekeeper.run
+  ): Effect.Effect<ResourcePool<R>, never, Scope.Scope> {
     return Effect.gen(function* () {
       const attempts = yield* FiberSet.make()
       const runAttempt = yield* FiberSet.runtime(attempts)<never>()
       const run = yield* FiberSet.makeRuntime<never>()
-      const core: Core<R> = new Core(options, {
+      const pool: ResourcePool<R> = new ResourcePool(options, {
         clock: yield* Clock.clockWith(Effect.succeed),
         deadlines: yield* Deadlines.make(options.connectionTimeout),
         leaks: yield* Deadlines.make(options.leakDetectionTimeout),
@@ -388,7 +388,7 @@ export class Core<R extends Resource> {
           new Connector(ground, attempts, (effect) => runAttempt(inBackground(effect), { immediate: false }))
       })
       const items = Pool.makeWithTTL({
-        acquire: PoolItem.make(options.acquire(core.lost)),
+        acquire: PoolItem.make(options.acquire(pool.lost)),
         min: options.min,
         max: options.max,
         timeToLive: memory,
@@ -397,13 +397,13 @@ export class Core<R extends Resource> {
       // Its fibers inherit from here whether they may be interrupted, and closing waits for them.
       // And whose context they are in: what shrinks the pool would stay in that of who built it.
       const runtime = yield* Effect.runtime<Scope.Scope>()
-      core.connector.items = inNone(() => Runtime.runSync(runtime)(Effect.interruptible(items)))
-      yield* keep(core)
+      pool.connector.items = inNone(() => Runtime.runSync(runtime)(Effect.interruptible(items)))
+      yield* keep(pool)
       // Added after Effect's `Pool`, so that it runs before that ends; `attempts` were made before it, and are waited for last.
-      yield* Effect.addFinalizer(() => core.shutdown)
-      options.warmUp?.add(core)
-      core.connector.grow()
-      return core
+      yield* Effect.addFinalizer(() => pool.shutdown)
+      options.warmUp?.add(pool)
+      pool.connector.grow()
+      return pool
     })
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock, Duration, Effect, Scope } from "effect"
 import type { Mode } from "../../Errors.js"
 import type { Listener } from "../audit/listeners.js"
-import type { Periods } from "../metrics/pool.js"
+import type { Periods } from "../metrics/poolInstruments.js"
 import type { Deadlines } from "../shared/deadlines.js"
 import type { Connector } from "./connector.js"
 import type { Resource } from "./lease.js"
@@ -17,11 +17,11 @@ export interface Services<C, R extends Resource> {
   readonly leaks: Deadlines
   /** Not at once: what is forked must not run inside the change of state that forks it. */
   readonly fork: (effect: Effect.Effect<void>) => void
-  readonly connector: (core: C) => Connector<R>
+  readonly connector: (pool: C) => Connector<R>
 }
 
 /** Zero turns `leakDetectionTimeout`, `maxLifetime` and `keepaliveInterval` off. */
-export interface CoreOptions<R extends Resource> {
+export interface ResourcePoolOptions<R extends Resource> {
   readonly mode: Mode
   readonly origin: string
   /** On the way there, without its login. */

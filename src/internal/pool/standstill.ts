@@ -3,13 +3,13 @@ import type { Clock } from "effect"
 import { AwakeClock } from "../shared/awakeClock.js"
 import { silence } from "./housekeeper.js"
 import type { Lease, Resource } from "./lease.js"
-import type { Core } from "./resourcePool.js"
+import type { ResourcePool } from "./resourcePool.js"
 
 /** How long a connection may have been silent to be lent unseen: without pings, as long as the server keeps it. */
-const trusted = <R extends Resource>(core: Core<R>, { resource }: Lease<R>): number =>
-  core.options.keepaliveInterval > 0
-    ? silence(core, resource.keepAliveHint)
-    : 0.7 * Math.min(core.habits.kept, resource.keepAliveHint ?? Number.POSITIVE_INFINITY)
+const trusted = <R extends Resource>(pool: ResourcePool<R>, { resource }: Lease<R>): number =>
+  pool.options.keepaliveInterval > 0
+    ? silence(pool, resource.keepAliveHint)
+    : 0.7 * Math.min(pool.habits.kept, resource.keepAliveHint ?? Number.POSITIVE_INFINITY)
 
 export class Standstill {
   private known = 0
@@ -24,15 +24,15 @@ export class Standstill {
    * long is closed over there, and what would be sent on it would be in doubt. `now` is what the clock has just said: whoever
    * asks it has looked.
    */
-  look<R extends Resource>(core: Core<R>, now: number): void {
+  look<R extends Resource>(pool: ResourcePool<R>, now: number): void {
     if (!(this.clock instanceof AwakeClock)) return
     const all = this.clock.stoodStill
     const lost = all - this.known
     if (lost <= 0) return
     this.known = all
-    for (const lease of [...core.bag.idleLeases()]) {
-      if (now + lost - lease.lastUsed < trusted(core, lease)) continue
-      core.discard(lease, "failed", "silent while this process stood still")
+    for (const lease of [...pool.bag.idleLeases()]) {
+      if (now + lost - lease.lastUsed < trusted(pool, lease)) continue
+      pool.discard(lease, "failed", "silent while this process stood still")
     }
   }
 }

@@ -65,7 +65,7 @@ const setTransform = (root: Draft, path: ReadonlyArray<string>, word: string, va
   } else draft.limit = count
 }
 
-const pathOf = (prefix: string | undefined): ReadonlyArray<string> => {
+const embeddingPath = (prefix: string | undefined): ReadonlyArray<string> => {
   if (prefix === undefined) return []
   const { field, path } = keyOf(prefix)
   return [...path, field.name]
@@ -75,7 +75,7 @@ const addCondition = (root: Draft, key: string, value: string): void => {
   const logic = logics.exec(key)
   if (logic !== null && value.trimStart().startsWith("(")) {
     const condition = logicOf(logic[3] === "and" ? "all" : "any", logic[2] !== undefined, value)
-    inside(root, pathOf(logic[1])).conditions.push(condition)
+    inside(root, embeddingPath(logic[1])).conditions.push(condition)
     return
   }
   const { field, path } = keyOf(key)
@@ -97,7 +97,7 @@ export const questionOf = (parameters: ReadonlyArray<readonly [string, string]>)
     if (others.has(key)) continue
     const transform = transforms.exec(key)
     if (transform === null) addCondition(root, key, value)
-    else setTransform(root, pathOf(transform[1]), transform[2] ?? "", value)
+    else setTransform(root, embeddingPath(transform[1]), transform[2] ?? "", value)
   }
   return root
 }

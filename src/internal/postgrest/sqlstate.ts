@@ -60,14 +60,14 @@ const Words = Schema.parseJson(
   })
 )
 
-const Answer = Schema.parseJson(
+const RaisedHead = Schema.parseJson(
   Schema.Struct({ status: Schema.Int, headers: Schema.Record({ key: Schema.String, value: Schema.String }) })
 )
 
 /** `raise sqlstate 'PGRST'`: its raiser says the whole answer. */
 const raisedWhole = ({ detail, message }: PostgresError): Refusal => {
   const words = Option.getOrUndefined(Schema.decodeOption(Words)(message))
-  const answer = Option.getOrUndefined(Schema.decodeUnknownOption(Answer)(detail))
+  const answer = Option.getOrUndefined(Schema.decodeUnknownOption(RaisedHead)(detail))
   if (words === undefined || answer === undefined) {
     const wrong = words === undefined ? `MESSAGE: '${message}'` : `DETAIL: '${orNull(detail) ?? ""}'`
     return new Refusal({

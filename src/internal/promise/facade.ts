@@ -3,7 +3,7 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import type { TransactionOptions } from "../../Transaction.js"
 import type { Arguments, Asks, Client, FunctionName, Returned, Untyped } from "../db/access.js"
-import type { Outcome } from "../db/postgrestResult.js"
+import type { ResultWithoutData } from "../db/postgrestResult.js"
 import type { Ranged } from "../db/stream.js"
 import type { Mode } from "../pool/mode.js"
 import { outside } from "../shared/asyncContext.js"
@@ -36,7 +36,7 @@ import { View } from "./view.js"
  * @since 0.1.0
  * @category models
  */
-export type Steps<D = Untyped> = ReadonlyArray<((client: Client<D>) => PromiseLike<Outcome>) | Step<unknown>>
+export type Steps<D = Untyped> = ReadonlyArray<((client: Client<D>) => PromiseLike<ResultWithoutData>) | Step<unknown>>
 
 /**
  * @since 0.1.0

@@ -3,7 +3,7 @@ import { Duration, Option } from "effect"
 import { assess, type HealthReport, type Status } from "../../Health.js"
 import type { QueryMetrics as Measured, Recent, Totals } from "../../Metrics.js"
 import type { PoolMetrics } from "../../Pool.js"
-import { canConnectOf, errorRateOf, sampleOf } from "../health/sample.js"
+import { canConnectOf, errorRateOf, healthSample } from "../health/sample.js"
 import type { Running } from "./host.js"
 
 /**
@@ -145,7 +145,7 @@ type Counts = Pick<Recent, "count" | "failed" | "mean">
 
 /** The verdict of this moment: the last check's answer to "is it there", everything else as it is now. */
 export const statusOf = ({ last, now, read, recent, since, totals, write }: Figures): PoolStatus => {
-  const sample = sampleOf(read, write, recent, now)
+  const sample = healthSample(read, write, recent, now)
   const { status } = assess({ canConnect: canConnectOf(read, write, last), ...sample })
   return {
     poolHealth: status,

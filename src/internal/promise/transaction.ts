@@ -1,5 +1,5 @@
 /** What the steps of a transaction are made of, for callers without Effect. */
-import * as Counted from "../transaction/increment.js"
+import * as Increment from "../transaction/increment.js"
 import { refer } from "../transaction/refer.js"
 import type { Ref } from "../transaction/reference.js"
 import type { Countable } from "./steps.js"
@@ -36,7 +36,7 @@ export type { Countable } from "./steps.js"
 export const ref: typeof refer = refer
 
 /** Counts from what the column has. */
-type Count = <A extends Countable>(amount: A | Ref<A>) => Counted.Increment<Counted.Widened<A>>
+type Count = <A extends Countable>(amount: A | Ref<A>) => Increment.Increment<Increment.Widened<A>>
 
 /**
  * The column's own value and so much. A column without a value stays without.
@@ -49,7 +49,7 @@ type Count = <A extends Countable>(amount: A | Ref<A>) => Counted.Increment<Coun
  * @since 0.1.0
  * @category changes
  */
-export const increment: Count = Counted.increment
+export const increment: Count = Increment.increment
 
 /**
  * The column's own value less so much. What a `check` of the table forbids fails the transaction; say before what you
@@ -70,4 +70,4 @@ export const increment: Count = Counted.increment
  * @since 0.1.0
  * @category changes
  */
-export const decrement: Count = Counted.decrement
+export const decrement: Count = Increment.decrement

@@ -1,7 +1,7 @@
 /** Whom a view of the Promise API asks for: everybody, or the user of `withAccessToken`. */
 import { Effect, Option, Redacted } from "effect"
 import type { QueryError } from "../../Errors.js"
-import { unsendable } from "../connection/supabaseClient.js"
+import { unsendableToken } from "../connection/supabaseClient.js"
 import { accessToken } from "../db/identity.js"
 import { TokenFunction, TokenSource } from "../db/tokenSource.js"
 import type { Running } from "./host.js"
@@ -53,6 +53,6 @@ export class User {
     const token = this.#token
     const given =
       token instanceof TokenFunction ? new TokenSource(token, operations.tokenLimit).now : Effect.succeed(token)
-    return Effect.flatMap(given, (jwt) => unsendable(jwt) ?? Effect.succeed(jwt))
+    return Effect.flatMap(given, (jwt) => unsendableToken(jwt) ?? Effect.succeed(jwt))
   }
 }

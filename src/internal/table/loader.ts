@@ -12,7 +12,7 @@ import { type DbError, RowNotFound } from "../../Errors.js"
 import type { Placed } from "../db/database.js"
 import { accessToken } from "../db/identity.js"
 import { listIn } from "../db/list.js"
-import type { Response } from "../db/postgrestResult.js"
+import type { PostgrestResult } from "../db/postgrestResult.js"
 import { currentKey } from "../rateLimit/admission.js"
 import { type Columns, isValues } from "./columns.js"
 import { equality, listOf, type Scalar } from "./literal.js"
@@ -35,7 +35,7 @@ const keyOf = ({ as, caller, token }: Identity): string => {
 }
 
 export type Read = (
-  query: (client: SupabaseClient) => PromiseLike<Response>,
+  query: (client: SupabaseClient) => PromiseLike<PostgrestResult>,
   as: Identity["as"]
 ) => Effect.Effect<Placed, DbError>
 

@@ -2,16 +2,16 @@
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import type { DecodeError } from "../../Errors.js"
-import type { Response } from "../db/postgrestResult.js"
+import type { PostgrestResult } from "../db/postgrestResult.js"
 import type { Columns, Values } from "./columns.js"
 import { equality, type Scalar } from "./literal.js"
 
 type Key = NonNullable<Scalar>
 
-type Request = (client: SupabaseClient) => PromiseLike<Response>
+type TableRequest = (client: SupabaseClient) => PromiseLike<PostgrestResult>
 
 export const byKey =
-  ({ key, selected, table }: Columns, scalar: Key): Request =>
+  ({ key, selected, table }: Columns, scalar: Key): TableRequest =>
   (client) =>
     client
       .from(table)
@@ -20,12 +20,12 @@ export const byKey =
       .single()
 
 export const inserted =
-  ({ selected, table }: Columns, values: Values): Request =>
+  ({ selected, table }: Columns, values: Values): TableRequest =>
   (client) =>
     client.from(table).insert(values).select(selected).single()
 
 /** Without changes the row is read, and nothing is written. */
-export const changed = (columns: Columns, scalar: Key, values: Values): Request => {
+export const changed = (columns: Columns, scalar: Key, values: Values): TableRequest => {
   const { key, selected, table } = columns
   if (Object.keys(values).length === 0) return byKey(columns, scalar)
   return (client) =>
@@ -38,7 +38,7 @@ export const changed = (columns: Columns, scalar: Key, values: Values): Request 
 }
 
 export const upserted =
-  ({ selected, table }: Columns, values: Values, conflict: ReadonlyArray<string>): Request =>
+  ({ selected, table }: Columns, values: Values, conflict: ReadonlyArray<string>): TableRequest =>
   (client) =>
     client
       .from(table)
@@ -47,7 +47,7 @@ export const upserted =
       .single()
 
 export const removed =
-  ({ key, selected, table }: Columns, scalar: Key): Request =>
+  ({ key, selected, table }: Columns, scalar: Key): TableRequest =>
   (client) =>
     client
       .from(table)

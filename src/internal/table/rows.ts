@@ -30,12 +30,12 @@ import {
 } from "./query.js"
 
 /** One per database, since batches are. */
-type Loaders = WeakMap<Database.ReadCore, Loader>
+type Loaders = WeakMap<Database.UntypedReader, Loader>
 
 /** Where rows are asked for, and by which way. */
 export interface Reading {
-  readonly db: Database.ReadCore
-  readonly via: Database.CoreOptions
+  readonly db: Database.UntypedReader
+  readonly via: Database.ResponseOptions
 }
 
 /** And the eyes that this fiber reads them with. */
@@ -57,7 +57,7 @@ export class Rows<R> {
     this.source = source
   }
 
-  private loaderOf(db: Database.ReadCore): Loader {
+  private loaderOf(db: Database.UntypedReader): Loader {
     const known = this.loaders.get(db)
     if (known !== undefined) return known
     const loader = new Loader(this.columns, db.seen, (query, as) => db.placed(query, this.viaOf(as)))
@@ -65,7 +65,7 @@ export class Rows<R> {
     return loader
   }
 
-  private viaOf(as: Identity["as"]): Database.CoreOptions {
+  private viaOf(as: Identity["as"]): Database.ResponseOptions {
     const { exact } = this.columns
     return as === undefined ? { exact } : { as, exact }
   }
@@ -73,7 +73,7 @@ export class Rows<R> {
   /** A user's token stands above what the table says: who has one sees what that user sees. */
   get reading(): Effect.Effect<Seeing, never, R> {
     const { reading, writing } = this.source
-    const source: Effect.Effect<Database.ReadCore, never, R> = this.as === "service" ? writing : reading
+    const source: Effect.Effect<Database.UntypedReader, never, R> = this.as === "service" ? writing : reading
     return Effect.gen(this, function* () {
       const db = yield* source
       const token = yield* tokenFor(db)

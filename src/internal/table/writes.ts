@@ -3,7 +3,7 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import { type DbError, RowNotFound } from "../../Errors.js"
 import { listIn } from "../db/list.js"
-import type { Response } from "../db/postgrestResult.js"
+import type { PostgrestResult } from "../db/postgrestResult.js"
 import { type Columns, isValues, type Values } from "./columns.js"
 import { type Chosen, chosen, type Narrow } from "./query.js"
 import * as Requests from "./requests.js"
@@ -40,7 +40,10 @@ export class Writes<R> {
     this.columns = rows.columns
   }
 
-  private one(query: (client: SupabaseClient) => PromiseLike<Response>, options?: UpdateOptions): Written<unknown, R> {
+  private one(
+    query: (client: SupabaseClient) => PromiseLike<PostgrestResult>,
+    options?: UpdateOptions
+  ): Written<unknown, R> {
     return Effect.flatMap(
       Effect.flatMap(this.rows.source.writing, (db) => db.write(query, { ...options, exact: this.columns.exact })),
       (row) => Effect.flatMap(only(row, this.columns.table), (one) => this.columns.decodeRow(one, "write"))
@@ -101,7 +104,7 @@ export class Writes<R> {
 
   /** The rows that a write gives back. PostgREST cuts none of these (since 10), whatever its max rows are. */
   private written(
-    query: (client: SupabaseClient) => PromiseLike<Response>,
+    query: (client: SupabaseClient) => PromiseLike<PostgrestResult>,
     options?: UpdateOptions
   ): Written<ReadonlyArray<unknown>, R> {
     return Effect.flatMap(
@@ -114,7 +117,7 @@ export class Writes<R> {
 
   /** Of each step. */
   private transacted(
-    steps: ReadonlyArray<(client: SupabaseClient) => PromiseLike<Response>>
+    steps: ReadonlyArray<(client: SupabaseClient) => PromiseLike<PostgrestResult>>
   ): Written<ReadonlyArray<ReadonlyArray<unknown>>, R> {
     const asked = { from: this.columns.table, method: "POST", status: 200 }
     return Effect.flatMap(
@@ -197,7 +200,7 @@ export class Writes<R> {
   private all(
     rows: Chosen,
     canBeParted: boolean,
-    query: (part: Narrow) => (client: SupabaseClient) => PromiseLike<Response>,
+    query: (part: Narrow) => (client: SupabaseClient) => PromiseLike<PostgrestResult>,
     options?: UpdateOptions
   ): Written<ReadonlyArray<unknown>, R> {
     // A step gives back 1000 rows at most, and a part has fewer keys.

@@ -5,11 +5,11 @@ type Fields = Readonly<Record<string, unknown>>
 const isRecord = (u: unknown): u is Fields => typeof u === "object" && u !== null && !Array.isArray(u)
 
 /** `gone`: executed when it came first, and its results were too large to be kept for this arrival. */
-type Outcome =
+type TransactionOutcome =
   | { readonly replayed: boolean; readonly results: ReadonlyArray<unknown> }
   | { readonly replayed: true; readonly gone: true }
 
-export const isOutcome = (u: unknown): u is Outcome =>
+export const isOutcome = (u: unknown): u is TransactionOutcome =>
   isRecord(u) &&
   typeof u["replayed"] === "boolean" &&
   (Array.isArray(u["results"]) || (u["replayed"] && u["gone"] === true))

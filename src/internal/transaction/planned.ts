@@ -4,7 +4,7 @@ import type { DbError, DecodeError } from "../../Errors.js"
 import type { Covariant } from "./covariant.js"
 import type { Expected } from "./guards.js"
 import type { StepFunction } from "./record.js"
-import type { Step as Sent } from "./step.js"
+import type { Step as WireStep } from "./step.js"
 
 const StepTypeId: unique symbol = Symbol.for("effect-supabase-pool/Transaction/Step")
 
@@ -25,8 +25,8 @@ export interface Step<out A, out Row = unknown, out Of = unknown> {
 export interface Plan {
   readonly query: StepFunction
   readonly guards?: ReadonlyArray<Expected> | undefined
-  readonly by?: Sent["by"] | undefined
-  readonly lock?: Sent["lock"] | undefined
+  readonly by?: WireStep["by"] | undefined
+  readonly lock?: WireStep["lock"] | undefined
   /** The key of the row that it is about. */
   readonly id?: string | undefined
 }

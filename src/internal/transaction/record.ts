@@ -7,8 +7,8 @@ import { type DbError, DecodeError, QueryError, TransactionFailed } from "../../
 import { isBuilder } from "../connection/builderFields.js"
 import { LeanResponse } from "../connection/leanResponse.js"
 import { takeItOut } from "../connection/sendable.js"
-import * as PooledClient from "../connection/supabaseClient.js"
-import type { Outcome } from "../db/postgrestResult.js"
+import { type Fetch, makeClient } from "../connection/supabaseClient.js"
+import type { ResultWithoutData } from "../db/postgrestResult.js"
 import { caller } from "../shared/asyncContext.js"
 import { unsendable } from "../shared/jsonable.js"
 import { columnsOf, compile, type Recorded } from "./compile.js"
@@ -16,7 +16,7 @@ import type { Expected } from "./guards.js"
 import { type Step as AnyStep, PlannedStep } from "./planned.js"
 import { type Step, Unsendable, Unsupported, versioned, withTargets } from "./step.js"
 
-export type StepFunction = (client: SupabaseClient) => PromiseLike<Outcome>
+export type StepFunction = (client: SupabaseClient) => PromiseLike<ResultWithoutData>
 
 interface Kept {
   readonly url: string
@@ -32,10 +32,10 @@ const nobody = Redacted.make("nobody")
 const nowhere = "http://recorded.invalid"
 
 /** One client for all steps of a transaction, and what it was asked to send last. */
-class Recorder {
+class StepRecorder {
   private kept: Array<Kept> = []
   private refused: QueryError | undefined
-  private readonly keep: PooledClient.Fetch = (input, init) => {
+  private readonly keep: Fetch = (input, init) => {
     this.kept.push({
       url: String(input),
       method: init?.method ?? "GET",
@@ -45,7 +45,7 @@ class Recorder {
     // Node's own Response reads by way of `queueMicrotask`, which Jest's fake timers replace.
     return Promise.resolve(new LeanResponse(nowhere, 200, "OK", [], nothing))
   }
-  private readonly client: SupabaseClient = PooledClient.make(nowhere, nobody, nobody, this.keep, (error) => {
+  private readonly client: SupabaseClient = makeClient(nowhere, nobody, nobody, this.keep, (error) => {
     this.refused ??= error
   })
 
@@ -105,7 +105,7 @@ const thrownAt = (step: number, thrown: unknown): TransactionFailed => {
   return failed(step, thrown instanceof Unsupported ? thrown.what : `this step: ${String(thrown)}`)
 }
 
-const one = (recorder: Recorder, step: StepFunction, index: number): Effect.Effect<Step, TransactionFailed> =>
+const one = (recorder: StepRecorder, step: StepFunction, index: number): Effect.Effect<Step, TransactionFailed> =>
   Effect.flatMap(FiberRef.get(caller), (context) =>
     Effect.tryPromise({
       try: async () =>
@@ -124,7 +124,7 @@ export interface Compiled {
 
 export type TransactionStep = StepFunction | AnyStep<unknown>
 
-const planned = (recorder: Recorder, from: PlannedStep, index: number): Effect.Effect<Compiled, DbError> =>
+const planned = (recorder: StepRecorder, from: PlannedStep, index: number): Effect.Effect<Compiled, DbError> =>
   Effect.gen(function* () {
     const { by, guards, id, lock, query } = yield* Effect.mapError(from.plan, (error) =>
       error._tag === "DecodeError" ? new DecodeError({ ...error, step: index }) : error
@@ -143,7 +143,7 @@ const planned = (recorder: Recorder, from: PlannedStep, index: number): Effect.E
     }
   })
 
-const compiled = (recorder: Recorder, step: TransactionStep, index: number): Effect.Effect<Compiled, DbError> => {
+const compiled = (recorder: StepRecorder, step: TransactionStep, index: number): Effect.Effect<Compiled, DbError> => {
   if (step instanceof PlannedStep) return planned(recorder, step, index)
   if (typeof step === "function") return Effect.map(one(recorder, step, index), (sent) => ({ step: sent }))
   return Effect.fail(failed(index, "what is neither a function of a client nor a table's step"))
@@ -210,7 +210,7 @@ const references = (step: Step): ReadonlyArray<readonly [number, string]> => {
 
 export const compileAll = (steps: ReadonlyArray<TransactionStep>): Effect.Effect<ReadonlyArray<Compiled>, DbError> =>
   Effect.suspend(() => {
-    const recorder = new Recorder()
+    const recorder = new StepRecorder()
     return Effect.forEach(steps, (step, index) => compiled(recorder, step, index)).pipe(
       Effect.flatMap(placed),
       Effect.flatMap(withKept)

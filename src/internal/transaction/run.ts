@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import { type DbError, DecodeError, GuardFailed, QueryError, RowNotFound, TransactionFailed } from "../../Errors.js"
-import type { Response as Answer } from "../db/postgrestResult.js"
+import type { PostgrestResult } from "../db/postgrestResult.js"
 import { blameIn, isOutcome, isSettled } from "./outcome.js"
 import { type Compiled, compileAll, type TransactionStep } from "./record.js"
 import { isVersionedStep, operationOf, type Step } from "./step.js"
@@ -53,16 +53,16 @@ const undefinedTable = "42P01"
 const unknownOperation = { code: "22023", reason: "unknown operation" }
 
 /** What any refusal has of the answer. */
-type Answered = Pick<QueryError, "status" | "retryAfter" | "answeredBy">
+type AnswerHead = Pick<QueryError, "status" | "retryAfter" | "answeredBy">
 
-const answeredOf = ({ answeredBy, retryAfter, status }: QueryError): Answered => ({
+const answeredOf = ({ answeredBy, retryAfter, status }: QueryError): AnswerHead => ({
   status,
   answeredBy,
   ...(retryAfter === undefined ? {} : { retryAfter })
 })
 
 interface Blamed {
-  readonly answered: Answered
+  readonly answered: AnswerHead
   readonly step: number
   readonly code: string
   readonly reason: string
@@ -147,10 +147,10 @@ const dataOf = ({ step }: Compiled, given: unknown): unknown =>
 
 /** Sends on a write connection, as often as needed: the key makes it safe. `failed` hears of each attempt that did, and `explain` gives the caller's error. */
 export type Send = (
-  query: (client: SupabaseClient) => PromiseLike<Answer>,
+  query: (client: SupabaseClient) => PromiseLike<PostgrestResult>,
   failed: (error: DbError) => void,
   explain?: (error: DbError) => DbError
-) => Effect.Effect<Answer, DbError>
+) => Effect.Effect<PostgrestResult, DbError>
 
 /**
  * The database has refused an attempt after another one was `lost`, which may be on its way still: refused now, it could be
@@ -175,8 +175,8 @@ const concluded = (
   error: DbError,
   lost: DbError | undefined,
   key: string,
-  again: { readonly sent: Effect.Effect<Answer, DbError>; readonly send: Send }
-): Effect.Effect<Answer, DbError> => {
+  again: { readonly sent: Effect.Effect<PostgrestResult, DbError>; readonly send: Send }
+): Effect.Effect<PostgrestResult, DbError> => {
   if (lost === undefined || error.mayHaveExecuted) return Effect.fail(error)
   if (!isRefusal(error)) return Effect.fail(lost)
   // Executed, so what another arrival fails with leaves it so.

@@ -30,14 +30,14 @@ export interface OrderTerm extends Field {
 /** `[path into the row, step, column]` */
 export type Reference = readonly [path: ReadonlyArray<string>, step: number, column: string]
 
-type Operation = "select" | "insert" | "upsert" | "update" | "delete" | "rpc"
+type StepKind = "select" | "insert" | "upsert" | "update" | "delete" | "rpc"
 
 /** What is given back: its name, the column, and the type that it is cast to. */
 export type Returned = readonly [name: string, column: string, type?: string]
 
 export interface Step {
   /** With `@3` where only version 3 of the function knows all of it: an earlier one refuses the whole transaction. */
-  readonly op: Operation | `${Operation}@3`
+  readonly op: StepKind | `${StepKind}@3`
   readonly schema: string
   readonly table?: string
   readonly function?: string
@@ -77,7 +77,7 @@ export const versioned = (step: Step): Step => {
   return isNew(step) && !isVersioned(op) ? { ...step, op: `${op}@3` } : step
 }
 
-const isVersioned = (op: Step["op"]): op is `${Operation}@3` => op.endsWith("@3")
+const isVersioned = (op: Step["op"]): op is `${StepKind}@3` => op.endsWith("@3")
 
 export const isVersionedStep = ({ op }: Step): boolean => isVersioned(op)
 

@@ -1,5 +1,5 @@
 /**
- * A transport without a network: a function answers each request that would have been sent. For users' specs.
+ * A transport without sockets of ours: a function answers each request. It is a handler of a user's spec, or the platform's `fetch`.
  *
  * Everything above it is the real thing: the pool, the waiting, the retries, the read-only rule, the timeouts, and what is
  * made of each answer.
@@ -8,7 +8,7 @@ import { Cause, type Clock, type Duration, Effect, type Exit, Fiber, Option, Run
 import { type ConnectionFailed, type DbError, type Mode, type QueryError, RequestTimeout } from "../../Errors.js"
 import { beginning, decodeBody } from "./answerBody.js"
 import { plainHeaders, reads } from "./fetchInput.js"
-import { type Asked, FetchTransport, type Settle, type UnderWay } from "./fetchTransport.js"
+import { FetchTransport, type PlainRequest, type Settle, type UnderWay } from "./fetchTransport.js"
 import type { Reason } from "./transport.js"
 
 /** Answers a request as the database would. */
@@ -37,11 +37,11 @@ class Handled implements UnderWay {
   settled = false
   readonly method: string
   fiber: Fiber.RuntimeFiber<Came, DbError> | undefined = undefined
-  private readonly asked: Asked
+  private readonly asked: PlainRequest
   private readonly settle: Settle
   private readonly onEnd: (request: Handled) => void
 
-  constructor(asked: Asked, settle: Settle, onEnd: (request: Handled) => void) {
+  constructor(asked: PlainRequest, settle: Settle, onEnd: (request: Handled) => void) {
     this.asked = asked
     this.method = asked.method
     this.settle = settle
@@ -119,7 +119,7 @@ export class HandlerTransport<R> extends FetchTransport<Handled> {
       this.isOpen = false
     })
 
-  protected dispatch(asked: Asked, settle: Settle): Handled {
+  protected dispatch(asked: PlainRequest, settle: Settle): Handled {
     const handled = new Handled(asked, settle, (request) => this.inFlight.delete(request))
     this.inFlight.add(handled)
     const { body, headers, method, path } = asked

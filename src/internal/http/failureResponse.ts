@@ -52,13 +52,13 @@ const ofTheQuestion: Readonly<Record<number, string>> = {
 }
 
 /** The answer of the database, or of a gateway in front of it, to a request or a transaction. */
-type Answered = QueryError | TransactionFailed
+type DatabaseError = QueryError | TransactionFailed
 
 /** Raised in SQL: `PTxyz` and `PGRST` name the status (PostgREST's docs, "Raise errors with HTTP status codes"). */
-const isRaised = ({ answeredBy, code }: Answered): boolean =>
+const isRaised = ({ answeredBy, code }: DatabaseError): boolean =>
   /^PT\d{3}$/.test(code) || (answeredBy === "PostgREST" && code !== "" && !looksOfDatabase(code))
 
-const refused = (error: Answered): Verdict => {
+const refused = (error: DatabaseError): Verdict => {
   const { code, status } = error
   if (status === 401 && /^PGRST30\d$/.test(code)) return notThisToken
   const known = refusedBy(code)
@@ -70,10 +70,10 @@ const refused = (error: Answered): Verdict => {
 }
 
 /** The database's answer did not arrive, whether or not the request was executed. */
-const isUnanswered = ({ isTransient, mayHaveExecuted, status }: Answered): boolean =>
+const isUnanswered = ({ isTransient, mayHaveExecuted, status }: DatabaseError): boolean =>
   mayHaveExecuted ? status >= 400 : isTransient
 
-const ofAnswer = (error: Answered): Verdict => {
+const ofAnswer = (error: DatabaseError): Verdict => {
   if (error.isTransient && !error.mayHaveExecuted) return busy(503, error.retryAfter)
   return isUnanswered(error) ? gateway(502) : refused(error)
 }

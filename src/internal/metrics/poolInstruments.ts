@@ -2,7 +2,7 @@
 import { Duration, Effect, type MetricHook, type Scope } from "effect"
 import type { Mode } from "../../Errors.js"
 import { type Attributes, counterKey, gaugeKey, histogram, poolAttributes, upDownKey } from "./instruments.js"
-import * as Pulled from "./lazyMetrics.js"
+import * as LazyMetrics from "./lazyMetrics.js"
 
 /** The figures of `PoolMetrics` that are exported. */
 export interface Figures {
@@ -151,13 +151,13 @@ export const show = (mode: Mode, origin: string, read: () => Figures): Effect.Ef
 const shown = (mode: Mode, origin: string, read: () => Figures): ReadonlyArray<() => void> => {
   const pool = poolAttributes(mode, origin)
   const counter = (key: typeof upDownKey, { attributes, description, name, unit, value }: Row) =>
-    Pulled.counter(key(name, description, unit, { ...pool, ...attributes }), () => value(read()))
+    LazyMetrics.counter(key(name, description, unit, { ...pool, ...attributes }), () => value(read()))
   const reachable = gaugeKey("supabase.pool.reachable", "1 while connections can be opened, else 0.", "{state}", pool)
   const held = gaugeKey("supabase.pool.longest_held", "How long the longest-lent connection has been lent.", "s", pool)
   return [
     ...levels.map((row) => counter(upDownKey, row)),
     ...counts.map((row) => counter(counterKey, row)),
-    Pulled.gauge(reachable, "least", () => (read().reachable ? 1 : 0)),
-    Pulled.gauge(held, "most", () => Duration.toSeconds(read().longestHeld))
+    LazyMetrics.gauge(reachable, "least", () => (read().reachable ? 1 : 0)),
+    LazyMetrics.gauge(held, "most", () => Duration.toSeconds(read().longestHeld))
   ]
 }

@@ -5,7 +5,7 @@ import { precise } from "../shared/time.js"
 import { exponential, seeded } from "./arrivals.js"
 
 /** The operation of the n-th caller. */
-export type Operation = (n: number) => Effect.Effect<unknown, Db.DbError, Db.Db | Db.ReadDb>
+export type LoadOperation = (n: number) => Effect.Effect<unknown, Db.DbError, Db.Db | Db.ReadDb>
 
 const ping = Db.rpc("supabase_pool_ping", {}, { get: true })
 
@@ -16,13 +16,13 @@ const restock = Db.write((client) => client.from("products").update({ stock: 10 
 })
 
 /** On a server of our own, with the marketplace: nine read and the tenth writes. */
-export const own: Operation = (n) => (n % 10 === 9 ? restock : list)
+export const own: LoadOperation = (n) => (n % 10 === 9 ? restock : list)
 
 /** On another's project: only calls the migration's function, and reads none of their data. */
-export const theirs: Operation = () => ping
+export const theirs: LoadOperation = () => ping
 
 /** Callers per second until it is interrupted, so that a dashboard has something to show. */
-export const forever = (rate: number, operation: Operation): Effect.Effect<never, never, Db.Db | Db.ReadDb> =>
+export const forever = (rate: number, operation: LoadOperation): Effect.Effect<never, never, Db.Db | Db.ReadDb> =>
   Effect.scoped(
     Effect.gen(function* () {
       const clock = yield* Clock.clockWith(Effect.succeed)

@@ -1,4 +1,4 @@
-/** The two pools as their users have them, made of the cores that do the work. */
+/** The two pools as their users have them, made of the resource pools that do the work. */
 import { Context, Effect, Layer, Option, type Scope, Stream } from "effect"
 import type * as Audit from "../../Audit.js"
 import type { Connection } from "../../Connection.js"
@@ -6,13 +6,13 @@ import type { ConnectionPool } from "../../Pool.js"
 import type { PooledConnection } from "../connection/pooledConnection.js"
 import { type Identities, tokenOf } from "../db/identity.js"
 import { sourceOf } from "../db/tokenSource.js"
-import * as PoolFigures from "../metrics/pool.js"
+import * as PoolInstruments from "../metrics/poolInstruments.js"
 import { AsyncContext } from "../shared/asyncContext.js"
 import { ConnectionAs } from "./connectionAs.js"
 import { DatabaseName } from "./databaseName.js"
 import { metricsOf } from "./poolMetrics.js"
-import * as Cores from "./readWritePools.js"
-import type { Core } from "./resourcePool.js"
+import { ReadWritePools } from "./readWritePools.js"
+import type { ResourcePool } from "./resourcePool.js"
 import { ReadPool, WritePool } from "./tags.js"
 
 const eventBuffer = 4_096
@@ -30,7 +30,11 @@ const heardBy = (listeners: Set<(event: Audit.ConnectionEvent) => void>): Stream
     { bufferSize: eventBuffer, strategy: "sliding" }
   )
 
-const fromCore = (core: Core<PooledConnection>, identities: Identities, name: string | undefined): ConnectionPool => {
+const connectionPool = (
+  pool: ResourcePool<PooledConnection>,
+  identities: Identities,
+  name: string | undefined
+): ConnectionPool => {
   const forCaller = (connection: PooledConnection): Effect.Effect<Connection> =>
     Effect.flatMap(tokenOf(name), (token): Effect.Effect<Connection> => {
       if (Option.isNone(token)) return Effect.succeed(connection)
@@ -40,34 +44,34 @@ const fromCore = (core: Core<PooledConnection>, identities: Identities, name: st
       return Effect.map(given, (user) => new ConnectionAs(connection, identities.userOf(user)))
     })
   return {
-    connection: Effect.flatMap(core.scoped, forCaller),
-    use: (f) => core.use((connection) => Effect.flatMap(forCaller(connection), f)),
-    metrics: Effect.sync(() => metricsOf(core)),
-    events: heardBy(core.statistics.listeners),
-    lifecycle: heardBy(core.statistics.watchers),
-    reset: core.reset
+    connection: Effect.flatMap(pool.scoped, forCaller),
+    use: (f) => pool.use((connection) => Effect.flatMap(forCaller(connection), f)),
+    metrics: Effect.sync(() => metricsOf(pool)),
+    events: heardBy(pool.statistics.listeners),
+    lifecycle: heardBy(pool.statistics.watchers),
+    reset: pool.reset
   }
 }
 
 /** In Effect's metric registry, while the pool is open. */
-const show = (core: Core<PooledConnection>): Effect.Effect<void, never, Scope.Scope> => {
-  const { mode, origin, periods } = core.options
-  return periods === undefined ? Effect.void : PoolFigures.show(mode, origin, () => metricsOf(core))
+const show = (pool: ResourcePool<PooledConnection>): Effect.Effect<void, never, Scope.Scope> => {
+  const { mode, origin, periods } = pool.options
+  return periods === undefined ? Effect.void : PoolInstruments.show(mode, origin, () => metricsOf(pool))
 }
 
-/** The two tags for cores that something else made. */
-export const fromCores: Effect.Effect<
+/** The two tags for resource pools that something else made. */
+export const make: Effect.Effect<
   Context.Context<ReadPool | WritePool>,
   never,
-  Cores.Cores | Scope.Scope
+  ReadWritePools | Scope.Scope
 > = Effect.gen(function* () {
-  const { identities, read, write } = yield* Cores.Cores
+  const { identities, read, write } = yield* ReadWritePools
   yield* show(read)
   if (write !== read) yield* show(write)
   const { name } = yield* DatabaseName
-  return Context.make(ReadPool, fromCore(read, identities, name)).pipe(
-    Context.add(WritePool, fromCore(write, identities, name))
+  return Context.make(ReadPool, connectionPool(read, identities, name)).pipe(
+    Context.add(WritePool, connectionPool(write, identities, name))
   )
 })
 
-export const layerFromCores: Layer.Layer<ReadPool | WritePool, never, Cores.Cores> = Layer.scopedContext(fromCores)
+export const layer: Layer.Layer<ReadPool | WritePool, never, ReadWritePools> = Layer.scopedContext(make)

@@ -2,9 +2,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Metric, MetricState } from "effect"
 import * as Instruments from "../../src/internal/metrics/instruments.js"
-import * as PoolFigures from "../../src/internal/metrics/pool.js"
+import * as PoolInstruments from "../../src/internal/metrics/poolInstruments.js"
 
-const figures: PoolFigures.Figures = {
+const figures: PoolInstruments.Figures = {
   min: 1,
   max: 4,
   active: 1,
@@ -35,7 +35,7 @@ const shownBy = (name: string, server: string) =>
 describe("a pool's figures", () => {
   it.scoped("have their own names, and seconds where they are periods", () =>
     Effect.gen(function* () {
-      yield* PoolFigures.show("read", "http://one.test", () => figures)
+      yield* PoolInstruments.show("read", "http://one.test", () => figures)
       const shown = (name: string) => shownBy(name, "one.test")
       expect(yield* shown("db.client.connection.count")).toEqual([2, 1])
       expect(yield* shown("db.client.connection.idle.max")).toEqual([4])
@@ -55,8 +55,8 @@ describe("a pool's figures", () => {
 
   it.scoped("of two pools of one server show the worse of what cannot be added up", () =>
     Effect.gen(function* () {
-      yield* PoolFigures.show("read", "http://two.test", () => figures)
-      yield* PoolFigures.show("read", "http://two.test", () => ({
+      yield* PoolInstruments.show("read", "http://two.test", () => figures)
+      yield* PoolInstruments.show("read", "http://two.test", () => ({
         ...figures,
         reachable: false,
         longestHeld: Duration.zero
@@ -81,7 +81,7 @@ describe("a pool's figures", () => {
 
   it.effect("are periods in seconds, each in its own histogram", () =>
     Effect.gen(function* () {
-      const { created, used, waited } = PoolFigures.periods("write", "http://three.test")
+      const { created, used, waited } = PoolInstruments.periods("write", "http://three.test")
       created(250)
       waited(500)
       used(2_000)
