@@ -203,7 +203,14 @@ describe("the lean response", () => {
     Buffer.from(s)
   )
   const make = (body: Buffer | string = "text", status = 200) =>
-    new LeanResponse("http://a/b", status, "Fine", raw, Buffer.from(body))
+    new LeanResponse({
+      url: "http://a/b",
+      status,
+      statusText: "Fine",
+      headers: raw,
+      body: Buffer.from(body),
+      instead: undefined
+    })
 
   it("has the headers of a Response, in any letter case and joined where they come twice", () => {
     const { headers } = make()

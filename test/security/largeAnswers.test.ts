@@ -145,7 +145,7 @@ describe("an exchange", () => {
       const exchange = new Exchange(
         socket,
         "http://127.0.0.1:1/a",
-        { path: "/a", method: "POST", headers: {}, body: undefined, tenure },
+        { path: "/a", method: "POST", headers: {}, body: undefined, signal: null, tenure },
         { resolve, reject }
       )
       exchange.onConnect(() => {})
@@ -165,7 +165,14 @@ describe("an exchange", () => {
   })
 
   it("whose body is no text rejects when it is read, as a body does, and throws nothing", async () => {
-    const response = new LeanResponse("http://a/", 200, "", [], unreadable)
+    const response = new LeanResponse({
+      url: "http://a/",
+      status: 200,
+      statusText: "",
+      headers: [],
+      body: unreadable,
+      instead: undefined
+    })
     await expect(response.text()).rejects.toThrow("Cannot create a string")
   })
 })

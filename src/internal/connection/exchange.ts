@@ -201,7 +201,7 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
     // Whoever wants it as it came has our words, too: there is nothing else to have.
     const came = method === "HEAD" ? null : body
     const words = unread === undefined ? came : Buffer.from(said?.words ?? "")
-    const response = new LeanResponse(url, status, statusText, headers, words, said?.instead)
+    const response = new LeanResponse({ url, status, statusText, headers, body: words, instead: said?.instead })
     if (status < 300) {
       const { answered } = this.owner.options
       answered.longest = Math.max(answered.longest, url.length)

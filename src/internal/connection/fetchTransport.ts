@@ -1,6 +1,6 @@
 /**
- * The `fetch` of a connection, whatever carries it: what is refused before it is sent, what the caller's signal takes back,
- * and what is written down. What really sends is `dispatch`.
+ * What every `fetch` of a connection does before it sends, whatever carries the request: `plain` brings the request into its
+ * plain form, `accept` writes it down or refuses it. The transport that extends this class sends what was accepted.
  */
 import type { Effect } from "effect"
 import { ConnectionFailed, type DbError, type Mode, ReadOnlyConnection } from "../../Errors.js"
@@ -36,7 +36,19 @@ export interface PlainRequest {
   readonly method: string
   readonly headers: PlainHeaders
   readonly body: PlainBody
+  /** The caller's, which takes it back. */
+  readonly signal: AbortSignal | null | undefined
   readonly tenure: Tenure
+}
+
+/** A request as the caller says it, in plain form, before it is checked. */
+export interface AskedRequest {
+  readonly tenure: Tenure
+  readonly url: string
+  readonly method: string
+  readonly headers: PlainHeaders
+  readonly body: PlainBody
+  readonly signal: AbortSignal | null | undefined
 }
 
 export interface Settle {
@@ -58,7 +70,7 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
   abstract readonly close: (reason: Reason) => Effect.Effect<void>
   abstract readonly isOpen: boolean
   abstract readonly keepAliveHint: number | undefined
-  protected abstract dispatch(asked: PlainRequest, settle: Settle): U
+  abstract readonly fetch: typeof fetch
 
   constructor(mode: Mode, origin: string) {
     this.mode = mode
@@ -87,34 +99,20 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
     for (const request of [...this.inFlight, ...this.elsewhere]) request.cancel(reason(request.sent, request.method))
   }
 
-  readonly fetch: typeof fetch = (input, init) => {
+  /** What was asked, in plain form; a promise of it where the body has yet to be read. */
+  protected plain(input: RequestInfo | URL, init: RequestInit | undefined): AskedRequest | Promise<AskedRequest> {
     const { tenure } = this
     const headers = init?.headers
-    if (typeof input !== "string" || !isPlainBody(init?.body) || Array.isArray(headers)) {
-      return this.fetchAny(tenure, input, init)
+    const body = init?.body
+    if (typeof input !== "string" || !isPlainBody(body) || Array.isArray(headers)) {
+      return plainOf(tenure, input, init)
     }
-    return this.send(tenure, input, methodOf(init?.method), plainHeaders(headers), init?.body, init?.signal)
+    const method = methodOf(init?.method)
+    return { tenure, url: input, method, headers: plainHeaders(headers), body, signal: init?.signal }
   }
 
-  /** Whatever the platform's `fetch` takes (a `Request`, a form, a blob), brought into the plain form. */
-  private async fetchAny(tenure: Tenure, input: RequestInfo | URL, init: RequestInit | undefined): Promise<Response> {
-    const request = requestOf(input, init)
-    if (request === undefined) {
-      return refuse(tenure, refusedRequest("INVALID_REQUEST", "fetch was called with what is no request"))
-    }
-    const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined)
-    const body = request.body === null ? undefined : new Uint8Array(await request.arrayBuffer())
-    return this.send(tenure, request.url, request.method, plainHeaders(request.headers), body, signal)
-  }
-
-  private send(
-    tenure: Tenure,
-    url: string,
-    method: string,
-    headers: PlainHeaders,
-    body: PlainBody,
-    signal: AbortSignal | null | undefined
-  ): Promise<Response> {
+  /** The request to send, or a rejected promise. Send it at once: a moment later the connection may be another caller's. */
+  protected accept({ body, headers, method, signal, tenure, url }: AskedRequest): PlainRequest | Promise<never> {
     const path = pathAt(url, this.origin)
     if (path === undefined) {
       const reason = `the request is not for ${this.origin}, the server of this connection`
@@ -127,24 +125,7 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
     if (signal?.aborted === true) return refuse(tenure, aborted(false, method), abortReason(signal))
     const { traceparent } = tenure
     const all = traceparent === "" ? named(headers) : { traceparent, ...named(headers) }
-    return new Promise((settle, reject) => {
-      const resolve = tenure.exact || tenure.notices ? wholly(tenure, path, settle) : settle
-      const asked = { path, method, headers: all, body, tenure }
-      if (signal === null || signal === undefined) this.dispatch(asked, { resolve, reject })
-      else this.underSignal(signal, asked, { resolve, reject })
-    })
-  }
-
-  private underSignal(signal: AbortSignal, asked: PlainRequest, { reject, resolve }: Settle): void {
-    const onAbort = () => request.cancel(aborted(request.sent, asked.method), abortReason(signal))
-    const done =
-      <A>(settle: (value: A) => void) =>
-      (value: A) => {
-        signal.removeEventListener("abort", onAbort)
-        settle(value)
-      }
-    const request = this.dispatch(asked, { resolve: done(resolve), reject: done(reject) })
-    if (!request.settled) signal.addEventListener("abort", onAbort, { once: true })
+    return { path, method, headers: all, body, signal, tenure }
   }
 
   private refusal(method: string, path: string, isLent: boolean): DbError | undefined {
@@ -156,10 +137,46 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
   }
 }
 
-const wholly =
-  (tenure: Tenure, path: string, settle: Settle["resolve"]): Settle["resolve"] =>
-  (response) =>
-    settle(tenure.exact ? exactly(response) : noticing(response, (names) => tenure.rounds(path, names)))
+/** Whatever the platform's `fetch` takes (a `Request`, a form, a blob), brought into the plain form. */
+const plainOf = async (
+  tenure: Tenure,
+  input: RequestInfo | URL,
+  init: RequestInit | undefined
+): Promise<AskedRequest> => {
+  const request = requestOf(input, init)
+  if (request === undefined) {
+    return refuse(tenure, refusedRequest("INVALID_REQUEST", "fetch was called with what is no request"))
+  }
+  const { method, url } = request
+  const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined)
+  const body = request.body === null ? undefined : new Uint8Array(await request.arrayBuffer())
+  return { tenure, url, method, headers: plainHeaders(request.headers), body, signal }
+}
+
+/** The caller, that is given the numbers of the answer with all their digits, or hears which of them were rounded. */
+export const withDigits = ({ path, tenure }: PlainRequest, settle: Settle): Settle => {
+  if (!tenure.exact && !tenure.notices) return settle
+  const resolve: Settle["resolve"] = (response) =>
+    settle.resolve(tenure.exact ? exactly(response) : noticing(response, (names) => tenure.rounds(path, names)))
+  return { resolve, reject: settle.reject }
+}
+
+/** The caller's signal takes back what `dispatch` sends, until it is settled. */
+export const underSignal = (
+  signal: AbortSignal,
+  { reject, resolve }: Settle,
+  dispatch: (settle: Settle) => UnderWay
+): void => {
+  const onAbort = () => request.cancel(aborted(request.sent, request.method), abortReason(signal))
+  const done =
+    <A>(settle: (value: A) => void) =>
+    (value: A) => {
+      signal.removeEventListener("abort", onAbort)
+      settle(value)
+    }
+  const request = dispatch({ resolve: done(resolve), reject: done(reject) })
+  if (!request.settled) signal.addEventListener("abort", onAbort, { once: true })
+}
 
 const refuse = (tenure: Tenure, failure: DbError, thrown: Error = failure): Promise<never> => {
   tenure.refuses(failure, thrown)

@@ -8,7 +8,15 @@ import { Cause, type Clock, type Duration, Effect, type Exit, Fiber, Option, Run
 import { type ConnectionFailed, type DbError, type Mode, type QueryError, RequestTimeout } from "../../Errors.js"
 import { beginning, decodeBody } from "./answerBody.js"
 import { plainHeaders, reads } from "./fetchInput.js"
-import { FetchTransport, type PlainRequest, type Settle, type UnderWay } from "./fetchTransport.js"
+import {
+  type AskedRequest,
+  FetchTransport,
+  type PlainRequest,
+  type Settle,
+  type UnderWay,
+  underSignal,
+  withDigits
+} from "./fetchTransport.js"
 import type { Reason } from "./transport.js"
 
 /** Answers a request as the database would. */
@@ -119,7 +127,23 @@ export class HandlerTransport<R> extends FetchTransport<Handled> {
       this.isOpen = false
     })
 
-  protected dispatch(asked: PlainRequest, settle: Settle): Handled {
+  readonly fetch: typeof globalThis.fetch = (input, init) => {
+    const asked = this.plain(input, init)
+    return "url" in asked ? this.send(asked) : asked.then((read) => this.send(read))
+  }
+
+  private send(asked: AskedRequest): Promise<Response> {
+    const request = this.accept(asked)
+    if (!("path" in request)) return request
+    const { signal } = request
+    return new Promise((resolve, reject) => {
+      const settle = withDigits(request, { resolve, reject })
+      if (signal === null || signal === undefined) this.dispatch(request, settle)
+      else underSignal(signal, settle, (settles) => this.dispatch(request, settles))
+    })
+  }
+
+  private dispatch(asked: PlainRequest, settle: Settle): Handled {
     const handled = new Handled(asked, settle, (request) => this.inFlight.delete(request))
     this.inFlight.add(handled)
     const { body, headers, method, path } = asked

@@ -101,6 +101,18 @@ const unusable = "Body is unusable: it has been read already"
 const textOf = (body: Buffer): string =>
   body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.toString("utf8", 3) : body.toString("utf8")
 
+/** An answer as it came. */
+export interface RawAnswer {
+  readonly url: string
+  readonly status: number
+  readonly statusText: string
+  readonly headers: RawHeaders
+  /** Null where there can be no body: the answer to HEAD. */
+  readonly body: Buffer | null
+  /** The text that a builder reads in place of the body; undefined: the body. */
+  readonly instead: string | undefined
+}
+
 export class LeanResponse implements Response {
   readonly status: number
   readonly statusText: string
@@ -108,26 +120,21 @@ export class LeanResponse implements Response {
   readonly url: string
   readonly redirected = false
   readonly type = "default"
-  readonly #raw: RawHeaders
-  readonly #body: Buffer | null
-  readonly #instead: string | undefined
+  readonly #answer: RawAnswer
   #used = false
   #full: Response | undefined
 
-  /** `body` is null where there can be none: the answer to HEAD. */
-  constructor(url: string, status: number, statusText: string, raw: RawHeaders, body: Buffer | null, instead?: string) {
-    this.url = url
-    this.status = status
-    this.statusText = statusText
-    this.headers = new LeanHeaders(raw)
-    this.#raw = raw
-    this.#body = body
-    this.#instead = instead
+  constructor(answer: RawAnswer) {
+    this.url = answer.url
+    this.status = answer.status
+    this.statusText = answer.statusText
+    this.headers = new LeanHeaders(answer.headers)
+    this.#answer = answer
   }
 
   /** What has no body can be read as often as one likes: there is nothing to use up. */
   #bytes(): Buffer | null {
-    return bodiless.has(this.status) ? null : this.#body
+    return bodiless.has(this.status) ? null : this.#answer.body
   }
 
   #inflate(): Response {
@@ -155,12 +162,12 @@ export class LeanResponse implements Response {
   text(): Promise<string> {
     if (this.bodyUsed) return Promise.reject(new TypeError(unusable))
     if (this.#full !== undefined) return this.#full.text()
-    const body = this.#body
+    const { body, instead } = this.#answer
     // Only one that is empty can be none.
-    if (body === null || (body.length === 0 && this.#bytes() === null)) return Promise.resolve(this.#instead ?? "")
+    if (body === null || (body.length === 0 && this.#bytes() === null)) return Promise.resolve(instead ?? "")
     this.#used = true
     // A text that is too long for JavaScript rejects as any failure of a body does.
-    return new Promise((resolve) => resolve(this.#instead ?? textOf(body)))
+    return new Promise((resolve) => resolve(instead ?? textOf(body)))
   }
   json(): ReturnType<Response["json"]> {
     return this.text().then((body) => JSON.parse(body))
@@ -168,12 +175,12 @@ export class LeanResponse implements Response {
   clone(): Response {
     if (this.#full !== undefined) return this.#full.clone()
     if (this.#used) throw new TypeError(unusable)
-    return new LeanResponse(this.url, this.status, this.statusText, this.#raw, this.#body, this.#instead)
+    return new LeanResponse(this.#answer)
   }
   /** Without what a builder was to read in place of it. */
   asItCame(): Response {
-    if (this.#instead === undefined) return this
-    return new LeanResponse(this.url, this.status, this.statusText, this.#raw, this.#body)
+    if (this.#answer.instead === undefined) return this
+    return new LeanResponse({ ...this.#answer, instead: undefined })
   }
   async arrayBuffer(): Promise<ArrayBuffer> {
     return this.#inflate().arrayBuffer()

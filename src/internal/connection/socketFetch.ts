@@ -18,7 +18,14 @@ import { codings } from "./contentCoding.js"
 import { Exchange } from "./exchange.js"
 import { invalidAnswer, invalidRequest, refusedRequest, requestErrorCode } from "./fetchErrors.js"
 import { type PlainHeaders, userAgent } from "./fetchInput.js"
-import { FetchTransport, type PlainRequest, type Settle } from "./fetchTransport.js"
+import {
+  type AskedRequest,
+  FetchTransport,
+  type PlainRequest,
+  type Settle,
+  underSignal,
+  withDigits
+} from "./fetchTransport.js"
 import { httpClient } from "./httpClient.js"
 import { headerOf, type RawHeaders } from "./leanResponse.js"
 import { Tenure } from "./tenure.js"
@@ -262,13 +269,29 @@ export class SocketFetch extends FetchTransport<Exchange> {
   /** Sends on the socket even between two checkouts: the pool's own pings. */
   readonly ping: Effect.Effect<void, unknown> = Effect.async((resume) => {
     const exchange = this.launch(
-      { path: "/", method: "GET", headers: asPing, body: undefined, tenure: new Tenure() },
+      { path: "/", method: "GET", headers: asPing, body: undefined, signal: null, tenure: new Tenure() },
       { resolve: () => resume(Effect.void), reject: (error) => resume(Effect.fail(error)) }
     )
     return Effect.sync(() => exchange.cancel(this.classify(new SocketGone("interrupted"), exchange.sent, "GET")))
   })
 
-  protected dispatch(asked: PlainRequest, settle: Settle): Exchange {
+  readonly fetch: typeof globalThis.fetch = (input, init) => {
+    const asked = this.plain(input, init)
+    return "url" in asked ? this.send(asked) : asked.then((read) => this.send(read))
+  }
+
+  private send(asked: AskedRequest): Promise<Response> {
+    const request = this.accept(asked)
+    if (!("path" in request)) return request
+    const { signal } = request
+    return new Promise((resolve, reject) => {
+      const settle = withDigits(request, { resolve, reject })
+      if (signal === null || signal === undefined) this.dispatch(request, settle)
+      else underSignal(signal, settle, (settles) => this.dispatch(request, settles))
+    })
+  }
+
+  private dispatch(asked: PlainRequest, settle: Settle): Exchange {
     const compressible = this.options.compression && asked.method !== "HEAD" && !choosesCoding(asked.headers)
     const given = compressible
       ? { ...asked, headers: { "accept-encoding": codings().accepted, ...asked.headers } }

@@ -43,7 +43,9 @@ class StepRecorder {
       abortable: (init?.signal ?? null) !== null
     })
     // Node's own Response reads by way of `queueMicrotask`, which Jest's fake timers replace.
-    return Promise.resolve(new LeanResponse(nowhere, 200, "OK", [], nothing))
+    return Promise.resolve(
+      new LeanResponse({ url: nowhere, status: 200, statusText: "OK", headers: [], body: nothing, instead: undefined })
+    )
   }
   private readonly client: SupabaseClient = makeClient(nowhere, nobody, nobody, this.keep, (error) => {
     this.refused ??= error
