@@ -4,7 +4,7 @@ import { Chunk, Clock, Context, Duration, Effect, Exit, Fiber, Layer, Ref, Runti
 import * as Config from "../../src/Config.js"
 import type { DbError, Mode } from "../../src/Errors.js"
 import { HandlerTransport } from "../../src/internal/connection/handlerTransport.js"
-import { Operations } from "../../src/internal/db/operationRunner.js"
+import { Operations } from "../../src/internal/db/operationContext.js"
 import * as ReadWritePools from "../../src/internal/pool/readWritePools.js"
 import { execute, type Operation } from "../../src/internal/promise/execute.js"
 import * as Metrics from "../../src/Metrics.js"

@@ -10,7 +10,7 @@ import * as ReadWritePools from "../pool/readWritePools.js"
 import { layerDefault } from "../rateLimit/layerDefault.js"
 import { type Surrounding, together } from "../shared/oncePer.js"
 import { Db, ReadDb } from "./database.js"
-import { Operations } from "./operationRunner.js"
+import { Operations } from "./operationContext.js"
 import * as Service from "./service.js"
 
 /**

@@ -1,33 +1,24 @@
 /**
- * One operation from the caller to the database and back: checkout, request, return. Whether it goes again after a failure is
- * said by `repetition.ts`.
+ * One operation from the caller to the database and back: it is admitted, gets a lease from its pool, runs its body with the
+ * lease's client, and gives the lease back. `repetition.ts` says whether another attempt follows a failure.
  *
  * It is one object with all that its steps know of each other: thousands may wait at once, and a closure for each step
  * would be held for as long.
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Cause, type Clock, Effect, Effectable, Either, Exit, type Fiber, identity, Option } from "effect"
-import {
-  type AcquireError,
-  ConnectionFailed,
-  type DbError,
-  isDbError,
-  type Mode,
-  type QueryError
-} from "../../Errors.js"
-import type * as Retry from "../../Retry.js"
+import { Cause, Effect, Effectable, Either, Exit, type Fiber, identity, Option, RuntimeFlags } from "effect"
+import { type AcquireError, ConnectionFailed, type DbError, isDbError, type Mode } from "../../Errors.js"
 import type { PooledConnection } from "../connection/pooledConnection.js"
-import type { Observe } from "../metrics/observer.js"
 import type { Borrower, Restore } from "../pool/acquisition.js"
 import { type Caller, nobody } from "../pool/lease.js"
 import type { ConnectionLease, DatabasePool } from "../pool/readWritePools.js"
 import type { Signal } from "../shared/signal.js"
 import { precise } from "../shared/time.js"
-import type { Absence } from "./absence.js"
+import { clientFor } from "./clientFor.js"
+import type { OperationContext } from "./operationContext.js"
 import { type Attempts, Repetition } from "./repetition.js"
-import type { Retrying, RetryOptions } from "./retryOptions.js"
-import type { Roundings } from "./roundings.js"
-import type * as Tracing from "./tracing.js"
+import { mistaken, type RetryOptions } from "./retryOptions.js"
+import * as Tracing from "./tracing.js"
 
 export interface RunOptions {
   readonly mode: Mode
@@ -53,29 +44,84 @@ export type Ask<A, E> = (
   ended: (exit: Exit.Exit<A, E>) => void
 ) => void
 
-/** What the operations of a database share. */
-export interface Surroundings {
-  readonly clock: Clock.Clock
-  /** How long an operation may wait for connections, over all attempts, in ms. */
-  readonly patience: number
-  readonly budget: Retry.Budget
-  readonly absence: Absence
-  readonly retryingOf: (options: RunOptions) => Retrying
-  readonly poolOf: (mode: Mode) => DatabasePool
-  readonly clientOf: (
-    connection: PooledConnection,
-    options: RunOptions,
-    fiber: RunningFiber | undefined
-  ) => SupabaseClient | Effect.Effect<SupabaseClient, QueryError>
-  readonly observe: Observe
-  /** Who tells of numbers that were rounded, where somebody does. */
-  readonly roundings: Roundings | undefined
+/** Runs the body on a connection of its pool, in a span where the caller is in one. */
+export const runOperation = <A, E, R>(
+  context: OperationContext,
+  body: Body<A, E, R>,
+  options: RunOptions
+): Effect.Effect<A, E | DbError, R> => {
+  const wrong = options.retry === undefined ? undefined : mistaken(options.retry)
+  if (wrong !== undefined) return Effect.fail(wrong)
+  // As `Effect.uninterruptibleMask`, whose effects would be held by each operation that waits.
+  return Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
+    const restore = RuntimeFlags.interruption(runtimeFlags) ? Effect.interruptible : Effect.uninterruptible
+    const operation = new Operation(context, body, options, fiber, restore)
+    return Effect.uninterruptible(
+      fiber.currentSpan === undefined
+        ? admitted(context, operation)
+        : traced(context, operation, fiber.getFiberRef(Tracing.subject))
+    )
+  })
 }
+
+/**
+ * As `runOperation` for a caller without a fiber: `settle` is told at once where nobody had to wait and nothing is repeated;
+ * what takes longer is given to `fork`.
+ */
+export const callOperation = <A, E>(
+  context: OperationContext,
+  ask: Ask<A, E>,
+  options: Omit<RunOptions, "as"> & {
+    /** What is forked has a user. */
+    readonly asUser?: boolean
+  },
+  fork: (effect: Effect.Effect<A, E | DbError>) => void,
+  settle: (exit: Exit.Exit<A, E | DbError>) => void
+): void => {
+  const body: Body<A, E | DbError, never> = (client, connection) =>
+    Effect.async<A, E | DbError>((resume) => {
+      connection.onTaken = (error) => resume(Effect.fail(error))
+      ask(client, connection, resume)
+    })
+  const left = (rest: Effect.Effect<A, E | DbError>): void =>
+    isDone(rest) ? settle(rest) : fork(Effect.uninterruptible(rest))
+  if (options.asUser === true || context.admit !== undefined) {
+    fork(runOperation(context, body, options))
+    return
+  }
+  const operation = new Operation(context, body, options, undefined, Effect.interruptible)
+  if (!operation.now(ask, left)) fork(runOperation(context, body, options))
+}
+
+/** Nothing is left to do. */
+const isDone = <A, E>(rest: Effect.Effect<A, E>): rest is Exit.Exit<A, E> => Exit.isExit(rest)
+
+const traced = <A, E, R>(
+  context: OperationContext,
+  operation: Operation<A, E, R>,
+  subject: Tracing.Subject | undefined
+): Effect.Effect<A, E | DbError, R> =>
+  Tracing.operation(operation.mode, context.pools.read.options.origin, operation, subject, (tracing) => {
+    operation.trace(tracing)
+    return admitted(context, operation)
+  })
+
+/** Behind the rate limit, where there is one. */
+const admitted = <A, E, R>(
+  { admit }: OperationContext,
+  operation: Operation<A, E, R>
+): Effect.Effect<A, E | DbError, R> =>
+  admit === undefined
+    ? operation
+    : Effect.matchCauseEffect(operation.restore(admit), {
+        onSuccess: () => operation,
+        onFailure: (refused) => operation.observed(Exit.failCause(refused))
+      })
 
 const isThere = <A>(u: A | undefined): u is A => u !== undefined
 
 /** An effect itself; run it once, uninterruptibly: the waiting and the caller's code inside are interruptible, by `restore`. */
-export class Operation<A, E, R>
+class Operation<A, E, R>
   extends Effectable.Class<A, E | DbError, R>
   implements Attempts<A, E, R>, Borrower<PooledConnection, A, E | DbError, R>, Tracing.Traced
 {
@@ -106,7 +152,7 @@ export class Operation<A, E, R>
   proves = false
   private within: Tracing.Tracing["within"] = identity
   private traceparent = ""
-  private readonly shared: Surroundings
+  private readonly context: OperationContext
   private readonly pool: DatabasePool
   private readonly body: Body<A, E, R>
   readonly options: RunOptions
@@ -116,22 +162,22 @@ export class Operation<A, E, R>
   restore: Restore
 
   constructor(
-    shared: Surroundings,
+    context: OperationContext,
     body: Body<A, E, R>,
     options: RunOptions,
     fiber: RunningFiber | undefined,
     restore: Restore
   ) {
     super()
-    this.shared = shared
-    this.pool = shared.poolOf(options.mode)
+    this.context = context
+    this.pool = context.poolOf(options.mode)
     this.body = body
     this.options = options
     this.asksForToken = options.asksForToken === true
     this.fiber = fiber
     this.caller = fiber ?? nobody
     this.restore = restore
-    this.since = precise(shared.clock)
+    this.since = precise(context.clock)
     this.waitsSince = this.since
   }
 
@@ -142,7 +188,13 @@ export class Operation<A, E, R>
   }
 
   commit(): Effect.Effect<A, E | DbError, R> {
-    return this.pool.borrow(this)
+    return this.attempt(undefined)
+  }
+
+  /** `limit`: how long it may wait for a lease, in ms. */
+  private attempt(limit: number | undefined): Effect.Effect<A, E | DbError, R> {
+    const lease = this.pool.takeIdle(this.caller)
+    return lease === undefined ? this.pool.queue(this, limit) : this.lent(lease)
   }
 
   /**
@@ -175,14 +227,14 @@ export class Operation<A, E, R>
     this.waitsSince = undefined
     const { tenure } = connection.transport
     tenure.traceparent = this.traceparent
-    tenure.notices = this.shared.roundings !== undefined
+    tenure.notices = this.context.roundings !== undefined
     return connection
   }
 
   lent(lease: ConnectionLease): Effect.Effect<A, E | DbError, R> {
     const connection = this.connect(lease)
     const work = Effect.suspend((): Effect.Effect<A, E | DbError, R> => {
-      const client = this.shared.clientOf(connection, this.options, this.fiber)
+      const client = clientFor(this.context, connection, this.options.as, this.fiber)
       if (!Effect.isEffect(client)) return this.body(client, connection)
       this.asksForToken = true
       return Effect.flatMap(client, (given) => this.body(given, connection))
@@ -219,7 +271,7 @@ export class Operation<A, E, R>
     const late = this.pool.takeBack(lease)
     const ended = this.ended(exit)
     if (late === undefined && rounded === undefined) return ended
-    return Effect.zipRight(Effect.all([late, rounded && this.shared.roundings?.say(rounded)].filter(isThere)), ended)
+    return Effect.zipRight(Effect.all([late, rounded && this.context.roundings?.say(rounded)].filter(isThere)), ended)
   }
 
   /** An attempt has ended: what becomes of the first is decided here; of the others, by who repeats. */
@@ -229,7 +281,7 @@ export class Operation<A, E, R>
     if (exit._tag === "Success") return this.observed(exit)
     return Either.match(Cause.failureOrCause(exit.cause), {
       onLeft: (error) => {
-        const repetition = new Repetition(this.shared, this)
+        const repetition = new Repetition(this.context, this)
         return repetition.isDue(error)
           ? Effect.flatMap(Effect.exit(this.restore(repetition.after(error))), (last) => this.observed(last))
           : this.observed(exit)
@@ -240,7 +292,7 @@ export class Operation<A, E, R>
 
   /** What the attempt's end says of whether the server is there. */
   private heard(exit: Exit.Exit<A, E | DbError>): void {
-    const { absence } = this.shared
+    const { absence } = this.context
     if (exit._tag === "Success") {
       absence.answered()
       return
@@ -258,7 +310,7 @@ export class Operation<A, E, R>
   }
 
   observed<B, F>(exit: Exit.Exit<B, F>): Exit.Exit<B, F> {
-    const { budget, clock, observe } = this.shared
+    const { budget, clock, observe } = this.context
     if (exit._tag === "Success") budget.deposit()
     const duration = precise(clock) - this.since
     observe({ mode: this.mode, duration, exit: this.explained(exit), sent: this, retries: this.retries })
@@ -274,20 +326,20 @@ export class Operation<A, E, R>
     return Effect.suspend(() => {
       this.retries += 1
       this.proves ||= proves
-      this.waitsSince ??= precise(this.shared.clock)
+      this.waitsSince ??= precise(this.context.clock)
       return Effect.uninterruptibleMask((restore) => {
         this.restore = restore
-        return this.pool.borrow(this, this.remaining)
+        return this.attempt(this.remaining)
       })
     })
   }
 
   private get waitsNow(): number {
-    return this.waitsSince === undefined ? 0 : precise(this.shared.clock) - this.waitsSince
+    return this.waitsSince === undefined ? 0 : precise(this.context.clock) - this.waitsSince
   }
 
   /** Time left for waiting for a connection, at least 1 ms so that an idle one is still taken. */
   get remaining(): number {
-    return Math.max(1, this.shared.patience - this.waitedBefore - this.waitsNow)
+    return Math.max(1, this.context.patience - this.waitedBefore - this.waitsNow)
   }
 }

@@ -1,17 +1,13 @@
 /** What a PostgREST builder resolves to, turned into a value or one of our errors. */
-import { Effect } from "effect"
 import { type DbError, isDbError, QueryError, RowNotFound } from "../../Errors.js"
 import { parseRetryAfter } from "../../Retry.js"
 import { asksForOne, isBuilder, retryOf, tableOf, withoutRetries } from "../connection/builderFields.js"
-import { limitTo } from "../connection/maxAffected.js"
 import { withoutSecretsOf } from "../connection/supabaseClient.js"
 import type { RememberedAnswer } from "../connection/tenure.js"
 import type { Transport } from "../connection/transport.js"
 import { reasonIn } from "../errors/gatewayText.js"
 import { invalidRequest } from "../errors/invalidRequest.js"
-import { caller, outside } from "../shared/asyncContext.js"
 import { found, notOneRow } from "./heardError.js"
-import { returned } from "./tracing.js"
 
 /**
  * As much of supabase-js's response as every builder has. Without `data`: a contextual type that has it makes TypeScript
@@ -137,7 +133,7 @@ export const thrownError = (thrown: unknown, transport: Transport, now: number, 
 }
 
 /** A response that the caller has made itself says what it says, but nothing of the database: nothing is repeated for it. */
-const returnedError = (answer: PostgrestResult, transport: Transport, now: number, asked: object): DbError => {
+export const returnedError = (answer: PostgrestResult, transport: Transport, now: number, asked: object): DbError => {
   if (isBuilder(asked) || answer.error === null) return errorOf(answer, transport, now, asked)
   const heard = heardError(answer.error, transport, now, asked)
   if (heard === undefined) transport.tenure.once = true
@@ -145,7 +141,7 @@ const returnedError = (answer: PostgrestResult, transport: Transport, now: numbe
 }
 
 /** JSON `null` as the body of a failure: supabase-js takes it for "no error". */
-const isGood = (answer: PostgrestResult): boolean => answer.error === null && !(answer.status >= 400)
+export const isGood = (answer: PostgrestResult): boolean => answer.error === null && !(answer.status >= 400)
 
 /** A builder's own word on repeating it, before it is sent. */
 export const heedRetry = (query: object, { tenure }: Transport): void => {
@@ -155,49 +151,4 @@ export const heedRetry = (query: object, { tenure }: Transport): void => {
 }
 
 /** What no operation of this kind can fail with is another one's, and the types do not say that it could come from here. */
-const isForeign = ({ _tag }: DbError): boolean => _tag === "TransactionFailed" || _tag === "DecodeError"
-
-/** Runs a builder. Interruption is the connection's business: what is under way when it goes back is aborted. */
-export const ask = <A extends PostgrestResult>(
-  query: PromiseLike<A>,
-  transport: Transport,
-  now: () => number,
-  maxAffected?: number
-): Effect.Effect<A, DbError> => askFor(query, transport, now, (answer) => Effect.succeed(answer), maxAffected)
-
-/** `ask`, and of the answer what `pick` makes of it; a step less than mapping it. */
-export const askFor = <A extends PostgrestResult, B>(
-  query: PromiseLike<A>,
-  transport: Transport,
-  now: () => number,
-  pick: (answer: A) => Effect.Effect<B, DbError>,
-  maxAffected?: number
-): Effect.Effect<B, DbError> =>
-  Effect.withFiberRuntime((fiber) => {
-    const span = fiber.currentSpan
-    const refused = maxAffected === undefined ? undefined : limitTo(query, maxAffected)
-    if (refused !== undefined) return Effect.fail(refused)
-    heedRetry(query, transport)
-    const context = fiber.getFiberRef(caller)
-    const sent = (resume: (effect: Effect.Effect<B, DbError>) => void): void => {
-      query.then(
-        (answer) => {
-          try {
-            if (span !== undefined && answer.error === null) returned(span, answer.data)
-            resume(isGood(answer) ? pick(answer) : Effect.fail(returnedError(answer, transport, now(), query)))
-          } catch (thrown) {
-            // Here it would be nobody's, and its caller would wait for ever.
-            resume(Effect.die(thrown))
-          }
-        },
-        (thrown: unknown) => {
-          const error = thrownError(thrown, transport, now(), query)
-          resume(error === undefined || isForeign(error) ? Effect.die(thrown) : Effect.fail(error))
-        }
-      )
-    }
-    return Effect.async((resume) => {
-      if (context === undefined) sent(resume)
-      else context.run(() => sent((effect) => outside(() => resume(effect))))
-    })
-  })
+export const isForeign = ({ _tag }: DbError): boolean => _tag === "TransactionFailed" || _tag === "DecodeError"

@@ -12,7 +12,8 @@ import { bodyAfterHead } from "../pool/hangUps.js"
 import { keeping } from "../shared/asyncContext.js"
 import type { Signal } from "../shared/signal.js"
 import { isAway } from "./absence.js"
-import type { RunOptions, Surroundings } from "./operation.js"
+import type { RunOptions } from "./operation.js"
+import type { OperationContext } from "./operationContext.js"
 
 /** What a repetition needs of its operation. */
 export interface Attempts<A, E, R> {
@@ -47,11 +48,11 @@ export class Repetition<A, E, R> {
   private doubt: DbError | undefined = undefined
   /** The error of the last attempt that asked something. */
   private told: DbError | undefined = undefined
-  private readonly shared: Surroundings
+  private readonly context: OperationContext
   private readonly of: Attempts<A, E, R>
 
-  constructor(shared: Surroundings, of: Attempts<A, E, R>) {
-    this.shared = shared
+  constructor(context: OperationContext, of: Attempts<A, E, R>) {
+    this.context = context
     this.of = of
   }
 
@@ -63,7 +64,7 @@ export class Repetition<A, E, R> {
   private mayRepeat(error: unknown): error is DbError {
     return (
       this.isRepeatable(error) &&
-      this.of.retries - this.replays - (this.renewed ? 1 : 0) < this.shared.retryingOf(this.of.options).maxRetries
+      this.of.retries - this.replays - (this.renewed ? 1 : 0) < this.context.retryingOf(this.of.options).maxRetries
     )
   }
 
@@ -94,7 +95,7 @@ export class Repetition<A, E, R> {
     // An operation of several requests: an earlier one may have been executed although the last was not.
     if (mode === "write" && writes > 0 && options.idempotent !== true) return false
     if (isOnce) return false
-    const { while: goesOn } = this.shared.retryingOf(options)
+    const { while: goesOn } = this.context.retryingOf(options)
     return goesOn === undefined || goesOn(error)
   }
 
@@ -138,7 +139,7 @@ export class Repetition<A, E, R> {
    */
   private replay(error: E | DbError): Effect.Effect<A, E | DbError, R> {
     return Effect.suspend(() => {
-      if (!this.mayReplay(error) || (isSent(error) && !this.shared.budget.withdraw())) return Effect.fail(error)
+      if (!this.mayReplay(error) || (isSent(error) && !this.context.budget.withdraw())) return Effect.fail(error)
       this.replays += 1
       return Effect.catchAll(this.next(error), (next) => this.replay(next))
     })
@@ -150,7 +151,7 @@ export class Repetition<A, E, R> {
 
   /** Fails where there is to be no other attempt. */
   private delayed(error: DbError, delay: Effect.Effect<unknown, unknown>): Effect.Effect<void, unknown> {
-    const { absence, budget } = this.shared
+    const { absence, budget } = this.context
     const paid = Effect.suspend(() => (budget.withdraw() ? Effect.void : Effect.fail(error)))
     // The next attempt is the first that the server hears of: it costs it nothing more.
     if (!isSent(error)) return this.orUntil(this.of.recovery, delay)
@@ -178,7 +179,7 @@ export class Repetition<A, E, R> {
   private withDelays(first: E | DbError): Effect.Effect<A, E | DbError, R> {
     const inTime = (error: DbError, delay: Duration.Duration): boolean =>
       error._tag !== "ConnectionFailed" || error.sent || Duration.toMillis(delay) < this.of.remaining
-    const { schedule } = this.shared.retryingOf(this.of.options)
+    const { schedule } = this.context.retryingOf(this.of.options)
     return Effect.flatMap(Schedule.driver(Schedule.check(schedule, inTime)), (driver) => {
       const loop = (error: E | DbError): Effect.Effect<A, E | DbError, R> =>
         this.mayRepeat(error)

@@ -5,6 +5,7 @@ import { asksForCount, tableOf } from "../connection/builderFields.js"
 import { reads } from "../connection/fetchInput.js"
 import { limitTo } from "../connection/maxAffected.js"
 import type { Transport } from "../connection/transport.js"
+import { caller, outside } from "../shared/asyncContext.js"
 import type { MostRows } from "../table/mostRows.js"
 import type { TransactionOptions } from "../transaction/options.js"
 import { readsExactly } from "../transaction/planned.js"
@@ -18,12 +19,57 @@ import type * as Database from "./database.js"
 import { type AnyAnswer, type AnyOptions, type AnyQuery, type Anything, Derived } from "./derived.js"
 import { asMade, named } from "./identity.js"
 import { isCount, noCount } from "./list.js"
-import type { Body } from "./operation.js"
-import type { Operations } from "./operationRunner.js"
-import { ask, askFor, type PostgrestResult } from "./postgrestResult.js"
-import { ofTransaction } from "./tracing.js"
+import { type Body, runOperation } from "./operation.js"
+import type { Operations } from "./operationContext.js"
+import { heedRetry, isForeign, isGood, type PostgrestResult, returnedError, thrownError } from "./postgrestResult.js"
+import { ofTransaction, returned } from "./tracing.js"
 
 const isUncounted = (answer: object): boolean => !("count" in answer && isCount(answer.count))
+
+/** Runs a builder. Interruption is the connection's business: what is under way when it goes back is aborted. */
+const ask = <A extends PostgrestResult>(
+  query: PromiseLike<A>,
+  transport: Transport,
+  now: () => number,
+  maxAffected?: number
+): Effect.Effect<A, DbError> => askFor(query, transport, now, (answer) => Effect.succeed(answer), maxAffected)
+
+/** `ask`, and of the answer what `pick` makes of it; a step less than mapping it. */
+const askFor = <A extends PostgrestResult, B>(
+  query: PromiseLike<A>,
+  transport: Transport,
+  now: () => number,
+  pick: (answer: A) => Effect.Effect<B, DbError>,
+  maxAffected?: number
+): Effect.Effect<B, DbError> =>
+  Effect.withFiberRuntime((fiber) => {
+    const span = fiber.currentSpan
+    const refused = maxAffected === undefined ? undefined : limitTo(query, maxAffected)
+    if (refused !== undefined) return Effect.fail(refused)
+    heedRetry(query, transport)
+    const context = fiber.getFiberRef(caller)
+    const sent = (resume: (effect: Effect.Effect<B, DbError>) => void): void => {
+      query.then(
+        (answer) => {
+          try {
+            if (span !== undefined && answer.error === null) returned(span, answer.data)
+            resume(isGood(answer) ? pick(answer) : Effect.fail(returnedError(answer, transport, now(), query)))
+          } catch (thrown) {
+            // Here it would be nobody's, and its caller would wait for ever.
+            resume(Effect.die(thrown))
+          }
+        },
+        (thrown: unknown) => {
+          const error = thrownError(thrown, transport, now(), query)
+          resume(error === undefined || isForeign(error) ? Effect.die(thrown) : Effect.fail(error))
+        }
+      )
+    }
+    return Effect.async((resume) => {
+      if (context === undefined) sent(resume)
+      else context.run(() => sent((effect) => outside(() => resume(effect))))
+    })
+  })
 
 /** One class for both tags: what `ReadDb` lacks, its type does not show. */
 class Service extends Derived {
@@ -40,13 +86,19 @@ class Service extends Derived {
 
   read(f: AnyQuery, options?: AnyOptions): Anything {
     return asMade(
-      this.operations.run(this.dataOf(f, options?.exact), { mode: "read", as: options?.as, retry: options?.retry })
+      runOperation(this.operations, this.dataOf(f, options?.exact), {
+        mode: "read",
+        as: options?.as,
+        retry: options?.retry
+      })
     )
   }
 
   write(f: AnyQuery, options?: Database.WriteOptions): Anything {
     const { exact, idempotent, maxAffected, retry } = options ?? {}
-    return asMade(this.operations.run(this.dataOf(f, exact, maxAffected), { mode: "write", idempotent, retry }))
+    return asMade(
+      runOperation(this.operations, this.dataOf(f, exact, maxAffected), { mode: "write", idempotent, retry })
+    )
   }
 
   get seen(): MostRows {
@@ -104,7 +156,8 @@ class Service extends Derived {
     pick: (answer: PostgrestResult, query: unknown, transport: Transport) => Effect.Effect<A, DbError>
   ): Effect.Effect<A, DbError> {
     const { now } = this.operations
-    return this.operations.run<A, DbError, never>(
+    return runOperation<A, DbError, never>(
+      this.operations,
       (client, { transport }) => {
         const query = f(client)
         transport.tenure.wantsPlace = true
@@ -118,7 +171,8 @@ class Service extends Derived {
   transaction(steps: ReadonlyArray<TransactionStep>, options?: TransactionOptions): Anything {
     const exact = options?.exact === true || steps.some(readsExactly)
     const sent = runTransaction(steps, options?.idempotencyKey, (query, failed, explain) =>
-      this.operations.run(
+      runOperation(
+        this.operations,
         (client, { transport }) => {
           transport.tenure.exact = exact
           return Effect.tapError(ask(query(client), transport, this.operations.now), (error) =>

@@ -114,7 +114,7 @@ const makePool = (
 const spareOf = (pool: DatabasePool, borrower: PooledConnection): Spare | undefined => {
   const lease = pool.takeIdle(nobody)
   if (lease === undefined) return undefined
-  lease.holder = pool.holderOf(borrower)
+  lease.holder = pool.leases.get(borrower)?.holder
   return {
     transport: lease.resource.transport,
     giveBack: () => {

@@ -17,7 +17,7 @@ import { Connector } from "./connector.js"
 import * as HangUps from "./hangUps.js"
 import * as Housekeeper from "./housekeeper.js"
 import { reclaim } from "./leakReclaim.js"
-import { type Caller, type Holder, Lease, type Resource } from "./lease.js"
+import { type Caller, Lease, type Resource } from "./lease.js"
 import * as PoolItem from "./poolItem.js"
 import { PoolStatistics } from "./poolStatistics.js"
 import type { End, ResourcePoolOptions, Services } from "./resourcePoolOptions.js"
@@ -119,10 +119,14 @@ export class ResourcePool<R extends Resource> {
   }
 
   /** `checkout`, and then what the borrower does in either case: one step for the fiber that waits, in place of two. */
-  borrow<A, E, S>(borrower: Borrower<R, A, E, S>, limit?: number): Effect.Effect<A, E, S> {
-    if (this.phase !== "open") return borrower.refused(Cause.fail(this.closed(false)))
+  private borrow<A, E, S>(borrower: Borrower<R, A, E, S>, limit?: number): Effect.Effect<A, E, S> {
     const lease = this.takeIdle(borrower.caller)
-    if (lease !== undefined) return borrower.lent(lease)
+    return lease === undefined ? this.queue(borrower, limit) : borrower.lent(lease)
+  }
+
+  /** The wait of a borrower for whom no lease is idle, and then what it does. */
+  queue<A, E, S>(borrower: Borrower<R, A, E, S>, limit?: number): Effect.Effect<A, E, S> {
+    if (this.phase !== "open") return borrower.refused(Cause.fail(this.closed(false)))
     const refusal = this.refusal()
     if (refusal !== undefined) return borrower.refused(Cause.fail(refusal))
     const acquisition = new Acquisition(this, borrower.caller, this.now())
@@ -140,11 +144,6 @@ export class ResourcePool<R extends Resource> {
     const lease = this.takeOpen(now)
     if (lease !== undefined) this.lend(lease, caller, now)
     return lease
-  }
-
-  /** Who has it. */
-  holderOf(resource: R): Holder | undefined {
-    return this.leases.get(resource)?.holder
   }
 
   private takeOpen(now: number): Lease<R> | undefined {

@@ -6,7 +6,7 @@ import { isBuilder } from "../connection/builderFields.js"
 import type { Tenure } from "../connection/tenure.js"
 import type { Transport } from "../connection/transport.js"
 import type { Cuts } from "../db/cuts.js"
-import type { Ask } from "../db/operation.js"
+import { type Ask, callOperation } from "../db/operation.js"
 import { errorOf, heardError, heedRetry, thrownError } from "../db/postgrestResult.js"
 import { AsyncContext, caller, outside } from "../shared/asyncContext.js"
 import type { Running } from "./host.js"
@@ -151,7 +151,8 @@ export const execute = <A>(
     const response = Option.isSome(error) ? responses?.get(error.value) : undefined
     settle(response === undefined ? exit : Exit.succeed(response))
   }
-  operations.call(
+  callOperation(
+    operations,
     ask,
     { mode, idempotent: options?.idempotent, asUser: user !== undefined },
     (effect) => {

@@ -7,7 +7,7 @@ import { reads } from "../connection/fetchInput.js"
 import { LeanResponse, relate } from "../connection/leanResponse.js"
 import type { Fetch } from "../connection/supabaseClient.js"
 import type { Tenure } from "../connection/tenure.js"
-import type { Ask, Body } from "../db/operation.js"
+import { type Ask, type Body, callOperation, runOperation } from "../db/operation.js"
 import { thrownError } from "../db/postgrestResult.js"
 import { AsyncContext, caller, outside } from "../shared/asyncContext.js"
 import { withoutSecretsIn } from "../shared/text.js"
@@ -66,9 +66,9 @@ class Sending {
     const { operations } = this.running
     const options = { mode: reads(method) ? "read" : "write" } as const
     signal?.addEventListener("abort", this.onAbort, { once: true })
-    if (this.user === undefined) operations.call(this.asked(this.question), options, this.fork, this.finish)
+    if (this.user === undefined) callOperation(operations, this.asked(this.question), options, this.fork, this.finish)
     else {
-      const asked = operations.run(this.asUser(this.user), { ...options, asksForToken: this.user.isAsked })
+      const asked = runOperation(operations, this.asUser(this.user), { ...options, asksForToken: this.user.isAsked })
       this.fork(Effect.locally(asked, caller, this.context))
     }
   }

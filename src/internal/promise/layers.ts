@@ -5,7 +5,7 @@ import type * as Db from "../../Db.js"
 import * as Health from "../../Health.js"
 import { debugLog } from "../audit/debugLog.js"
 import { built } from "../db/layers.js"
-import type { Operations } from "../db/operationRunner.js"
+import type { Operations } from "../db/operationContext.js"
 import { BackgroundClock } from "./clock.js"
 import type { PoolOptions, SupabaseOptions } from "./options.js"
 
