@@ -24,10 +24,12 @@ import * as Read from "./read.js"
 import { between, markdown, plain } from "./support/layout.js"
 import { BenchFailed } from "./support/processes.js"
 import type { Answer, Answers, Question } from "./support/question.js"
+import * as Users from "./users.js"
 import * as Waiting from "./waiting.js"
 
 const questions: ReadonlyArray<Question> = [
   Read,
+  Users,
   Compression,
   Closing,
   Checkout,

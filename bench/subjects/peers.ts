@@ -16,7 +16,7 @@ class NoRealtime {
 }
 
 /** Node 20 has no WebSocket, and supabase-js wants one when it is made. */
-const realtime = { transport: NoRealtime as unknown as new () => WebSocketLike }
+export const realtime = { transport: NoRealtime as unknown as new () => WebSocketLike }
 
 export const stockClient = (url: string, fetch?: typeof globalThis.fetch): SupabaseClient =>
   createClient(url, "anon", { realtime, ...(fetch === undefined ? {} : { global: { fetch } }) })

@@ -7,7 +7,7 @@ import { callerLeft } from "../audit/eventType.js"
 import type { Resource } from "../pool/lease.js"
 import type { Mode } from "../pool/mode.js"
 import { realTime } from "../shared/timers.js"
-import { makeClient, refusingClient, unsendableToken } from "./supabaseClient.js"
+import { type ConnectionClient, makeClient, refusingClient, unsendableToken } from "./supabaseClient.js"
 import type { MakeTransport, Reason, Spare, Transport } from "./transport.js"
 
 export interface ConnectionOptions {
@@ -30,7 +30,7 @@ export class PooledConnection implements Connection, Resource {
   readonly transport: Transport
   readonly #url: string
   readonly #own: Credentials
-  #client: SupabaseClient | undefined
+  #client: ConnectionClient | undefined
   readonly #others: WeakMap<Credentials, SupabaseClient> = new WeakMap()
 
   readonly #refuse = (error: DbError): void => {
@@ -50,6 +50,10 @@ export class PooledConnection implements Connection, Resource {
   }
 
   get client(): SupabaseClient {
+    return this.whole
+  }
+
+  private get whole(): ConnectionClient {
     this.#client ??= makeClient(this.#url, this.#own.key, this.#own.token, this.transport.fetch, this.#refuse)
     return this.#client
   }
@@ -65,7 +69,7 @@ export class PooledConnection implements Connection, Resource {
     const refused = unsendableToken(credentials.token)
     const client =
       refused === undefined
-        ? makeClient(this.#url, credentials.key, credentials.token, this.transport.fetch, this.#refuse)
+        ? this.whole.as(credentials.key, credentials.token)
         : refusingClient(this.#url, refused, this.#refuse)
     this.#others.set(credentials, client)
     return client

@@ -6,18 +6,38 @@
  * would be held for as long.
  */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Cause, Effect, Effectable, Either, Exit, type Fiber, identity, Option, RuntimeFlags } from "effect"
-import { type AcquireError, ConnectionFailed, type DbError, isDbError, type Mode } from "../../Errors.js"
+import {
+  Cause,
+  Effect,
+  Effectable,
+  Either,
+  Exit,
+  type Fiber,
+  identity,
+  Option,
+  type Redacted,
+  RuntimeFlags
+} from "effect"
+import {
+  type AcquireError,
+  ConnectionFailed,
+  type DbError,
+  isDbError,
+  type Mode,
+  type QueryError
+} from "../../Errors.js"
 import type { PooledConnection } from "../connection/pooledConnection.js"
+import { unsendableToken } from "../connection/supabaseClient.js"
 import type { Borrower, Restore } from "../pool/acquisition.js"
 import { type Caller, nobody } from "../pool/lease.js"
 import type { ConnectionLease, DatabasePool } from "../pool/readWritePools.js"
 import type { Signal } from "../shared/signal.js"
 import { precise } from "../shared/time.js"
-import { clientFor } from "./clientFor.js"
+import { clientFor, sendable, type Token, tokenFor } from "./clientFor.js"
 import type { OperationContext } from "./operationContext.js"
 import { type Attempts, Repetition } from "./repetition.js"
 import { mistaken, type RetryOptions } from "./retryOptions.js"
+import { TokenSource } from "./tokenSource.js"
 import * as Tracing from "./tracing.js"
 
 export interface RunOptions {
@@ -26,14 +46,18 @@ export interface RunOptions {
   readonly as?: "service" | undefined
   readonly idempotent?: boolean | undefined
   readonly retry?: RetryOptions | false | undefined
-  /** What is done asks for a token by itself, anew for each attempt. */
-  readonly asksForToken?: boolean | undefined
+  /** Whom it is for, in place of the fiber's user. */
+  readonly token?: Token | undefined
   /** The error that the caller gets in place of the request's own: it is counted under that name. */
   readonly explain?: ((error: DbError) => DbError) | undefined
 }
 
 /** What is done with the connection; `client` sends under the credentials that the operation has. */
-export type Body<A, E, R> = (client: SupabaseClient, connection: PooledConnection) => Effect.Effect<A, E, R>
+export type Body<A, E, R> = (
+  client: SupabaseClient,
+  connection: PooledConnection,
+  token: Redacted.Redacted | undefined
+) => Effect.Effect<A, E, R>
 
 type RunningFiber = Fiber.RuntimeFiber<unknown, unknown>
 
@@ -41,7 +65,8 @@ type RunningFiber = Fiber.RuntimeFiber<unknown, unknown>
 export type Ask<A, E> = (
   client: SupabaseClient,
   connection: PooledConnection,
-  ended: (exit: Exit.Exit<A, E>) => void
+  ended: (exit: Exit.Exit<A, E>) => void,
+  token: Redacted.Redacted | undefined
 ) => void
 
 /** Runs the body on a connection of its pool, in a span where the caller is in one. */
@@ -71,26 +96,46 @@ export const runOperation = <A, E, R>(
 export const callOperation = <A, E>(
   context: OperationContext,
   ask: Ask<A, E>,
-  options: Omit<RunOptions, "as"> & {
-    /** What is forked has a user. */
-    readonly asUser?: boolean
-  },
+  options: Omit<RunOptions, "as">,
   fork: (effect: Effect.Effect<A, E | DbError>) => void,
   settle: (exit: Exit.Exit<A, E | DbError>) => void
 ): void => {
-  const body: Body<A, E | DbError, never> = (client, connection) =>
+  const body: Body<A, E | DbError, never> = (client, connection, token) =>
     Effect.async<A, E | DbError>((resume) => {
       connection.onTaken = (error) => resume(Effect.fail(error))
-      ask(client, connection, resume)
+      ask(client, connection, resume, token)
     })
   const left = (rest: Effect.Effect<A, E | DbError>): void =>
     isDone(rest) ? settle(rest) : fork(Effect.uninterruptible(rest))
-  if (options.asUser === true || context.admit !== undefined) {
-    fork(runOperation(context, body, options))
+  const later = (): void => fork(runOperation(context, body, options))
+  if (context.admit !== undefined) {
+    later()
     return
   }
   const operation = new Operation(context, body, options, undefined, Effect.interruptible)
-  if (!operation.now(ask, left)) fork(runOperation(context, body, options))
+  const { token } = options
+  if (token instanceof TokenSource) nowAsAsked(operation, ask, token, left, later)
+  else if ((token !== undefined && unsendableToken(token)) || !operation.now(ask, token, left)) later()
+}
+
+/** A function is asked for the token where nobody has to wait for a connection: who waits asks when its turn has come. */
+const nowAsAsked = <A, E>(
+  operation: Operation<A, E | DbError, never>,
+  ask: Ask<A, E>,
+  source: TokenSource,
+  left: (rest: Effect.Effect<A, E | DbError>) => void,
+  later: () => void
+): void => {
+  if (!operation.isFree) {
+    later()
+    return
+  }
+  operation.asksForToken = true
+  source.soon(operation.context.tokenDeadlines, (given) => {
+    const token = Exit.isSuccess(given) ? sendable(given.value) : given
+    if (Exit.isFailure(token)) left(operation.refused(token.cause))
+    else if (!operation.now(ask, token.value, left)) later()
+  })
 }
 
 /** Nothing is left to do. */
@@ -147,12 +192,12 @@ class Operation<A, E, R>
   /** Requests of the last attempt that may have changed something. */
   writes = 0
   /** A function is asked for the token, anew for each attempt. */
-  asksForToken: boolean
+  asksForToken = false
   /** A long question was hung up on: the next attempt asks first whether the socket is alive. */
   proves = false
   private within: Tracing.Tracing["within"] = identity
   private traceparent = ""
-  private readonly context: OperationContext
+  readonly context: OperationContext
   private readonly pool: DatabasePool
   private readonly body: Body<A, E, R>
   readonly options: RunOptions
@@ -173,7 +218,6 @@ class Operation<A, E, R>
     this.pool = context.poolOf(options.mode)
     this.body = body
     this.options = options
-    this.asksForToken = options.asksForToken === true
     this.fiber = fiber
     this.caller = fiber ?? nobody
     this.restore = restore
@@ -199,9 +243,13 @@ class Operation<A, E, R>
 
   /**
    * The same for a caller without a fiber, which costs a third of what an operation does; false where it would have to
-   * wait. `ask` tells how it went, and `left` is told what is left to do: an exit, where nothing is.
+   * wait. `ask` tells how it went, and `left` is told what is left to do: an exit, where nothing is. `token` can be sent.
    */
-  now(ask: Ask<A, E>, left: (rest: Effect.Effect<A, E | DbError, R>) => void): boolean {
+  now(
+    ask: Ask<A, E>,
+    token: Redacted.Redacted | undefined,
+    left: (rest: Effect.Effect<A, E | DbError, R>) => void
+  ): boolean {
     const lease = this.pool.takeIdle(this.caller)
     if (lease === undefined) return false
     const connection = this.connect(lease)
@@ -214,7 +262,8 @@ class Operation<A, E, R>
     }
     // What is asked may never end; the connection does.
     connection.onTaken = (error) => over(() => this.ended(Exit.fail(error)))
-    ask(connection.client, connection, (exit) => over(() => this.giveBack(lease, exit)))
+    const client = clientFor(this.context, connection, undefined, token)
+    ask(client, connection, (exit) => over(() => this.giveBack(lease, exit)), token)
     return true
   }
 
@@ -234,16 +283,20 @@ class Operation<A, E, R>
   lent(lease: ConnectionLease): Effect.Effect<A, E | DbError, R> {
     const connection = this.connect(lease)
     const work = Effect.suspend((): Effect.Effect<A, E | DbError, R> => {
-      const client = clientFor(this.context, connection, this.options.as, this.fiber)
-      if (!Effect.isEffect(client)) return this.body(client, connection)
+      const token = tokenFor(this.context, this.options, this.fiber)
+      if (!Effect.isEffect(token)) return this.askedAs(connection, token)
       this.asksForToken = true
-      return Effect.flatMap(client, (given) => this.body(given, connection))
+      return Effect.flatMap(token, (given) => this.askedAs(connection, given))
     })
     const asked: Effect.Effect<A, E | DbError, R> = this.proves ? Effect.zipRight(this.proof(connection), work) : work
     return Effect.matchCauseEffect(this.restore(this.within(asked)), {
       onSuccess: (value) => this.giveBack(lease, Exit.succeed(value)),
       onFailure: (cause) => this.giveBack(lease, Exit.failCause(cause))
     })
+  }
+
+  private askedAs(connection: PooledConnection, token: Redacted.Redacted | undefined): Effect.Effect<A, E, R> {
+    return this.body(clientFor(this.context, connection, this.options.as, token), connection, token)
   }
 
   /** Where the socket is dead, nothing of the operation was sent. */
@@ -255,7 +308,8 @@ class Operation<A, E, R>
     )
   }
 
-  refused(cause: Cause.Cause<AcquireError>): Effect.Effect<A, E | DbError, R> {
+  /** It had no connection, or nobody to ask as. */
+  refused(cause: Cause.Cause<AcquireError | QueryError>): Effect.Effect<A, E | DbError, R> {
     return this.ended(Exit.failCause(cause))
   }
 
@@ -299,6 +353,11 @@ class Operation<A, E, R>
     }
     const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
     if (isDbError(error)) absence.failed(error)
+  }
+
+  /** Nobody who asked now would wait. */
+  get isFree(): boolean {
+    return this.pool.hasIdle()
   }
 
   get mode(): Mode {

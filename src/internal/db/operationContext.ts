@@ -1,5 +1,5 @@
 /** What the operations of one database share: its pools, their clock, the limits, and what was seen of the server. */
-import { type Clock, Context, Duration, Effect, Layer } from "effect"
+import { type Clock, Context, Duration, Effect, Layer, type Scope } from "effect"
 import { PoolConfig, type PoolOptions } from "../../Config.js"
 import type { DbError, Mode } from "../../Errors.js"
 import * as Metrics from "../../Metrics.js"
@@ -9,6 +9,7 @@ import { type Observe, observerOf } from "../metrics/observer.js"
 import { DatabaseName } from "../pool/databaseName.js"
 import { type DatabasePool, ReadWritePools } from "../pool/readWritePools.js"
 import { admitBy, unlimited } from "../rateLimit/admission.js"
+import * as Deadlines from "../shared/deadlines.js"
 import { Absence } from "./absence.js"
 import { Cuts } from "./cuts.js"
 import { type Retrying, type RetryOptions, retrying } from "./retryOptions.js"
@@ -27,6 +28,8 @@ export class OperationContext {
   readonly patience: number
   /** How long a function may take that gives a token, in ms. */
   readonly tokenLimit: number
+  /** The same, for callers without a fiber. */
+  readonly tokenDeadlines: Deadlines.Deadlines
   readonly observe: Observe
   readonly clock: Clock.Clock
   readonly budget: Retry.Budget = Retry.makeBudget()
@@ -45,8 +48,9 @@ export class OperationContext {
     options: PoolOptions,
     metrics: Metrics.OperationMetrics,
     limit: RateLimit.RateLimiting,
-    name: string | undefined
+    { name, tokenDeadlines }: { readonly name: string | undefined; readonly tokenDeadlines: Deadlines.Deadlines }
   ) {
+    this.tokenDeadlines = tokenDeadlines
     this.name = name
     this.pools = pools
     this.cuts = new Cuts(pools.overSockets)
@@ -76,11 +80,13 @@ export class Operations extends Context.Tag("effect-supabase-pool/internal/Opera
   Operations,
   OperationContext
 >() {
-  static readonly make: Effect.Effect<OperationContext, never, Required> = Effect.gen(function* () {
+  static readonly make: Effect.Effect<OperationContext, never, Required | Scope.Scope> = Effect.gen(function* () {
     const limit = yield* RateLimit.RateLimit
     const { name } = yield* DatabaseName
-    return new OperationContext(yield* ReadWritePools, yield* PoolConfig, yield* Metrics.Metrics, limit, name)
+    const options = yield* PoolConfig
+    const own = { name, tokenDeadlines: yield* Deadlines.make(options.requestTimeout) }
+    return new OperationContext(yield* ReadWritePools, options, yield* Metrics.Metrics, limit, own)
   })
 
-  static readonly layer: Layer.Layer<Operations, never, Required> = Layer.effect(Operations, Operations.make)
+  static readonly layer: Layer.Layer<Operations, never, Required> = Layer.scoped(Operations, Operations.make)
 }

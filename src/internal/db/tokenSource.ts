@@ -4,9 +4,10 @@
  *
  * Until then something stands in the token's place that no header can carry, so that whoever does not know of it sends nothing.
  */
-import { Effect, type Fiber, Option, Redacted } from "effect"
+import { Effect, Exit, type Fiber, Option, Redacted } from "effect"
 import { QueryError } from "../../Errors.js"
 import { caller, outside } from "../shared/asyncContext.js"
+import { Deadline, type Deadlines } from "../shared/deadlines.js"
 
 /** What a caller's function gives; what it should be is a text. */
 export type AskForToken = () => unknown
@@ -34,9 +35,9 @@ export class TokenFunction {
   }
 
   /** Nobody's token is no reason to send with another. */
-  given(token: unknown): Effect.Effect<Redacted.Redacted, QueryError> {
+  given(token: unknown): Given {
     if (typeof token !== "string") {
-      return Effect.fail(
+      return Exit.fail(
         noToken(
           `the function for the access token gave ${token === null ? "null" : `a value of type ${typeof token}`}. Nothing was sent`,
           "Let it give the user's access token, or throw where nobody is signed in."
@@ -44,14 +45,44 @@ export class TokenFunction {
       )
     }
     if (this.#last === undefined || Redacted.value(this.#last) !== token) this.#last = Redacted.make(token)
-    return Effect.succeed(this.#last)
+    return Exit.succeed(this.#last)
+  }
+}
+
+type Given = Exit.Exit<Redacted.Redacted, QueryError>
+
+const tooLate = (limit: number): QueryError =>
+  noToken(
+    `the function for the access token gave none within ${limit} ms (requestTimeout). Nothing was sent`,
+    "Let it end: a token is asked for while a connection is held."
+  )
+
+/** Who waits for a function's promise without a fiber. */
+class Pending extends Deadline {
+  private told: ((token: Given) => void) | undefined
+  private readonly deadlines: Deadlines
+
+  constructor(deadlines: Deadlines, limit: number, told: (token: Given) => void) {
+    super()
+    this.deadlines = deadlines
+    this.told = told
+    this.onExpire = Effect.sync(() => this.end(Exit.fail(tooLate(limit))))
+    deadlines.add(this)
+  }
+
+  readonly onExpire: Effect.Effect<void>
+
+  end(token: Given): void {
+    const { told } = this
+    this.told = undefined
+    this.deadlines.remove(this)
+    told?.(token)
   }
 }
 
 /** Of one operation: two of them are never taken for one user, though their function is one. */
 export class TokenSource {
-  /** Stands for the token. */
-  readonly placeholder: Redacted.Redacted
+  #placeholder: Redacted.Redacted | undefined
   private readonly from: TokenFunction
   private readonly limit: number
 
@@ -59,9 +90,40 @@ export class TokenSource {
   constructor(from: TokenFunction, limit: number) {
     this.from = from
     this.limit = limit
-    made += 1
-    this.placeholder = Redacted.make(`a token that is asked for\n${made}`)
-    sources.set(this.placeholder, this)
+  }
+
+  /** Stands for the token where one is looked for in a fiber. */
+  get placeholder(): Redacted.Redacted {
+    if (this.#placeholder === undefined) {
+      made += 1
+      this.#placeholder = Redacted.make(`a token that is asked for\n${made}`)
+      sources.set(this.#placeholder, this)
+    }
+    return this.#placeholder
+  }
+
+  /**
+   * As `now` of a caller without a fiber, in whose context this is called. `told` is told once, at once where the function
+   * gives no promise. `deadlines` are of the limit.
+   */
+  soon(deadlines: Deadlines, told: (token: Given) => void): void {
+    const { from, limit } = this
+    let answer: unknown
+    try {
+      answer = from.ask()
+      if (isPromiseLike(answer)) {
+        const pending = new Pending(deadlines, limit, told)
+        answer.then(
+          (token) => outside(() => pending.end(from.given(token))),
+          (thrown) => outside(() => pending.end(Exit.die(thrown)))
+        )
+        return
+      }
+    } catch (thrown) {
+      told(Exit.die(thrown))
+      return
+    }
+    told(from.given(answer))
   }
 
   /** What it is now. What the function throws is a defect. */
@@ -86,14 +148,7 @@ export class TokenSource {
           )
         })
         return Effect.flatMap(Effect.timeoutOption(later, limit), (token) =>
-          Option.isSome(token)
-            ? Effect.succeed(token.value)
-            : Effect.fail(
-                noToken(
-                  `the function for the access token gave none within ${limit} ms (requestTimeout). Nothing was sent`,
-                  "Let it end: a token is asked for while a connection is held."
-                )
-              )
+          Option.isSome(token) ? Effect.succeed(token.value) : Effect.fail(tooLate(limit))
         )
       }
     )

@@ -136,9 +136,11 @@ export class ResourcePool<R extends Resource> {
     return acquisition.wait(borrower, limit)
   }
 
+  readonly hasIdle = (): boolean => this.phase === "open" && this.bag.idleCount > 0
+
   /** What `checkout` gives where nobody has to wait, for those who must not pay for an Effect. Give it back as that. */
   takeIdle(caller: Caller): Lease<R> | undefined {
-    if (this.phase !== "open" || this.bag.idleCount === 0) return undefined
+    if (!this.hasIdle()) return undefined
     const now = this.now()
     this.standstill.look(this, now)
     const lease = this.takeOpen(now)

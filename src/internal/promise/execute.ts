@@ -154,9 +154,10 @@ export const execute = <A>(
   callOperation(
     operations,
     ask,
-    { mode, idempotent: options?.idempotent, asUser: user !== undefined },
+    { mode, idempotent: options?.idempotent, token: user?.tokenFor(running) },
     (effect) => {
-      const asked = user === undefined ? effect : Effect.locally(user.as(running, effect), caller, context)
+      // Where a function is asked for the token, that is the caller's.
+      const asked = user === undefined ? effect : Effect.locally(effect, caller, context)
       outside(() => running.fork(asked)).addObserver(finish)
     },
     finish

@@ -7,7 +7,7 @@ import { reads } from "../connection/fetchInput.js"
 import { LeanResponse, relate } from "../connection/leanResponse.js"
 import type { Fetch } from "../connection/supabaseClient.js"
 import type { Tenure } from "../connection/tenure.js"
-import { type Ask, type Body, callOperation, runOperation } from "../db/operation.js"
+import { type Ask, callOperation } from "../db/operation.js"
 import { thrownError } from "../db/postgrestResult.js"
 import { AsyncContext, caller, outside } from "../shared/asyncContext.js"
 import { withoutSecretsIn } from "../shared/text.js"
@@ -40,6 +40,11 @@ const failureOf = (status: number, tenure: Tenure, question: Question, now: numb
 
 const isGood = (status: number): boolean => status < 300 || status === 304
 
+const asUser = (question: Question, token: Redacted.Redacted): Question => ({
+  ...question,
+  headers: { ...question.headers, authorization: `Bearer ${Redacted.value(token)}` }
+})
+
 type Ended = (exit: Exit.Exit<Response, DbError>) => void
 
 /** One request, until it is answered, given up, or taken back by its caller's signal. */
@@ -64,32 +69,17 @@ class Sending {
   begin(): void {
     const { method, signal } = this.question
     const { operations } = this.running
-    const options = { mode: reads(method) ? "read" : "write" } as const
+    const mode = reads(method) ? "read" : "write"
     signal?.addEventListener("abort", this.onAbort, { once: true })
-    if (this.user === undefined) callOperation(operations, this.asked(this.question), options, this.fork, this.finish)
-    else {
-      const asked = runOperation(operations, this.asUser(this.user), { ...options, asksForToken: this.user.isAsked })
-      this.fork(Effect.locally(asked, caller, this.context))
-    }
+    const options = { mode, token: this.user?.tokenFor(this.running) } as const
+    callOperation(operations, this.asked, options, this.fork, this.finish)
   }
 
   private readonly fork = (effect: Effect.Effect<Response, DbError>): void => {
-    const fiber = outside(() => this.running.fork(effect))
+    const asked = this.user === undefined ? effect : Effect.locally(effect, caller, this.context)
+    const fiber = outside(() => this.running.fork(asked))
     this.fiber = fiber
     fiber.addObserver(this.finish)
-  }
-
-  /** With the user's token, as it is when this is sent, in place of whatever the request says. */
-  private asUser(user: User): Body<Response, DbError, never> {
-    const { question } = this
-    return (client, connection) =>
-      Effect.flatMap(user.sendable(this.running), (token) =>
-        Effect.async<Response, DbError>((resume) => {
-          const headers = { ...question.headers, authorization: `Bearer ${Redacted.value(token)}` }
-          connection.onTaken = (error) => resume(Effect.fail(error))
-          this.asked({ ...question, headers })(client, connection, resume)
-        })
-      )
   }
 
   private readonly onAbort = (): void => {
@@ -99,32 +89,32 @@ class Sending {
     if (fiber !== undefined) outside(() => fiber.unsafeInterruptAsFork(FiberId.none))
   }
 
-  private readonly asked =
-    (question: Question): Ask<Response, DbError> =>
-    (client, { transport }, ended) => {
-      const { body, headers, method, signal, url } = question
-      const { now } = this.running.operations
-      const { tenure } = transport
-      tenure.once = question.once
-      // What goes on is ours, or that of who waits for the connection.
-      const told: Ended = (exit) => outside(() => ended(exit))
-      const answered = (response: Response): void => {
-        if (isGood(response.status)) {
-          told(Exit.succeed(response))
-          return
-        }
-        const failure = failureOf(response.status, tenure, question, now())
-        this.answers.set(failure, response)
-        told(Exit.fail(failure))
+  /** With the user's token, as it is when this is sent, in place of whatever the request says. */
+  private readonly asked: Ask<Response, DbError> = (client, { transport }, ended, token) => {
+    const question = token === undefined ? this.question : asUser(this.question, token)
+    const { body, headers, method, signal, url } = question
+    const { now } = this.running.operations
+    const { tenure } = transport
+    tenure.once = question.once
+    // What goes on is ours, or that of who waits for the connection.
+    const told: Ended = (exit) => outside(() => ended(exit))
+    const answered = (response: Response): void => {
+      if (isGood(response.status)) {
+        told(Exit.succeed(response))
+        return
       }
-      const threw = (thrown: unknown): void => {
-        const error = thrownError(thrown, transport, now(), client)
-        told(error === undefined ? Exit.die(thrown) : Exit.fail(error))
-      }
-      this.context.run(() => {
-        transport.fetch(url, { method, headers, body: body ?? null, signal: signal ?? null }).then(answered, threw)
-      })
+      const failure = failureOf(response.status, tenure, question, now())
+      this.answers.set(failure, response)
+      told(Exit.fail(failure))
     }
+    const threw = (thrown: unknown): void => {
+      const error = thrownError(thrown, transport, now(), client)
+      told(error === undefined ? Exit.die(thrown) : Exit.fail(error))
+    }
+    this.context.run(() => {
+      transport.fetch(url, { method, headers, body: body ?? null, signal: signal ?? null }).then(answered, threw)
+    })
+  }
 
   private readonly finish: Ended = (exit) => {
     const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined

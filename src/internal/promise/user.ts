@@ -2,6 +2,7 @@
 import { Effect, Option, Redacted } from "effect"
 import type { QueryError } from "../../Errors.js"
 import { unsendableToken } from "../connection/supabaseClient.js"
+import type { Token } from "../db/clientFor.js"
 import { accessToken } from "../db/identity.js"
 import { TokenFunction, TokenSource } from "../db/tokenSource.js"
 import type { Running } from "./host.js"
@@ -32,20 +33,16 @@ export class User {
     }
   }
 
-  /** By a function, which may have another token the next time. */
-  get isAsked(): boolean {
-    return this.#token instanceof TokenFunction
-  }
-
   /** Of a function, one for each operation: who is asked may be another each time. */
-  private tokenFor({ operations }: Limits): Redacted.Redacted {
+  tokenFor({ operations }: Limits): Token {
     const token = this.#token
-    return token instanceof TokenFunction ? new TokenSource(token, operations.tokenLimit).placeholder : token
+    return token instanceof TokenFunction ? new TokenSource(token, operations.tokenLimit) : token
   }
 
   /** Everything inside is this user's. */
   as<A, E, R>(running: Limits, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.locally(effect, accessToken, Option.some(this.tokenFor(running)))
+    const token = this.tokenFor(running)
+    return Effect.locally(effect, accessToken, Option.some(token instanceof TokenSource ? token.placeholder : token))
   }
 
   /** What a header has to say, now. */
