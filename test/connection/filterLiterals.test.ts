@@ -4,15 +4,73 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Effect, FastCheck as fc, Schema } from "effect"
+import { Effect, FastCheck as fc, Layer, Redacted, Schema, type Scope } from "effect"
 import * as Db from "../../src/Db.js"
-import { type MiniPostgrest, miniPostgrest } from "../support/miniPostgrest.js"
+import { Embedded, type EmbeddedOptions } from "../../src/embedded.js"
+import { miniPostgrest } from "../support/miniPostgrest.js"
 import { describePostgres, PostgresUrl } from "../support/postgres.js"
+import { newMigration } from "../support/scratch.js"
 
 const setUp = `
   create table if not exists found (id int primary key, word text, tags text[], data jsonb, at timestamptz, seen int default 0);
   truncate found;
 `
+
+/** Where the rows are, and who finds them there. */
+interface Ground {
+  readonly layer: Layer.Layer<Db.Provided>
+  /** Puts these rows, a list in JSON, in the place of those that were there. */
+  readonly fill: (rows: string) => Promise<unknown>
+  /** The ids that SQL finds, by a condition on the value `$1`. */
+  readonly meant: (condition: string, value: unknown) => Promise<unknown>
+}
+
+const filling =
+  "insert into found (id, word, tags, data) select id, word, tags, data from json_populate_recordset(null::found,"
+
+const minimal: Effect.Effect<Ground, never, PostgresUrl | Scope.Scope> = Effect.map(
+  miniPostgrest(setUp),
+  ({ layer, sql }) => ({
+    layer,
+    fill: async (rows) => {
+      await sql`truncate found`
+      await sql.unsafe(`${filling} $1::text::json)`, [rows])
+    },
+    meant: (condition, value) => sql.unsafe(`select id from found where ${condition}`, [value as string])
+  })
+)
+
+const plainSql = `
+  create function fill(list json) returns void language plpgsql as $$
+    begin truncate found; ${filling} list); end $$;
+  create function meant_by_text(condition text, value text) returns setof found language plpgsql as $$
+    begin return query execute 'select * from found where ' || condition using value; end $$;
+  create function meant_by_list(condition text, value text[]) returns setof found language plpgsql as $$
+    begin return query execute 'select * from found where ' || condition using value; end $$;
+`
+
+const embedded = (options: EmbeddedOptions = {}): Effect.Effect<Ground, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { anonKey, serviceRoleKey, url } = yield* Embedded.make({
+      ...options,
+      migrations: [yield* newMigration, setUp, plainSql]
+    })
+    const apikey = Redacted.value(serviceRoleKey)
+    const call = async (name: string, args: object): Promise<unknown> => {
+      const headers = { apikey, "content-type": "application/json" }
+      const answer = await fetch(`${url}/rest/v1/rpc/${name}`, { method: "POST", headers, body: JSON.stringify(args) })
+      const text = await answer.text()
+      expect(answer.ok, text).toBe(true)
+      return text === "" ? undefined : JSON.parse(text)
+    }
+    return {
+      layer: Layer.orDie(
+        Db.layerOf({ url, anonKey, serviceRoleKey, minConnections: 1, maxConnections: 4, enableHealthChecks: false })
+      ),
+      fill: (rows) => call("fill", { list: JSON.parse(rows) }),
+      meant: (condition, value) => call(`meant_by_${Array.isArray(value) ? "list" : "text"}`, { condition, value })
+    }
+  }).pipe(Effect.orDie)
 
 const Found = Schema.Struct({
   id: Schema.Int,
@@ -52,7 +110,8 @@ type Answer = PromiseLike<{ readonly error: null; readonly status: number; reado
 interface Question {
   readonly builder: (query: Filtered) => unknown
   readonly sql: string
-  readonly values: ReadonlyArray<unknown>
+  /** `$1` in it. */
+  readonly value: string | ReadonlyArray<string>
   readonly where?: Parameters<typeof found.list>[0] extends infer O
     ? O extends { readonly where?: infer W }
       ? W
@@ -64,87 +123,87 @@ interface Question {
 const holding = (text: string): string => `%${text.replace(/[\\%_]/g, "\\$&")}%`
 
 const questions: Readonly<Record<string, (words: ReadonlyArray<string>) => Question>> = {
-  eq: ([word = ""]) => ({ builder: (q) => q.eq("word", word), sql: "word = $1", values: [word], where: { word } }),
+  eq: ([word = ""]) => ({ builder: (q) => q.eq("word", word), sql: "word = $1", value: word, where: { word } }),
   neq: ([word = ""]) => ({
     builder: (q) => q.neq("word", word),
     sql: "word <> $1",
-    values: [word],
+    value: word,
     where: { word: Db.neq(word) }
   }),
   gt: ([word = ""]) => ({
     builder: (q) => q.gt("word", word),
     sql: "word > $1",
-    values: [word],
+    value: word,
     where: { word: Db.gt(word) }
   }),
-  match: ([word = ""]) => ({ builder: (q) => q.match({ word }), sql: "word = $1", values: [word], where: { word } }),
-  "eq of a list": (words) => ({ builder: (q) => q.eq("tags", words), sql: "tags = $1::text[]", values: [words] }),
+  match: ([word = ""]) => ({ builder: (q) => q.match({ word }), sql: "word = $1", value: word, where: { word } }),
+  "eq of a list": (words) => ({ builder: (q) => q.eq("tags", words), sql: "tags = $1::text[]", value: words }),
   in: (words) => ({
     builder: (q) => q.in("word", words),
     sql: "word = any ($1::text[])",
-    values: [words],
+    value: words,
     where: { word: words }
   }),
-  notIn: (words) => ({ builder: (q) => q.notIn("word", words), sql: "word <> all ($1::text[])", values: [words] }),
+  notIn: (words) => ({ builder: (q) => q.notIn("word", words), sql: "word <> all ($1::text[])", value: words }),
   "not in": (words) => ({
     builder: (q) => q.not("word", "in", words),
     sql: "word <> all ($1::text[])",
-    values: [words]
+    value: words
   }),
   "filter in": (words) => ({
     builder: (q) => q.filter("word", "in", words),
     sql: "word = any ($1::text[])",
-    values: [words],
+    value: words,
     where: { word: words }
   }),
   contains: (words) => ({
     builder: (q) => q.contains("tags", words),
     sql: "tags @> $1::text[]",
-    values: [words],
+    value: words,
     where: { tags: Db.contains(words) }
   }),
   "not contains": (words) => ({
     builder: (q) => q.not("tags", "cs", words),
     sql: "not tags @> $1::text[]",
-    values: [words]
+    value: words
   }),
   containedBy: (words) => ({
     builder: (q) => q.containedBy("tags", words),
     sql: "tags <@ $1::text[]",
-    values: [words],
+    value: words,
     where: { tags: Db.containedBy(words) }
   }),
   overlaps: (words) => ({
     builder: (q) => q.overlaps("tags", words),
     sql: "tags && $1::text[]",
-    values: [words],
+    value: words,
     where: { tags: Db.overlaps(words) }
   }),
   "contains of an object": ([k = ""]) => ({
     builder: (q) => q.contains("data", { k }),
     sql: "data @> jsonb_build_object('k', $1::text)",
-    values: [k],
+    value: k,
     where: { data: Db.contains({ k }) }
   }),
   likeAnyOf: (words) => ({
     builder: (q) => q.likeAnyOf("word", words.map(holding)),
     sql: "word like any ($1::text[])",
-    values: [words.map(holding)]
+    value: words.map(holding)
   }),
   likeAllOf: (words) => ({
     builder: (q) => q.likeAllOf("word", words.map(holding)),
     sql: "word like all ($1::text[])",
-    values: [words.map(holding)]
+    value: words.map(holding)
   }),
   ilikeAnyOf: (words) => ({
     builder: (q) => q.ilikeAnyOf("word", words.map(holding)),
     sql: "word ilike any ($1::text[])",
-    values: [words.map(holding)]
+    value: words.map(holding)
   }),
   "not ilike(all)": (words) => ({
     builder: (q) => q.not("word", "ilike(all)", words.map(holding)),
     sql: "not word ilike all ($1::text[])",
-    values: [words.map(holding)]
+    value: words.map(holding)
   })
 }
 
@@ -196,7 +255,7 @@ const idsOf = (rows: unknown): ReadonlyArray<unknown> =>
   Array.isArray(rows) ? rows.map((row) => row.id).toSorted((a, b) => a - b) : [rows]
 
 const differential = (
-  { layer, sql }: MiniPostgrest,
+  { fill, layer, meant }: Ground,
   name: string,
   question: (words: ReadonlyArray<string>) => Question
 ) =>
@@ -205,11 +264,10 @@ const differential = (
       fc.assert(
         fc.asyncProperty(asked, async ({ rows, wanted }) => {
           const list = rows.map(({ k, tags, word }, id) => ({ id, word, tags, data: { k } }))
-          await sql`truncate found`
-          await sql`insert into found (id, word, tags, data) select id, word, tags, data from json_populate_recordset(null::found, ${JSON.stringify(list)}::text::json)`
-          const { builder, sql: condition, values, where } = question(wanted)
+          await fill(JSON.stringify(list))
+          const { builder, sql: condition, value, where } = question(wanted)
           const rowsOf = (query: unknown) => query as Answer
-          const meant = idsOf(await sql.unsafe(`select id from found where ${condition}`, values as Array<string>))
+          const expected = idsOf(await meant(condition, value))
           const given = await Effect.runPromise(
             Effect.provide(
               Effect.all({
@@ -232,23 +290,36 @@ const differential = (
             )
           )
           for (const [way, rows] of Object.entries(given))
-            expect([name, way, wanted, idsOf(rows)]).toEqual([name, way, wanted, meant])
+            expect([name, way, wanted, idsOf(rows)]).toEqual([name, way, wanted, expected])
         }),
         { numRuns: 25 }
       )
     )
   ).pipe(Effect.provide(layer))
 
+const finds = <R>(ground: Effect.Effect<Ground, never, R>) =>
+  Effect.flatMap(ground, (there) =>
+    Effect.forEach(Object.entries(questions), ([name, question]) => differential(there, name, question))
+  )
+
+const allWays = "finds what SQL finds, by the builder, a table, a write and in a transaction"
+
 describePostgres("a filter", () => {
+  it.scopedLive(allWays, () => finds(minimal).pipe(Effect.provide(PostgresUrl.Live)), 240_000)
+
   it.scopedLive(
-    "finds what SQL finds, by the builder, a table, a write and in a transaction",
+    `of the embedded database on a server ${allWays}`,
     () =>
-      Effect.gen(function* () {
-        const postgrest = yield* miniPostgrest(setUp)
-        for (const [name, question] of Object.entries(questions)) yield* differential(postgrest, name, question)
-      }).pipe(Effect.provide(PostgresUrl.Live)),
+      PostgresUrl.pipe(
+        Effect.flatMap((postgres) => finds(embedded({ postgres }))),
+        Effect.provide(PostgresUrl.Live)
+      ),
     240_000
   )
+})
+
+describe("a filter of the embedded database", () => {
+  it.scopedLive(allWays, () => finds(embedded()), 240_000)
 })
 
 describe("what a filter is compared with", () => {
