@@ -1,5 +1,5 @@
 /** What a function is called with by GET: each argument arrives as it was given, or is refused by its name. */
-import { expect, it } from "@effect/vitest"
+import { describe, expect, it } from "@effect/vitest"
 import { Effect, FastCheck as fc, Redacted } from "effect"
 import postgres from "postgres"
 import * as Db from "../../src/Db.js"
@@ -145,5 +145,59 @@ describePostgres("a function called by GET", () => {
       }
       expect(seen).toEqual([])
     }).pipe(Effect.provide(PostgresUrl.Live))
+  )
+
+  it.scopedLive("sends texts that only look alike, and every text by POST", () =>
+    Effect.gen(function* () {
+      const { layer, seen } = yield* echoing
+      const alike = ["eq", "equal.x", "a.eq.x", " eq.1", "EQ.1", "eq:1", "in", "island.x", "notes.txt", "order"]
+      yield* Effect.gen(function* () {
+        for (const it of alike) {
+          expect(yield* Db.rpc("text", { it, limits: 1, ordered: 2 }, { get: true })).toBe(it)
+        }
+        yield* Effect.ignore(Db.rpc("text", { it: "eq.1", limit: 1 }))
+      }).pipe(Effect.provide(layer))
+      expect(seen.at(-1)?.body.toString()).toBe('{"it":"eq.1","limit":1}')
+    }).pipe(Effect.provide(PostgresUrl.Live))
+  )
+})
+
+describe("a function called by GET with what PostgREST would take for a filter, an order or a page", () => {
+  // Those of PostgREST's documentation ("Tables and Views", operators; "Functions", filters on their rows).
+  const operators =
+    "eq neq gt gte lt lte like ilike match imatch in is isdistinct cs cd ov sl sr nxr nxl adj fts plfts phfts wfts"
+  const filters = [
+    ...operators.split(" ").flatMap((operator) => [`${operator}.x`, `not.${operator}.x`, `${operator}.`]),
+    ...["eq(any).{1}", "like(all).{a}", "fts(english).x", "not.wfts(simple).x", "not.x"]
+  ]
+  const names = ["select", "order", "limit", "offset", "columns", "on_conflict", "and", "or", "rows.limit", "not.or"]
+
+  it.effect("is refused by the argument's name, and nothing is sent", () =>
+    Effect.gen(function* () {
+      const sent: Array<string> = []
+      const layer = Db.layerTest((request) => {
+        sent.push(request.url)
+        return Response.json([])
+      })
+      const asked: ReadonlyArray<readonly [name: string, value: unknown, said: string]> = [
+        ...filters.map((value) => ["it", value, "for a filter"] as const),
+        ...names.map((name) => [name, 5, "the name is PostgREST's own"] as const)
+      ]
+      yield* Effect.gen(function* () {
+        for (const [name, value, said] of asked) {
+          const ends = yield* Effect.all([
+            Effect.flip(Db.read((client) => client.rpc("text", { [name]: value }, { get: true }))),
+            Effect.flip(Db.read((client) => client.rpc("text", { [name]: value }, { head: true }))),
+            Effect.flip(Db.rpc("text", { [name]: value }, { get: true }))
+          ])
+          for (const end of ends) {
+            expect([value, end]).toMatchObject([value, { code: "INVALID_REQUEST", mayHaveExecuted: false }])
+            expect(end.message).toContain(`the argument ${name} cannot be sent by GET`)
+            expect(end.message).toContain(said)
+          }
+        }
+      }).pipe(Effect.provide(layer))
+      expect(sent).toEqual([])
+    })
   )
 })

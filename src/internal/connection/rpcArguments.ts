@@ -16,6 +16,13 @@ const byPost = "call the function by POST (without get and head)"
 const refused = (name: string, issue: string, hint: string): QueryError =>
   invalidRequest(`the argument ${name} cannot be sent by GET: ${issue}`, hint)
 
+/** What PostgREST takes for its own in an address: an argument of that name never reaches the function. */
+const reserved = /^(?:select|columns|on_conflict|apikey|(?:.+\.)?(?:order|limit|offset|and|or))$/
+
+/** What PostgREST tells a filter on the function's rows by, whatever parameters the function has. */
+const saysOperator =
+  /^(?:not|(?:eq|neq|gte?|lte?|i?like|i?match)(?:\((?:any|all)\))?|isdistinct|in|is|cs|cd|ov|sl|sr|nxr|nxl|adj|(?:pl|ph|w)?fts(?:\([^)]*\))?)\./
+
 const one = (name: string, value: unknown): string | QueryError => {
   try {
     const found = problem(value)
@@ -23,7 +30,18 @@ const one = (name: string, value: unknown): string | QueryError => {
     if (asJson(value) === null) {
       return refused(name, "an address has no null", `Leave it out where null is its default, or ${byPost}.`)
     }
-    return literal(value)
+    if (reserved.test(name)) {
+      return refused(name, "in an address the name is PostgREST's own", `Rename the parameter, or ${byPost}.`)
+    }
+    const text = literal(value)
+    const operator = saysOperator.exec(text)?.[0]
+    return operator === undefined
+      ? text
+      : refused(
+          name,
+          `PostgREST takes a text that begins with "${operator}" for a filter`,
+          "Call the function by POST (without get and head)."
+        )
   } catch {
     return refused(name, "it has no text (a circle, or a toJSON that throws)", "Give a value that JSON can hold.")
   }
