@@ -255,6 +255,35 @@ describePostgres("over a real PostgreSQL", () => {
     )
   )
 
+  it.scopedLive("a range is found by what it has, by what it is within and by what it meets", () =>
+    onPostgres(() =>
+      Effect.gen(function* () {
+        const id = 9223372036854775807n
+        const { during } = yield* kept.get(id)
+        assert(during !== "empty" && during.lower !== null)
+        // It begins a microsecond after the year did.
+        const year = { lower: DateTime.unsafeMake("2025-01-01"), upper: null, bounds: "[)" } as const
+        const later = { lower: during.lower, upper: DateTime.unsafeMake("2026-01-01"), bounds: "[]" } as const
+        const before = { lower: null, upper: year.lower, bounds: "(]" } as const
+        type Condition = NonNullable<NonNullable<Parameters<typeof kept.list>[0]>["where"]>
+        const asked: ReadonlyArray<readonly [where: Condition, finds: number]> = [
+          [{ during: Db.contains(later) }, 1],
+          [{ during: Db.contains(year) }, 0],
+          [{ during: Db.containedBy(year) }, 1],
+          [{ during: Db.containedBy(later) }, 0],
+          [{ during: Db.overlaps(later) }, 1],
+          [{ during: Db.overlaps(before) }, 0],
+          [{ during: Db.not(Db.overlaps(before)) }, 1],
+          [{ during: Db.or(Db.overlaps(before), Db.contains(later)) }, 1]
+        ]
+        for (const [where, finds] of asked) {
+          expect(yield* kept.list({ where })).toHaveLength(finds)
+          expect(yield* Db.transaction([kept.listStep({ where })])).toMatchObject([{ length: finds }])
+        }
+      })
+    )
+  )
+
   it.scopedLive("pages by time neither repeat nor miss a row", () =>
     onPostgres(({ sql }) =>
       Effect.gen(function* () {

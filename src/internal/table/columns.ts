@@ -217,10 +217,13 @@ export class Columns {
     )
   }
 
-  /** What a column has to contain, or to be within: PostgreSQL's text of a list, or JSON. */
+  /** What a column has to contain, or to be within: PostgreSQL's text of a list or of a range, or JSON. */
   encodeSet(column: Column, value: unknown, json: boolean): Effect.Effect<string, DecodeError> {
     return Effect.flatMap(this.encodeValue(column, value), (encoded) => {
-      if (isScalar(encoded)) return this.refuse("filter", column.name, "expected a list or an object of the column's")
+      if (isRange(value, encoded)) return Effect.succeed(encoded)
+      if (isScalar(encoded)) {
+        return this.refuse("filter", column.name, "expected a list, a range or an object of the column's")
+      }
       const isArray = !json && Array.isArray(encoded) && encoded.every(isScalar)
       return Effect.succeed(isArray ? arrayOf(encoded) : JSON.stringify(encoded))
     })
@@ -286,6 +289,10 @@ export class Columns {
     )
   }
 }
+
+/** What `Values.Range` encodes is a text that begins with a bound; no other object is one. */
+const isRange = (value: unknown, encoded: unknown): encoded is string =>
+  isValues(value) && typeof encoded === "string" && /^[[(]/.test(encoded)
 
 /** A name that no column has. */
 const aliasOf = (n: number, columns: ReadonlyArray<string>): string => {

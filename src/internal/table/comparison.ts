@@ -147,7 +147,7 @@ export interface ContainmentOptions {
 }
 
 /**
- * A list that has each of these, or an object that has these fields: PostgreSQL's `@>`.
+ * A list that has each of these, an object that has these fields, or a range that has all of this one: PostgreSQL's `@>`.
  *
  * @example
  * import { Db } from "effect-supabase-pool"
@@ -165,7 +165,7 @@ export const contains = <const A extends object>(value: A, options: ContainmentO
   new Comparison({ kind: "set", op: "cs", value, json: options.json === true })
 
 /**
- * A list that has none but these, or an object that has no fields but these: PostgreSQL's `<@`.
+ * A list that has none but these, an object that has no fields but these, or a range within this one: PostgreSQL's `<@`.
  *
  * @since 0.1.0
  * @category comparisons
@@ -174,12 +174,22 @@ export const containedBy = <const A extends object>(value: A, options: Containme
   new Comparison({ kind: "set", op: "cd", value, json: options.json === true })
 
 /**
- * A list that has one of these at least: PostgreSQL's `&&`, for columns of an array type.
+ * A list that has one of these at least, or a range that has a value in common with this one: PostgreSQL's `&&`, for
+ * columns of an array or range type.
+ *
+ * @example
+ * import { Db, Values } from "effect-supabase-pool"
+ * import { type DateTime, Schema } from "effect"
+ *
+ * const stays = Db.table("stays", Schema.Struct({ id: Schema.UUID, during: Values.Range(Values.Timestamptz) }))
+ *
+ * export const within = (lower: DateTime.Utc, upper: DateTime.Utc) =>
+ *   stays.list({ where: { during: Db.overlaps({ lower, upper, bounds: "[)" }) } })
  *
  * @since 0.1.0
  * @category comparisons
  */
-export const overlaps = <const A extends ReadonlyArray<unknown>>(value: A): Comparison<A> =>
+export const overlaps = <const A extends object>(value: A): Comparison<A> =>
   new Comparison({ kind: "set", op: "ov", value, json: false })
 
 /**
