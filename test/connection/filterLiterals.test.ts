@@ -67,8 +67,9 @@ const embedded = (options: EmbeddedOptions = {}): Effect.Effect<Ground, never, S
       layer: Layer.orDie(
         Db.layerOf({ url, anonKey, serviceRoleKey, minConnections: 1, maxConnections: 4, enableHealthChecks: false })
       ),
-      fill: (rows) => call("fill", { list: JSON.parse(rows) }),
-      meant: (condition, value) => call(`meant_by_${Array.isArray(value) ? "list" : "text"}`, { condition, value })
+      fill: (rows: string) => call("fill", { list: JSON.parse(rows) }),
+      meant: (condition: string, value: unknown) =>
+        call(`meant_by_${Array.isArray(value) ? "list" : "text"}`, { condition, value })
     }
   }).pipe(Effect.orDie)
 

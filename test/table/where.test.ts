@@ -349,7 +349,11 @@ layer(Real, { excludeTestServices: true, timeout: 60_000 })("where", (it) => {
       yield* filterRefused({ label: Db.neq(Option.none()) }, "label", "nothing is more or less than null")
       yield* filterRefused({ tags: ["red"] }, "tags", "Expected ReadonlyArray")
       yield* filterRefused({ tags: [["red"]] }, "tags", "by contains, containedBy and overlaps only")
-      yield* filterRefused({ n: Reflect.apply(Db.contains, undefined, [1]) }, "n", "expected a list or an object")
+      yield* filterRefused(
+        { n: Reflect.apply(Db.contains, undefined, [1]) },
+        "n",
+        "expected a list, a range or an object"
+      )
       yield* filterRefused({ label: Reflect.apply(Db.like, undefined, [7]) }, "label", "the pattern of like is no text")
       yield* filterRefused({ label: Db.like("a\\") }, "label", "ends in a backslash that escapes nothing")
       yield* filterRefused({ label: Db.ilike("a\0") }, "label", "no NUL")
