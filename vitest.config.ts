@@ -5,7 +5,12 @@ import { defineConfig } from "vitest/config"
 const src = fileURLToPath(new URL("./src", import.meta.url))
 
 /** Files that change or watch their whole process: its console, timers, warnings, globals, or how much memory it has. */
-const alone: ReadonlyArray<string> = ["test/security/printed.test.ts"]
+const alone: ReadonlyArray<string> = [
+  "test/metrics/traces.test.ts",
+  "test/promise/sentry.test.ts",
+  "test/promise/traces.test.ts",
+  "test/security/printed.test.ts"
+]
 
 export default defineConfig({
   resolve: {

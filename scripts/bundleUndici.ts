@@ -1,6 +1,6 @@
 /**
  * `npm install` and `npm run build` run this: it makes `vendor/undici/client.js`, one ES module that holds the part of
- * undici that is used, with Node's own modules as static imports and one patch, and puts undici's licence beside it.
+ * undici that is used, with Node's own modules as static imports and two patches, and puts undici's licence beside it.
  * `src/internal/connection/undici.d.ts` says why.
  */
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises"
@@ -102,6 +102,34 @@ const http2OnDemand: Plugin = {
   }
 }
 
+/**
+ * Who traces what a process sends (OpenTelemetry, Sentry, Datadog) listens to these channels. The pool's own requests are none
+ * of the application's: each would be a trace of its own, every few seconds.
+ */
+const requestChannels = /diagnosticsChannel\.channel\('undici:(?:request:\w+|client:sendHeaders)'\)/g
+
+const ofOthers = `
+/** Without the requests that carry the pool's own header: see scripts/bundleUndici.ts. */
+const ofOthers = (channel) => ({
+  get hasSubscribers () { return channel.hasSubscribers },
+  publish (message) {
+    if (!message.request.headers.includes('x-supabase-pool')) channel.publish(message)
+  }
+})
+`
+
+const ownRequestsUntold: Plugin = {
+  name: "own-requests-untold",
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /undici\/lib\/core\/diagnostics\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8")
+      const count = source.match(requestChannels)?.length
+      if (count !== 8) throw new Error(`${path} has ${count} channels of requests, and had 8: look at this patch again`)
+      return { contents: ofOthers + source.replace(requestChannels, (channel) => `ofOthers(${channel})`) }
+    })
+  }
+}
+
 const { outputFiles } = await build({
   stdin: { contents: 'export { default as Client } from "undici/lib/dispatcher/client.js"', resolveDir: process.cwd() },
   bundle: true,
@@ -112,7 +140,7 @@ const { outputFiles } = await build({
   // Names stay, for whoever looks into it; what V8 has to read is a third less.
   minifyWhitespace: true,
   define: Object.fromEntries(timers.map((timer) => [timer, realName(timer)])),
-  plugins: [requireBuiltins, passOver100, http2OnDemand]
+  plugins: [requireBuiltins, passOver100, http2OnDemand, ownRequestsUntold]
 })
 const bundled = outputFiles[0]?.text ?? ""
 const left = /\b__require\(["'`].*/.exec(bundled)

@@ -11,7 +11,7 @@ import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Ref, Schedule, 
 import { PoolConfig } from "./Config.js"
 import { probe } from "./internal/health/probe.js"
 import { healthSample } from "./internal/health/sample.js"
-import { forkBackground, keeping } from "./internal/shared/asyncContext.js"
+import { forkBackground, inBackground, keeping } from "./internal/shared/asyncContext.js"
 import { AwakeClock } from "./internal/shared/awakeClock.js"
 import { byService, oncePer } from "./internal/shared/oncePer.js"
 import { percent } from "./internal/shared/text.js"
@@ -209,9 +209,9 @@ const make: Effect.Effect<
   // In the layer's scope and not in a caller's: the first caller may be interrupted without failing the others.
   const check = Effect.suspend(() =>
     current === undefined
-      ? Effect.flatMap(Effect.forkIn(run, scope), (fiber) => {
+      ? Effect.flatMap(Effect.forkIn(inBackground(run), scope), (fiber) => {
           if (fiber.unsafePoll() === null) current = fiber
-          return Fiber.join(fiber)
+          return keeping(Fiber.join(fiber))
         })
       : keeping(Fiber.join(current))
   )

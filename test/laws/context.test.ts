@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks"
 import channel from "node:diagnostics_channel"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import { type AddressInfo, Socket } from "node:net"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
@@ -450,20 +450,24 @@ const backgroundOf = async (start: () => Promise<unknown>) => {
     connected += 1
     sockets.add(als.getStore())
   }
-  const onRequest = (message: unknown): void => {
-    const { request } = message as { readonly request: { readonly path: string } }
-    if (request.path !== "/") return
+  // Those who trace what an application sends are told of no ping, so the socket is looked at.
+  const { write } = Socket.prototype
+  const onWrite = (head: unknown): void => {
+    if (!String(head).startsWith("GET / ")) return
     pings.add(als.getStore())
     if (connected > 4) pinged()
   }
   channel.subscribe("net.client.socket", onSocket)
-  channel.subscribe("undici:request:create", onRequest)
+  Socket.prototype.write = function (this: Socket, ...given: ReadonlyArray<unknown>) {
+    onWrite(given[0])
+    return Reflect.apply(write, this, given)
+  }
   try {
     await als.run(7, start)
     await done
   } finally {
     channel.unsubscribe("net.client.socket", onSocket)
-    channel.unsubscribe("undici:request:create", onRequest)
+    Socket.prototype.write = write
   }
   return { sockets: [...sockets], pings: [...pings] }
 }

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer, TestClock } from "effect"
+import { Duration, Effect, Fiber, Layer, Schema, TestClock } from "effect"
 import * as Db from "../../src/Db.js"
 import { Queries } from "../../src/internal/metrics/queries.js"
 import * as Metrics from "../../src/Metrics.js"
 import { failureOf } from "../support/httpServer.js"
+import { samplesOf } from "../support/prometheus.js"
 
 const bad = { code: "42703", message: "no such column", details: null, hint: null }
 
@@ -176,6 +177,49 @@ describe("query analytics", () => {
       )
     }).pipe(
       Effect.provide(Db.layerTest(() => Response.json([]), { minConnections: 1, maxConnections: 2, maxRetries: 0 }))
+    )
+  )
+})
+
+describe("operations that never got a connection", () => {
+  const Product = Schema.Struct({ id: Schema.Int })
+
+  const ways: ReadonlyArray<readonly [Effect.Effect<unknown, Db.DbError, Db.Db>, ReadonlyArray<string | undefined>]> = [
+    [Db.table("shelves", Product).list(), ["SELECT", "shelves"]],
+    [Db.table("shelves", Product).create({ id: 1 }), ["INSERT", "shelves"]],
+    [Db.table("shelves", Product).remove(1), ["DELETE", "shelves"]],
+    [Db.rpc("stocktaking"), ["CALL", "stocktaking"]],
+    [Db.transaction([(client) => client.from("shelves").insert({ id: 1 })]), ["CALL", "supabase_pool_transaction"]],
+    [Db.read((client) => client.from("shelves").select()), ["(not sent)", undefined]]
+  ]
+
+  it.effect("are counted under their table and operation, and none under no name", () =>
+    Effect.gen(function* () {
+      const holders = [Db.read(() => Effect.never), Db.write(() => Effect.never)]
+      const held = yield* Effect.forEach(holders, (holder) => Effect.fork(holder))
+      yield* TestClock.adjust(0)
+      const waiting = yield* Effect.fork(Effect.forEach(ways, ([ask]) => failureOf(ask), { concurrency: "unbounded" }))
+      yield* TestClock.adjust("30 seconds")
+      expect((yield* Fiber.join(waiting)).map((error) => error._tag)).toEqual(ways.map(() => "AcquireTimeout"))
+      yield* Effect.forEach(held, (fiber) => Fiber.interrupt(fiber))
+      const counted = samplesOf(yield* Metrics.prometheus)
+        .filter(({ name }) => name === "db_client_operation_duration_seconds_count")
+        .map(({ labels }) => labels)
+        .filter((labels) => labels["error_type"] === "AcquireTimeout")
+        .map((labels) => [
+          labels["db_operation_name"],
+          labels["db_collection_name"] ?? labels["db_stored_procedure_name"]
+        ])
+      expect(counted).toEqual(expect.arrayContaining(ways.map(([, names]) => names)))
+      expect(counted.filter(([operation]) => operation === undefined)).toEqual([])
+    }).pipe(
+      Effect.provide(
+        Db.layerTest(() => Response.json([]), {
+          minConnections: 1,
+          maxConnections: 2,
+          maxRetries: 0
+        })
+      )
     )
   )
 })

@@ -47,6 +47,12 @@ export const lastPart = (path: string): string => /[^/]*$/.exec(path.split("?", 
 /** Firewalls refuse who does not say what it is. */
 export const userAgent = { "user-agent": `effect-supabase-pool/${version}` }
 
+/**
+ * On what the pool asks for itself, and what: so that whoever reads a gateway's log knows, and whoever traces what the
+ * application sends is not told (`scripts/bundleUndici.ts`).
+ */
+export const ownHeader = "x-supabase-pool"
+
 /** With our name, unless the caller has given another; most have it already, and copying costs. */
 export const named = (headers: PlainHeaders): PlainHeaders => {
   if (headers["user-agent"] !== undefined) return headers

@@ -17,7 +17,7 @@ import { codeOf, failed, openSocket, type Target } from "./connect.js"
 import { codings } from "./contentCoding.js"
 import { Exchange } from "./exchange.js"
 import { invalidAnswer, invalidRequest, refusedRequest, requestErrorCode } from "./fetchErrors.js"
-import { type PlainHeaders, userAgent } from "./fetchInput.js"
+import { ownHeader, type PlainHeaders, userAgent } from "./fetchInput.js"
 import {
   type AskedRequest,
   FetchTransport,
@@ -73,8 +73,7 @@ const choosesCoding = (headers: PlainHeaders): boolean => {
   return false
 }
 
-/** So that whoever reads a gateway's log knows what they are. */
-const asPing = { ...userAgent, "x-supabase-pool": "ping" }
+const asPing = { ...userAgent, [ownHeader]: "ping" }
 
 /** RFC 9112 §9.6: what was said to be closed is not to be used again. */
 const closes = (headers: RawHeaders): boolean =>

@@ -28,6 +28,7 @@ import {
 } from "../../Errors.js"
 import type { PooledConnection } from "../connection/pooledConnection.js"
 import { unsendableToken } from "../connection/supabaseClient.js"
+import type { Unsent } from "../metrics/queries.js"
 import type { Borrower, Restore } from "../pool/acquisition.js"
 import { type Caller, nobody } from "../pool/lease.js"
 import type { ConnectionLease, DatabasePool } from "../pool/readWritePools.js"
@@ -48,6 +49,8 @@ export interface RunOptions {
   readonly retry?: RetryOptions | false | undefined
   /** Whom it is for, in place of the fiber's user. */
   readonly token?: Token | undefined
+  /** What it is counted as where nothing could be sent. */
+  readonly unsent?: Unsent | undefined
   /** The error that the caller gets in place of the request's own: it is counted under that name. */
   readonly explain?: ((error: DbError) => DbError) | undefined
 }
@@ -61,12 +64,14 @@ export type Body<A, E, R> = (
 
 type RunningFiber = Fiber.RuntimeFiber<unknown, unknown>
 
-/** A body that is no effect: it tells once how it went. */
+/** A body that is no effect: it tells once how it went. It has a fiber where one was needed. */
 export type Ask<A, E> = (
   client: SupabaseClient,
   connection: PooledConnection,
   ended: (exit: Exit.Exit<A, E>) => void,
-  token: Redacted.Redacted | undefined
+  token: Redacted.Redacted | undefined,
+  /** Where one was needed. */
+  fiber?: RunningFiber
 ) => void
 
 /** Runs the body on a connection of its pool, in a span where the caller is in one. */
@@ -81,10 +86,10 @@ export const runOperation = <A, E, R>(
   return Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
     const restore = RuntimeFlags.interruption(runtimeFlags) ? Effect.interruptible : Effect.uninterruptible
     const operation = new Operation(context, body, options, fiber, restore)
+    const subject = fiber.getFiberRef(Tracing.subject)
+    operation.unsent ??= subject?.unsent
     return Effect.uninterruptible(
-      fiber.currentSpan === undefined
-        ? admitted(context, operation)
-        : traced(context, operation, fiber.getFiberRef(Tracing.subject))
+      fiber.currentSpan === undefined ? admitted(context, operation) : traced(context, operation, subject)
     )
   })
 }
@@ -96,19 +101,24 @@ export const runOperation = <A, E, R>(
 export const callOperation = <A, E>(
   context: OperationContext,
   ask: Ask<A, E>,
-  options: Omit<RunOptions, "as">,
+  options: Omit<RunOptions, "as"> & {
+    /** It is to have a fiber in any case, since it has a span. */
+    readonly forks?: boolean
+  },
   fork: (effect: Effect.Effect<A, E | DbError>) => void,
   settle: (exit: Exit.Exit<A, E | DbError>) => void
 ): void => {
   const body: Body<A, E | DbError, never> = (client, connection, token) =>
-    Effect.async<A, E | DbError>((resume) => {
-      connection.onTaken = (error) => resume(Effect.fail(error))
-      ask(client, connection, resume, token)
-    })
+    Effect.withFiberRuntime<A, E | DbError>((fiber) =>
+      Effect.async((resume) => {
+        connection.onTaken = (error) => resume(Effect.fail(error))
+        ask(client, connection, resume, token, fiber)
+      })
+    )
   const left = (rest: Effect.Effect<A, E | DbError>): void =>
     isDone(rest) ? settle(rest) : fork(Effect.uninterruptible(rest))
   const later = (): void => fork(runOperation(context, body, options))
-  if (context.admit !== undefined) {
+  if (context.admit !== undefined || options.forks === true) {
     later()
     return
   }
@@ -189,6 +199,8 @@ class Operation<A, E, R>
   path = ""
   /** How many it sent. */
   requests = 0
+  /** What is known of it though nothing was sent. */
+  unsent: Unsent | undefined
   /** Requests of the last attempt that may have changed something. */
   writes = 0
   /** A function is asked for the token, anew for each attempt. */
@@ -218,6 +230,7 @@ class Operation<A, E, R>
     this.pool = context.poolOf(options.mode)
     this.body = body
     this.options = options
+    this.unsent = options.unsent
     this.fiber = fiber
     this.caller = fiber ?? nobody
     this.restore = restore

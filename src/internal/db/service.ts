@@ -22,7 +22,7 @@ import { isCount, noCount } from "./list.js"
 import { type Body, runOperation } from "./operation.js"
 import type { Operations } from "./operationContext.js"
 import { heedRetry, isForeign, isGood, type PostgrestResult, returnedError, thrownError } from "./postgrestResult.js"
-import { ofTransaction, returned } from "./tracing.js"
+import { ofFunction, ofTransaction, returned } from "./tracing.js"
 
 const isUncounted = (answer: object): boolean => !("count" in answer && isCount(answer.count))
 
@@ -138,16 +138,15 @@ class Service extends Derived {
   rpc(name: string, args: Record<string, unknown> = {}, options: Database.RpcOptions = {}): Anything {
     const limit = options.limit === undefined ? "" : `?limit=${options.limit}`
     const path = `/rpc/${name}${limit}`
-    return asMade(
-      call({
-        db: this.core,
-        name,
-        args,
-        options,
-        perhapsCut: ({ data, method }) => this.asItCame(data, data, { method, path }),
-        uncounted: ({ data, method }) => this.uncounted(data, { method, path })
-      })
-    )
+    const called = call({
+      db: this.core,
+      name,
+      args,
+      options,
+      perhapsCut: ({ data, method }) => this.asItCame(data, data, { method, path }),
+      uncounted: ({ data, method }) => this.uncounted(data, { method, path })
+    })
+    return asMade(ofFunction(name, called))
   }
 
   private answered<A>(

@@ -6,7 +6,9 @@
  */
 import { Cause, Effect, Exit, FiberRef, Option, type Tracer } from "effect"
 import { type DbError, isDbError, type Mode } from "../../Errors.js"
+import type { Unsent } from "../metrics/queries.js"
 import { keyOf, shapeOf } from "../metrics/shape.js"
+import { caller, contextOfSpan } from "../shared/asyncContext.js"
 
 const names: Readonly<Record<Mode, string>> = { read: "Db.read", write: "Db.write" }
 
@@ -14,16 +16,15 @@ const names: Readonly<Record<Mode, string>> = { read: "Db.read", write: "Db.writ
 export interface Subject {
   readonly name: string
   readonly attributes: Readonly<Record<string, unknown>>
+  /** What it is counted as where nothing could be sent. */
+  readonly unsent: Unsent
 }
 
 export const subject: FiberRef.FiberRef<Subject | undefined> = FiberRef.unsafeMake<Subject | undefined>(undefined)
 
-/** Where nobody is inside a span there is none to be named. */
 const about = <A, E, R>(what: Subject, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiberRuntime((fiber) =>
-    fiber.currentSpan === undefined || fiber.getFiberRef(subject) !== undefined
-      ? effect
-      : Effect.locally(effect, subject, what)
+    fiber.getFiberRef(subject) === undefined ? Effect.locally(effect, subject, what) : effect
   )
 
 type SqlVerb = "SELECT" | "INSERT" | "UPDATE" | "UPSERT" | "DELETE"
@@ -36,12 +37,26 @@ export const ofTable = <A, E, R>(
 ): Effect.Effect<A, E, R> => {
   const name = `${operation} ${table}`
   const attributes = { "db.operation.name": operation, "db.collection.name": table, "db.query.summary": name }
-  return about({ name, attributes }, effect)
+  return about({ name, attributes, unsent: () => ({ operation, name: table }) }, effect)
+}
+
+export const ofFunction = <A, E, R>(f: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  const operation = "CALL"
+  const name = `${operation} ${f}`
+  const attributes = { "db.operation.name": operation, "db.stored_procedure.name": f, "db.query.summary": name }
+  return about({ name, attributes, unsent: () => ({ operation, name: f }) }, effect)
 }
 
 export const ofTransaction = <A, E, R>(steps: number, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   // One step is no batch.
-  about({ name: "Db.transaction", attributes: steps > 1 ? { "db.operation.batch.size": steps } : {} }, effect)
+  about(
+    {
+      name: "Db.transaction",
+      attributes: steps > 1 ? { "db.operation.batch.size": steps } : {},
+      unsent: () => ({ operation: "CALL", name: "supabase_pool_transaction" })
+    },
+    effect
+  )
 
 const ours = new WeakSet<Tracer.AnySpan>()
 
@@ -51,8 +66,10 @@ const rowsIn = (data: unknown): number => {
 }
 
 /** Says how many rows came, if the span is an operation's. */
-export const returned = (span: Tracer.AnySpan | undefined, data: unknown): void => {
-  if (span?._tag === "Span" && ours.has(span)) span.attribute("db.response.returned_rows", rowsIn(data))
+export const returned = (span: Tracer.AnySpan | undefined, data: unknown): void => returnedRows(span, rowsIn(data))
+
+export const returnedRows = (span: Tracer.AnySpan | undefined, rows: number): void => {
+  if (span?._tag === "Span" && ours.has(span)) span.attribute("db.response.returned_rows", rows)
 }
 
 /** The SQLSTATE or PostgREST's code, else the status; empty where the database said nothing. */
@@ -113,9 +130,9 @@ const described = (span: Tracer.Span, { connectionId, method, path, requests, re
   if (name !== "") span.attribute(operation === "CALL" ? "db.stored_procedure.name" : "db.collection.name", name)
 }
 
-/** W3C Trace Context; nothing where a tracer has ids of another form. */
+/** W3C Trace Context; nothing where a tracer has ids of another form, or none (zeros: it was told to trace nothing). */
 const traceparentOf = ({ sampled, spanId, traceId }: Tracer.Span): string =>
-  /^[0-9a-f]{32}$/.test(traceId) && /^[0-9a-f]{16}$/.test(spanId)
+  /^(?!0+$)[0-9a-f]{32}$/.test(traceId) && /^(?!0+$)[0-9a-f]{16}$/.test(spanId)
     ? `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`
     : ""
 
@@ -125,6 +142,11 @@ export interface Tracing {
   readonly within: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Sent with each request; empty where it cannot be. */
   readonly traceparent: string
+}
+
+const inContextOf = <A, E, R>(span: Tracer.Span, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  const context = contextOfSpan.get(span)
+  return context === undefined ? effect : Effect.locally(effect, caller, context)
 }
 
 /** Around a whole operation, waiting and retries included. */
@@ -147,7 +169,7 @@ export const operation = <A, E, R>(
     ours.add(span)
     endWithoutWords(span)
     const tracing: Tracing = {
-      within: (effect) => Effect.withParentSpan(effect, span),
+      within: (effect) => inContextOf(span, Effect.withParentSpan(effect, span)),
       traceparent: traceparentOf(span)
     }
     return Effect.onExit(run(tracing), (exit) =>

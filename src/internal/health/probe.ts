@@ -8,6 +8,7 @@ import { Clock, Duration, Effect, Option } from "effect"
 import type { Connection } from "../../Connection.js"
 import type { RecentAnswers } from "../../Metrics.js"
 import type { ConnectionPool, PoolMetrics } from "../../Pool.js"
+import { ownHeader } from "../connection/fetchInput.js"
 import { withoutSecretsOf } from "../connection/supabaseClient.js"
 import { asNobody } from "../db/identity.js"
 import { oneLine, period } from "../shared/text.js"
@@ -50,7 +51,7 @@ const ask = (connection: Connection): Effect.Effect<Probed> =>
   Effect.gen(function* () {
     const started = yield* Clock.currentTimeMillis
     const { error, status } = yield* Effect.tryPromise(async () =>
-      connection.client.rpc("supabase_pool_ping", {}, { get: true })
+      connection.client.rpc("supabase_pool_ping", {}, { get: true }).setHeader(ownHeader, "health")
     )
     if (status === 0) return { answer: unreachable(wordsOf(error, connection) || "no answer came"), doubtful: true }
     if (error !== null && speaksAgainst(status)) {

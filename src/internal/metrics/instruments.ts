@@ -11,8 +11,13 @@ import type { Mode } from "../../Errors.js"
 /** Values of attributes. Every instrument has its unit among them, since exporters look for it there. */
 export type Attributes = Readonly<Record<string, string>>
 
-/** The convention's advice for `db.client.operation.duration`, in seconds. */
-const seconds = MetricBoundaries.fromIterable([0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10])
+/**
+ * In seconds: the convention's advice for `db.client.operation.duration`, and more of them where time limits are, so that a quantile
+ * of operations that were given up on is not half of their limit or twice that.
+ */
+const seconds = MetricBoundaries.fromIterable([
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 1, 2.5, 5, 10, 30
+])
 
 const labels = (attributes: Attributes): ReadonlyArray<MetricLabel.MetricLabel> =>
   Object.entries(attributes).map(([name, value]) => MetricLabel.make(name, value))

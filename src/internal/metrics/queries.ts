@@ -12,12 +12,17 @@ import { LatencyCell, type Slow, SlowCell } from "./latency.js"
 import { keyOf, type Shape, shapeOf } from "./shape.js"
 import { Windows } from "./windows.js"
 
+/** The operation and the table or function of what could not be sent. Called when it is counted. */
+export type Unsent = () => Pick<Shape, "operation" | "name">
+
 /** The requests of an operation: the first of its last attempt, and how many there were. */
 export interface SentRequests {
   /** Empty when nothing was sent. */
   readonly method: string
   readonly path: string
   readonly requests: number
+  /** What it would have sent, as far as that is known. */
+  readonly unsent?: Unsent | undefined
 }
 
 /** How an operation ended, as far as it is recorded. */
@@ -118,6 +123,20 @@ export class Entry {
 
 const other: Shape = { operation: "", name: "", text: "(other)" }
 
+/** Stands where the operation's name would: nobody can say what it would have been. */
+const notSent = "(not sent)"
+
+const why = "nothing was sent: left while waiting, or refused"
+
+const shapeOfUnsent = (operation: string, name: string): Shape => ({
+  operation,
+  name,
+  text: operation === notSent ? `(${why})` : `${operation} ${name} (${why})`
+})
+
+const named = (shape: Shape, requests: number): Shape =>
+  requests > 1 ? { ...shape, text: `${shape.text} and more` } : shape
+
 export class Queries {
   readonly overall: Windows<LatencyCell> = new Windows(() => new LatencyCell())
   readonly slow: Windows<SlowCell> = new Windows(() => new SlowCell())
@@ -155,6 +174,7 @@ export class Queries {
   }
 
   private entryOf(pool: Mode, sent: SentRequests, now: number): Entry {
+    if (sent.requests === 0) return this.findUnsent(pool, sent, now)
     if (sent.requests !== 1) return this.find(pool, sent, now)
     const known = this.known[pool]
     const print = fingerprint(sent.method, sent.path)
@@ -168,18 +188,23 @@ export class Queries {
   }
 
   private find(pool: Mode, { method, path, requests }: SentRequests, now: number): Entry {
-    const shape = requests === 0 ? "" : keyOf(method, path)
+    const shape = keyOf(method, path)
     // An operation with several requests is named after the first.
     const key = `${pool === "read" ? "r" : "w"}${requests > 1 ? "+" : " "}${shape}`
-    return this.entries.get(key) ?? this.admit(key, pool, now)
+    return this.entries.get(key) ?? this.admit(key, pool, now, () => named(shapeOf(shape), requests))
   }
 
-  private admit(key: string, pool: Mode, now: number): Entry {
+  private findUnsent(pool: Mode, { unsent }: SentRequests, now: number): Entry {
+    const { name, operation } = unsent?.() ?? { operation: notSent, name: "" }
+    const key = `${pool === "read" ? "r" : "w"}-${operation} ${name}`
+    return this.entries.get(key) ?? this.admit(key, pool, now, () => shapeOfUnsent(operation, name))
+  }
+
+  private admit(key: string, pool: Mode, now: number, shapeIn: () => Shape): Entry {
     if (this.entries.size >= this.limits.maxShapes) this.sweep(now)
     if (this.entries.size >= this.limits.maxShapes) return this.others[pool]
-    const shape = shapeOf(key.slice(2))
-    const named = key.charAt(1) === "+" ? { ...shape, text: `${shape.text} and more` } : shape
-    const entry = new Entry(pool, named, this.seriesOf(pool, shape))
+    const shape = shapeIn()
+    const entry = new Entry(pool, shape, this.seriesOf(pool, shape))
     this.entries.set(key, entry)
     return entry
   }

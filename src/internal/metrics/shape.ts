@@ -7,7 +7,7 @@
 import { operatorEnd, root, type Sink, scan } from "./grammar.js"
 
 export interface Shape {
-  /** `SELECT`, `INSERT`, `UPSERT`, `UPDATE`, `DELETE`, `CALL`; otherwise the HTTP method; empty when nothing was sent. */
+  /** `SELECT`, `INSERT`, `UPSERT`, `UPDATE`, `DELETE`, `CALL`; otherwise the HTTP method. */
   readonly operation: string
   /** The table, view or function; empty if the request was for none. */
   readonly name: string
@@ -170,7 +170,6 @@ const textOf = (operation: string, name: string, clauses: Clauses): string => {
 
 /** Parses a key. */
 export const shapeOf = (key: string): Shape => {
-  if (key === "") return { operation: "", name: "", text: "(nothing was sent: left while waiting, or refused)" }
   const space = key.indexOf(" ")
   const method = key.slice(0, space)
   const [path = "", ...query] = key.slice(space + 1).split("&")

@@ -8,8 +8,10 @@ import type { Transport } from "../connection/transport.js"
 import type { Cuts } from "../db/cuts.js"
 import { type Ask, callOperation } from "../db/operation.js"
 import { errorOf, heardError, heedRetry, thrownError } from "../db/postgrestResult.js"
+import { returned } from "../db/tracing.js"
 import { AsyncContext, caller, outside } from "../shared/asyncContext.js"
 import type { Running } from "./host.js"
+import { spannedIn } from "./lateSpans.js"
 import type { User } from "./user.js"
 
 /**
@@ -46,14 +48,12 @@ const failureIn = (value: unknown, asked: object, transport: Transport, now: num
     : heardError(error, transport, now, asked)
 }
 
+const isResponse = (u: unknown): u is { readonly data: unknown } =>
+  typeof u === "object" && u !== null && "data" in u && "error" in u
+
 /** What is said of a response whose rows may be cut, of what sent one request alone. */
 const cutIn = (value: unknown, cuts: Cuts, tenure: Tenure): Effect.Effect<void> | undefined =>
-  tenure.requests === 1 &&
-  typeof value === "object" &&
-  value !== null &&
-  "data" in value &&
-  "error" in value &&
-  Array.isArray(value.data)
+  tenure.requests === 1 && isResponse(value) && Array.isArray(value.data)
     ? cuts.perhaps(value.data.length, tenure)
     : undefined
 
@@ -113,7 +113,8 @@ export const execute = <A>(
   const { operations } = running
   let responses: Map<DbError, A> | undefined
   const context = new AsyncContext()
-  const ask: Ask<A, DbError> = (client, { transport }, ended) => {
+  const spanned = spannedIn(context)
+  const ask: Ask<A, DbError> = (client, { transport }, ended, _token, fiber) => {
     // A caller's thenable may answer twice, and by then the connection may be another's.
     let settled = false
     const once: Exited<A> = (exit) => {
@@ -126,6 +127,7 @@ export const execute = <A>(
       try {
         const failure = failureIn(value, asked, transport, operations.now())
         if (failure === undefined) {
+          if (spanned !== undefined && isResponse(value)) returned(fiber?.currentSpan, value.data)
           const said = cutIn(value, operations.cuts, transport.tenure)
           if (said !== undefined) outside(() => running.fork(said))
           return Exit.succeed(value)
@@ -138,12 +140,13 @@ export const execute = <A>(
         return Exit.die(thrown)
       }
     }
-    const returned = (value: A, asked: object): void => once(judged(value, asked))
+    const answered = (value: A, asked: object): void => once(judged(value, asked))
     const threw = (thrown: unknown, asked: object): void => {
       const error = thrownError(thrown, transport, operations.now(), asked)
       once(error === undefined ? Exit.die(thrown) : Exit.fail(error))
     }
-    context.run(() => call(operation, client, transport, returned, threw))
+    const within = fiber?.getFiberRef(caller) ?? context
+    within.run(() => call(operation, client, transport, answered, threw))
   }
   const finish: Exited<A> = (exit) => {
     const error =
@@ -154,11 +157,11 @@ export const execute = <A>(
   callOperation(
     operations,
     ask,
-    { mode, idempotent: options?.idempotent, token: user?.tokenFor(running) },
+    { mode, idempotent: options?.idempotent, token: user?.tokenFor(running), forks: spanned !== undefined },
     (effect) => {
       // Where a function is asked for the token, that is the caller's.
       const asked = user === undefined ? effect : Effect.locally(effect, caller, context)
-      outside(() => running.fork(asked)).addObserver(finish)
+      outside(() => running.fork(spanned?.(asked) ?? asked)).addObserver(finish)
     },
     finish
   )

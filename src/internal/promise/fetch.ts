@@ -1,5 +1,5 @@
 /** `pooledFetch`: the platform's `fetch`, over the pools. */
-import { Cause, Effect, Exit, type Fiber, FiberId, Option, Redacted } from "effect"
+import { Cause, Effect, Exit, type Fiber, FiberId, Option, Redacted, type Tracer } from "effect"
 import { type DbError, QueryError } from "../../Errors.js"
 import { parseRetryAfter } from "../../Retry.js"
 import { redirectsTo } from "../connection/errorBody.js"
@@ -9,9 +9,13 @@ import type { Fetch } from "../connection/supabaseClient.js"
 import type { Tenure } from "../connection/tenure.js"
 import { type Ask, callOperation } from "../db/operation.js"
 import { thrownError } from "../db/postgrestResult.js"
+import { returnedRows } from "../db/tracing.js"
+import type { Unsent } from "../metrics/queries.js"
+import { keyOf, shapeOf } from "../metrics/shape.js"
 import { AsyncContext, caller, outside } from "../shared/asyncContext.js"
 import { withoutSecretsIn } from "../shared/text.js"
 import type { Host, Running } from "./host.js"
+import { spannedIn } from "./lateSpans.js"
 import { addressOf, answererOf, type Question, questionOf } from "./question.js"
 import type { User } from "./user.js"
 
@@ -45,6 +49,12 @@ const asUser = (question: Question, token: Redacted.Redacted): Question => ({
   headers: { ...question.headers, authorization: `Bearer ${Redacted.value(token)}` }
 })
 
+/** The rows of an answer that nobody here reads. */
+const counted = (span: Tracer.AnySpan | undefined, { headers }: Response): void => {
+  const [, from, to] = /^(\d+)-(\d+)\//.exec(headers.get("content-range") ?? "") ?? []
+  if (from !== undefined) returnedRows(span, Number(to) - Number(from) + 1)
+}
+
 type Ended = (exit: Exit.Exit<Response, DbError>) => void
 
 /** One request, until it is answered, given up, or taken back by its caller's signal. */
@@ -54,6 +64,7 @@ class Sending {
   private readonly user: User | undefined
   private readonly settle: Ended
   private readonly context = new AsyncContext()
+  private readonly spanned = spannedIn(this.context)
   /** Answers that are errors, by what the pool makes of them: the last is the caller's. */
   private readonly answers: Map<DbError, Response> = new Map()
   private fiber: Fiber.RuntimeFiber<Response, DbError> | undefined
@@ -71,13 +82,19 @@ class Sending {
     const { operations } = this.running
     const mode = reads(method) ? "read" : "write"
     signal?.addEventListener("abort", this.onAbort, { once: true })
-    const options = { mode, token: this.user?.tokenFor(this.running) } as const
+    const forks = this.spanned !== undefined
+    const options = { mode, token: this.user?.tokenFor(this.running), unsent: this.unsent, forks } as const
     callOperation(operations, this.asked, options, this.fork, this.finish)
+  }
+
+  private readonly unsent: Unsent = () => {
+    const { method, url } = this.question
+    return shapeOf(keyOf(method, url.slice(this.running.base.length)))
   }
 
   private readonly fork = (effect: Effect.Effect<Response, DbError>): void => {
     const asked = this.user === undefined ? effect : Effect.locally(effect, caller, this.context)
-    const fiber = outside(() => this.running.fork(asked))
+    const fiber = outside(() => this.running.fork(this.spanned?.(asked) ?? asked))
     this.fiber = fiber
     fiber.addObserver(this.finish)
   }
@@ -90,7 +107,7 @@ class Sending {
   }
 
   /** With the user's token, as it is when this is sent, in place of whatever the request says. */
-  private readonly asked: Ask<Response, DbError> = (client, { transport }, ended, token) => {
+  private readonly asked: Ask<Response, DbError> = (client, { transport }, ended, token, fiber) => {
     const question = token === undefined ? this.question : asUser(this.question, token)
     const { body, headers, method, signal, url } = question
     const { now } = this.running.operations
@@ -100,6 +117,7 @@ class Sending {
     const told: Ended = (exit) => outside(() => ended(exit))
     const answered = (response: Response): void => {
       if (isGood(response.status)) {
+        if (this.spanned !== undefined) counted(fiber?.currentSpan, response)
         told(Exit.succeed(response))
         return
       }
@@ -111,7 +129,8 @@ class Sending {
       const error = thrownError(thrown, transport, now(), client)
       told(error === undefined ? Exit.die(thrown) : Exit.fail(error))
     }
-    this.context.run(() => {
+    const within = fiber?.getFiberRef(caller) ?? this.context
+    within.run(() => {
       transport.fetch(url, { method, headers, body: body ?? null, signal: signal ?? null }).then(answered, threw)
     })
   }

@@ -12,6 +12,7 @@ import { Db } from "../db/database.js"
 import { Operations } from "../db/operationContext.js"
 import { AsyncContext, caller, inNone, outside } from "../shared/asyncContext.js"
 import { KeepAlive } from "./keepAlive.js"
+import { loadSpans, perhapsSpanned } from "./lateSpans.js"
 import type { Services } from "./layers.js"
 
 /** A runtime that is up, with the services that calls need at hand: looking them up once is cheaper than per call. */
@@ -75,6 +76,7 @@ export class Host {
   constructor(layer: Layer.Layer<Services, ConfigInvalid>, keyless?: Layer.Layer<Services, ConfigInvalid>) {
     this.layer = layer
     this.keyless = keyless
+    loadSpans()
   }
 
   /** What is up now, without starting anything. */
@@ -122,7 +124,9 @@ export class Host {
   runOutside<A, E>(operation: (running: Running) => Effect.Effect<A, E, Services>): Promise<A> {
     const context = new AsyncContext()
     return this.promise((running, settle) =>
-      outside(() => running.fork(Effect.locally(operation(running), caller, context)).addObserver(settle))
+      outside(() =>
+        running.fork(perhapsSpanned(context, Effect.locally(operation(running), caller, context))).addObserver(settle)
+      )
     )
   }
 

@@ -2,6 +2,7 @@
 import { type Chunk, Effect, Exit, type Fiber, Option, Scope, Stream } from "effect"
 import { AsyncContext, caller, outside } from "../shared/asyncContext.js"
 import type { Host, Running } from "./host.js"
+import { perhapsSpanned } from "./lateSpans.js"
 import type { Services } from "./layers.js"
 import type { User } from "./user.js"
 
@@ -100,7 +101,9 @@ class Rows<Row> implements RowStream<Row> {
     return this.host.promiseOn(
       () => this.open?.running ?? this.host.started,
       (running, settle) => {
-        const fiber = outside(() => running.fork(Effect.locally(this.pulled(running), caller, context)))
+        const fiber = outside(() =>
+          running.fork(perhapsSpanned(context, Effect.locally(this.pulled(running), caller, context)))
+        )
         this.fiber = fiber
         fiber.addObserver((exit) => settle(this.isOver ? Exit.succeed(Option.none()) : exit))
       }

@@ -11,6 +11,7 @@
  */
 import { AsyncResource } from "node:async_hooks"
 import { Context, Effect, type Fiber, FiberRef, type Scope, Tracer } from "effect"
+import { untraced } from "./openTelemetry.js"
 import { realTime } from "./timers.js"
 
 const name = "effect-supabase-pool"
@@ -37,11 +38,12 @@ const emptied = (): AsyncContext => {
 }
 
 /**
- * Runs it in no context: neither in the caller's, nor in that of the first import, which may be a request's as well.
+ * Runs it in no context: neither in the caller's, nor in that of the first import, which may be a request's as well. It is
+ * in no trace either.
  *
  * Created again each time, since a store that somebody enters inside would stay.
  */
-export const inNone = <A>(f: () => A): A => emptied().run(f)
+export const inNone = <A>(f: () => A): A => emptied().run(() => untraced(f))
 
 const none = emptied()
 
@@ -58,6 +60,9 @@ export const outside = <A>(f: () => A): A => none.run(f)
 export const caller: FiberRef.FiberRef<AsyncContext | undefined> = FiberRef.unsafeMake<AsyncContext | undefined>(
   undefined
 )
+
+/** Of spans that another tracer than Effect's looks for there: what is done within them, in place of the caller's. */
+export const contextOfSpan: WeakMap<Tracer.AnySpan, AsyncContext> = new WeakMap()
 
 /** Not synchronously: a fiber that is resumed synchronously stays in its context. */
 const enter = (within: (f: () => void) => void): Effect.Effect<void> =>
