@@ -22,14 +22,23 @@ const anonKey = "anon key"
 const serviceRoleKey = "service-role key"
 const transactionFunctionName = "transaction function"
 
-const askedOfDatabase = [anonKey, serviceRoleKey, transactionFunctionName]
+export const askedOfDatabase = [anonKey, serviceRoleKey, transactionFunctionName]
 
 /** The version that this package expects in the database; see `supabase_pool_version` in the migration. */
 export const expectedVersion = 4
 
-const good = (name: string, detail: string): Finding => ({ name, ok: true, detail, remedy: "" })
+export const good = (name: string, detail: string): Finding => ({ name, ok: true, detail, remedy: "" })
 
 export const bad = (name: string, detail: string, remedy: string): Finding => ({ name, ok: false, detail, remedy })
+
+/** It works, and should be looked at. */
+export const warning = (name: string, detail: string, remedy: string): Finding => ({
+  name,
+  ok: true,
+  warning: true,
+  detail,
+  remedy
+})
 
 /** A check that could not run is neither a success nor a mistake. */
 export const notChecked = (name: string, because: string): Finding => ({
@@ -41,13 +50,7 @@ export const notChecked = (name: string, because: string): Finding => ({
 })
 
 const address = (url: string): ReadonlyArray<Finding> =>
-  Option.toArray(plainHttp(url)).map(({ problem, remedy }) => ({
-    name: "address",
-    ok: true,
-    warning: true,
-    detail: problem,
-    remedy: `SUPABASE_URL: ${remedy}.`
-  }))
+  Option.toArray(plainHttp(url)).map(({ problem, remedy }) => warning("address", problem, `SUPABASE_URL: ${remedy}.`))
 
 export const configuration = (loaded: Config.Loaded): ReadonlyArray<Finding> => [
   good("configuration", `${loaded.pool.minConnections} to ${loaded.pool.maxConnections} connections`),

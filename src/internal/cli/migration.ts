@@ -23,6 +23,17 @@ const readAll = (directory: string) =>
     )
   })
 
+const knownFiles = Effect.map(readAll(packaged), (files): Known => ({ current: migrationFile, files }))
+
+/** Where our migration is in a project's folder; none where there is no such folder, or it cannot be read. */
+export const placeIn = (directory: string) =>
+  Effect.option(
+    Effect.gen(function* () {
+      const present = yield* readAll(directory)
+      return placeOf(yield* knownFiles, present)
+    })
+  )
+
 // Text, since the parser's directory option asks the file system, and fails with a stack trace.
 const dir = Options.text("dir").pipe(
   Options.withPseudoName("directory"),
@@ -53,7 +64,7 @@ export const migration = Command.make("migration", { dir, force }, (options) =>
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     yield* fs.makeDirectory(options.dir, { recursive: true })
-    const known: Known = { current: migrationFile, files: yield* readAll(packaged) }
+    const known = yield* knownFiles
     const text = yield* fs.readFileString(path.join(packaged, migrationFile))
     const place = placeOf(known, yield* readAll(options.dir))
     if (place._tag === "Same") {
