@@ -130,7 +130,7 @@ export const check = Command.make("check", { json }, (options) =>
       ...statusNames(status),
       ...(yield* status.provide(findings).pipe(Logger.withMinimumLogLevel(LogLevel.None)))
     ]
-    // What cannot be seen from outside is no mistake; what could not be asked has a finding that says why.
+    // Some things cannot be seen from outside; where nothing could be asked, another finding says why.
     const ok = found.every((finding) => finding.ok || finding.checked === false)
     yield* Console.log(
       options.json ? printableJson(JSON.stringify({ ok, findings: found }, null, 2)) : found.map(line).join("\n")
