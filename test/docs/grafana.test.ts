@@ -9,7 +9,7 @@ import { createServer, type ServerResponse } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Logger, LogLevel, type Scope } from "effect"
+import { Effect, Logger, LogLevel, Schedule, type Scope } from "effect"
 import * as Db from "../../src/Db.js"
 import * as Metrics from "../../src/Metrics.js"
 import * as Pool from "../../src/Pool.js"
@@ -71,7 +71,7 @@ const prometheus = (target: number): Effect.Effect<string, never, Scope.Scope> =
     const url = `http://127.0.0.1:${port}`
     const ready = Effect.tryPromise(() => fetch(`${url}/-/ready`)).pipe(
       Effect.filterOrFail(({ ok }) => ok),
-      Effect.retry({ times: 200, schedule: "100 millis" }),
+      Effect.retry({ times: 200, schedule: Schedule.spaced("100 millis") }),
       Effect.orDie
     )
     yield* ready
@@ -112,7 +112,10 @@ const write = Db.write((client) => client.from("orders").insert({ id: 1 }))
 const callers = (millis: number) =>
   Effect.forEach(
     Array.from({ length: millis / 100 }, (_, n) => n * 100),
-    (at) => Effect.delay(Effect.all([read, read, read, write].map(Effect.exit), { concurrency: "unbounded" }), at),
+    (at) => {
+      const asked = [Effect.exit(read), Effect.exit(read), Effect.exit(read), Effect.exit(write)]
+      return Effect.delay(Effect.all(asked, { concurrency: "unbounded", discard: true }), at)
+    },
     { concurrency: "unbounded", discard: true }
   )
 

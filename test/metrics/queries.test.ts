@@ -184,7 +184,9 @@ describe("query analytics", () => {
 describe("operations that never got a connection", () => {
   const Product = Schema.Struct({ id: Schema.Int })
 
-  const ways: ReadonlyArray<readonly [Effect.Effect<unknown, Db.DbError, Db.Db>, ReadonlyArray<string | undefined>]> = [
+  const ways: ReadonlyArray<
+    readonly [Effect.Effect<unknown, Db.DbError, Db.Db | Db.ReadDb>, ReadonlyArray<string | undefined>]
+  > = [
     [Db.table("shelves", Product).list(), ["SELECT", "shelves"]],
     [Db.table("shelves", Product).create({ id: 1 }), ["INSERT", "shelves"]],
     [Db.table("shelves", Product).remove(1), ["DELETE", "shelves"]],
@@ -195,8 +197,7 @@ describe("operations that never got a connection", () => {
 
   it.effect("are counted under their table and operation, and none under no name", () =>
     Effect.gen(function* () {
-      const holders = [Db.read(() => Effect.never), Db.write(() => Effect.never)]
-      const held = yield* Effect.forEach(holders, (holder) => Effect.fork(holder))
+      const held = [yield* Effect.fork(Db.read(() => Effect.never)), yield* Effect.fork(Db.write(() => Effect.never))]
       yield* TestClock.adjust(0)
       const waiting = yield* Effect.fork(Effect.forEach(ways, ([ask]) => failureOf(ask), { concurrency: "unbounded" }))
       yield* TestClock.adjust("30 seconds")

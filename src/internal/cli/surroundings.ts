@@ -4,7 +4,8 @@
  */
 import { Clock, Effect, Option, Redacted, Schema } from "effect"
 import type { PoolOptions, SupabaseOptions } from "../../Config.js"
-import { type Connection, ReadPool } from "../../Pool.js"
+import type { Connection } from "../../Connection.js"
+import { ReadPool } from "../../Pool.js"
 import { PooledConnection } from "../connection/pooledConnection.js"
 import { contentRangeOf } from "../db/contentRange.js"
 import { bad, type Finding, good, notChecked, warning } from "./findings.js"

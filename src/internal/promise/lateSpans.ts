@@ -5,26 +5,26 @@
 import type { Effect } from "effect"
 import type { AsyncContext } from "../shared/asyncContext.js"
 import { registered } from "../shared/openTelemetry.js"
-import type * as Spans from "./spans.js"
+import type { Spanned } from "./spans.js"
 
-let spans: typeof Spans | undefined
+let loaded: ((caller: AsyncContext) => Spanned | undefined) | undefined
 let isLoading = false
 
 export const loadSpans = (): void => {
   if (isLoading || registered("trace") === undefined) return
   isLoading = true
   import("./spans.js").then(
-    (loaded) => {
-      spans = loaded
+    ({ spannedIn: made }) => {
+      loaded = made
     },
     () => {}
   )
 }
 
 /** Undefined where the caller is in no span. */
-export const spannedIn = (caller: AsyncContext): Spans.Spanned | undefined => {
-  if (spans === undefined) loadSpans()
-  return spans?.spannedIn(caller)
+export const spannedIn = (caller: AsyncContext): Spanned | undefined => {
+  if (loaded === undefined) loadSpans()
+  return loaded?.(caller)
 }
 
 /** In a span where there is one. */
