@@ -27,18 +27,16 @@ import {
   type QueryError
 } from "../../Errors.js"
 import type { PooledConnection } from "../connection/pooledConnection.js"
-import { unsendableToken } from "../connection/supabaseClient.js"
 import type { Unsent } from "../metrics/queries.js"
 import type { Borrower, Restore } from "../pool/acquisition.js"
 import { type Caller, nobody } from "../pool/lease.js"
 import type { ConnectionLease, DatabasePool } from "../pool/readWritePools.js"
 import type { Signal } from "../shared/signal.js"
 import { precise } from "../shared/time.js"
-import { clientFor, sendable, type Token, tokenFor } from "./clientFor.js"
+import { clientFor, type Token, tokenFor } from "./clientFor.js"
 import type { OperationContext } from "./operationContext.js"
 import { type Attempts, Repetition } from "./repetition.js"
 import { mistaken, type RetryOptions } from "./retryOptions.js"
-import { TokenSource } from "./tokenSource.js"
 import * as Tracing from "./tracing.js"
 
 export interface RunOptions {
@@ -64,7 +62,7 @@ export type Body<A, E, R> = (
 
 type RunningFiber = Fiber.RuntimeFiber<unknown, unknown>
 
-/** A body that is no effect: it tells once how it went. It has a fiber where one was needed. */
+/** A body that is no effect: it tells once how it went. */
 export type Ask<A, E> = (
   client: SupabaseClient,
   connection: PooledConnection,
@@ -94,63 +92,6 @@ export const runOperation = <A, E, R>(
   })
 }
 
-/**
- * As `runOperation` for a caller without a fiber: `settle` is told at once where nobody had to wait and nothing is repeated;
- * what takes longer is given to `fork`.
- */
-export const callOperation = <A, E>(
-  context: OperationContext,
-  ask: Ask<A, E>,
-  options: Omit<RunOptions, "as"> & {
-    /** It is to have a fiber in any case, since it has a span. */
-    readonly forks?: boolean
-  },
-  fork: (effect: Effect.Effect<A, E | DbError>) => void,
-  settle: (exit: Exit.Exit<A, E | DbError>) => void
-): void => {
-  const body: Body<A, E | DbError, never> = (client, connection, token) =>
-    Effect.withFiberRuntime<A, E | DbError>((fiber) =>
-      Effect.async((resume) => {
-        connection.onTaken = (error) => resume(Effect.fail(error))
-        ask(client, connection, resume, token, fiber)
-      })
-    )
-  const left = (rest: Effect.Effect<A, E | DbError>): void =>
-    isDone(rest) ? settle(rest) : fork(Effect.uninterruptible(rest))
-  const later = (): void => fork(runOperation(context, body, options))
-  if (context.admit !== undefined || options.forks === true) {
-    later()
-    return
-  }
-  const operation = new Operation(context, body, options, undefined, Effect.interruptible)
-  const { token } = options
-  if (token instanceof TokenSource) nowAsAsked(operation, ask, token, left, later)
-  else if ((token !== undefined && unsendableToken(token)) || !operation.now(ask, token, left)) later()
-}
-
-/** A function is asked for the token where nobody has to wait for a connection: who waits asks when its turn has come. */
-const nowAsAsked = <A, E>(
-  operation: Operation<A, E | DbError, never>,
-  ask: Ask<A, E>,
-  source: TokenSource,
-  left: (rest: Effect.Effect<A, E | DbError>) => void,
-  later: () => void
-): void => {
-  if (!operation.isFree) {
-    later()
-    return
-  }
-  operation.asksForToken = true
-  source.soon(operation.context.tokenDeadlines, (given) => {
-    const token = Exit.isSuccess(given) ? sendable(given.value) : given
-    if (Exit.isFailure(token)) left(operation.refused(token.cause))
-    else if (!operation.now(ask, token.value, left)) later()
-  })
-}
-
-/** Nothing is left to do. */
-const isDone = <A, E>(rest: Effect.Effect<A, E>): rest is Exit.Exit<A, E> => Exit.isExit(rest)
-
 const traced = <A, E, R>(
   context: OperationContext,
   operation: Operation<A, E, R>,
@@ -176,7 +117,7 @@ const admitted = <A, E, R>(
 const isThere = <A>(u: A | undefined): u is A => u !== undefined
 
 /** An effect itself; run it once, uninterruptibly: the waiting and the caller's code inside are interruptible, by `restore`. */
-class Operation<A, E, R>
+export class Operation<A, E, R>
   extends Effectable.Class<A, E | DbError, R>
   implements Attempts<A, E, R>, Borrower<PooledConnection, A, E | DbError, R>, Tracing.Traced
 {
