@@ -14,6 +14,7 @@ import * as Checkout from "./checkout.js"
 import * as Closing from "./closing.js"
 import * as Compression from "./compression.js"
 import * as Crowd from "./crowd.js"
+import * as Fleet from "./fleet.js"
 import * as Heap from "./heap.js"
 import * as Http2 from "./http2.js"
 import * as Importing from "./importing.js"
@@ -39,6 +40,7 @@ const questions: ReadonlyArray<Question> = [
   Heap,
   Importing,
   Quiet,
+  Fleet,
   Layers,
   Http2
 ].map(({ question }) => question)

@@ -31,6 +31,24 @@ import { byService, oncePer } from "./internal/shared/oncePer.js"
 export { ReadPool, WritePool } from "./internal/pool/tags.js"
 
 /**
+ * How many operations of a pool may be under way at once, where `adaptive` is on.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Limit {
+  /** Below 1: one at a time, with a break after each. */
+  readonly value: number
+  /**
+   * What moved it last: nothing yet (`start`), answers that came in time (`free`), answers that came late (`queueing`), or
+   * a refusal by the server (`refused`).
+   */
+  readonly reason: "start" | "free" | "queueing" | "refused"
+  /** Code or status of the last refusal, such as `PGRST003`; empty before the first. */
+  readonly said: string
+}
+
+/**
  * The state of one pool at one moment, and its counters since it was created.
  *
  * @since 0.1.0
@@ -70,6 +88,8 @@ export interface PoolMetrics {
   readonly connectFailures: number
   /** How long the longest-held connection has been held. */
   readonly longestHeld: Duration.Duration
+  /** Only where `adaptive` is on. */
+  readonly limit?: Limit
 }
 
 /**

@@ -100,6 +100,12 @@ export interface ServerOptions {
   readonly closes?: boolean
 }
 
+const countsAt = <A, I>(url: string, schema: Schema.Schema<A, I>): Effect.Effect<A, BenchFailed> =>
+  Effect.tryPromise({
+    try: async () => (await fetch(url)).text(),
+    catch: (cause) => new BenchFailed({ message: `the server's counts: ${String(cause)}` })
+  }).pipe(Effect.flatMap(decoded(schema)))
+
 /** A server in a process of its own, so that its work is not the pool's. */
 export const server = ({
   closes = false,
@@ -113,11 +119,33 @@ export const server = ({
     const options = { closes, delay, http2, keepAlive, rows, tls }
     const process = yield* started("./server.js", [JSON.stringify(options)], {})
     const { countsUrl, url } = yield* Effect.flatMap(nextLine(process, "the server"), decoded(Urls))
-    const counts = Effect.tryPromise({
-      try: async () => (await fetch(countsUrl)).text(),
-      catch: (cause) => new BenchFailed({ message: `the server's counts: ${String(cause)}` })
-    }).pipe(Effect.flatMap(decoded(Counts)))
-    return { url, counts }
+    return { url, counts: countsAt(countsUrl, Counts) }
+  })
+
+const SlotCounts = Schema.Struct({ requests: Schema.Number, refused: Schema.Number, refusedLate: Schema.Number })
+
+export type SlotCounts = typeof SlotCounts.Type
+
+export interface SlotsOptions {
+  readonly slots: number
+  /** What an answer takes once it has a slot, in ms. */
+  readonly delay: number
+  /** After so long (ms) without a slot it is refused. */
+  readonly patience: number
+}
+
+/** A server with few slots, which refuses what waits for too long. */
+export const slotsServer = (
+  options: SlotsOptions
+): Effect.Effect<
+  { readonly url: string; readonly counts: Effect.Effect<SlotCounts, BenchFailed> },
+  BenchFailed,
+  Scope.Scope
+> =>
+  Effect.gen(function* () {
+    const process = yield* started("./slots.js", [JSON.stringify(options)], {})
+    const { countsUrl, url } = yield* Effect.flatMap(nextLine(process, "the server"), decoded(Urls))
+    return { url, counts: countsAt(countsUrl, SlotCounts) }
   })
 
 // -------------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ describe("the contract's table", () => {
     ["DB_POOL_MAX_LIFETIME", "maxLifetime", "1800000 ms"],
     ["DB_POOL_KEEPALIVE_INTERVAL", "keepaliveInterval", "25000 ms"],
     ["DB_POOL_MAX_PENDING", "maxPending", "10000"],
+    ["DB_POOL_ADAPTIVE", "adaptive", "off"],
     ["DB_POOL_MAX_ANSWER", "maxAnswer", "268435456 bytes"],
     ["DB_POOL_COMPRESSION", "compression", "on"],
     ["DB_POOL_TRANSPORT", "transport", "sockets"],
@@ -117,7 +118,7 @@ describe("the contract's table", () => {
       const [text, expected] =
         shown === "true" || shown === "on"
           ? ["off", false]
-          : shown === "false"
+          : shown === "false" || option === "adaptive"
             ? ["on", true]
             : shown.startsWith("from ")
               ? ["none", "none"]

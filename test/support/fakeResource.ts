@@ -7,6 +7,7 @@ import { Cause, Deferred, Duration, Effect, Exit, Option, type Scope } from "eff
 import type { ConnectionEvent } from "../../src/Audit.js"
 import { ConnectionFailed, type DbError } from "../../src/Errors.js"
 import type { Reason } from "../../src/internal/connection/transport.js"
+import type { Ending } from "../../src/internal/limit/limiter.js"
 import type { Lease, Resource } from "../../src/internal/pool/lease.js"
 import { ResourcePool } from "../../src/internal/pool/resourcePool.js"
 import type { ResourcePoolOptions } from "../../src/internal/pool/resourcePoolOptions.js"
@@ -27,6 +28,8 @@ export class FakeResource implements Resource {
   abortedWith: DbError | undefined = undefined
   pings = 0
   keepAliveHint: number | undefined = undefined
+  /** How its borrower's request ended, to a pool that limits. */
+  said: Ending | undefined = undefined
   readonly id: string
   private readonly world: FakeWorld
   private readonly onClose: (resource: FakeResource) => void
@@ -50,6 +53,10 @@ export class FakeResource implements Resource {
 
   lend(): void {
     this.usable = true
+  }
+
+  outcome(): Ending | undefined {
+    return this.said
   }
 
   takeBack(): boolean {

@@ -25,6 +25,11 @@ const counted = (
 
 const switched = (variable: string, meaning: string): Field<boolean> => ({ variable, meaning, show: String, ...flag })
 
+const onOff = (variable: string, meaning: string): Field<boolean> => ({
+  ...switched(variable, meaning),
+  show: (value) => (value ? "on" : "off")
+})
+
 const timed = (
   zero: "off" | "refused",
   example: string,
@@ -99,6 +104,7 @@ export const fields: Fields = {
     "operations that may wait for a connection per pool; the next fails at once with PoolOverloaded",
     { min: 1, max: 1_000_000, because: "an operation also waits while its connection is opened" }
   ),
+  adaptive: onOff("DB_POOL_ADAPTIVE", "limit what is under way by what the server bears"),
   maxAnswer: {
     variable: "DB_POOL_MAX_ANSWER",
     meaning: "the largest answer that is taken, decoded; larger ones fail and close their connection",
@@ -106,10 +112,7 @@ export const fields: Fields = {
     // The upper limit is JavaScript's longest string; an error of the database has to fit into the lower.
     ...bytes({ min: 65_536, max: 536_870_888, example: "268435456 or 256 MiB" })
   },
-  compression: {
-    ...switched("DB_POOL_COMPRESSION", "ask for compressed answers, as fetch does"),
-    show: (value) => (value ? "on" : "off")
-  },
+  compression: onOff("DB_POOL_COMPRESSION", "ask for compressed answers, as fetch does"),
   transport: {
     variable: "DB_POOL_TRANSPORT",
     meaning: "sockets of the pool's own, or fetch: the platform's, for specs with msw or nock",

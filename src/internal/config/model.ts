@@ -37,6 +37,8 @@ export interface PoolOptions {
   readonly keepaliveInterval: Duration.Duration
   /** Operations that may wait for a connection, per pool. */
   readonly maxPending: number
+  /** Whether each pool limits what it has under way by how long answers take and by what the server refuses. */
+  readonly adaptive: boolean
   /** The largest accepted answer, decoded, in bytes. */
   readonly maxAnswer: number
   /** Whether the pool asks for compressed answers. */
@@ -87,6 +89,7 @@ export interface PoolOptionsInput {
   readonly maxLifetime?: Duration.DurationInput | undefined
   readonly keepaliveInterval?: Duration.DurationInput | undefined
   readonly maxPending?: number | undefined
+  readonly adaptive?: boolean | undefined
   /** Bytes, or with a unit: `"64 MB"`. */
   readonly maxAnswer?: number | string | undefined
   readonly compression?: boolean | undefined

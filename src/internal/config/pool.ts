@@ -158,6 +158,7 @@ const settle = (base: PoolOptions, baseKnown: boolean, sources: ReadonlyArray<So
     maxLifetime: option("maxLifetime").value,
     keepaliveInterval: option("keepaliveInterval").value,
     maxPending: option("maxPending").value,
+    adaptive: option("adaptive").value,
     maxAnswer: option("maxAnswer").value,
     compression: option("compression").value,
     transport: option("transport").value,

@@ -17,6 +17,7 @@ export const production: PoolOptions = {
   maxLifetime: Duration.minutes(30),
   keepaliveInterval: Duration.seconds(25),
   maxPending: 10_000,
+  adaptive: false,
   maxAnswer: 256 * 2 ** 20,
   compression: true,
   transport: "sockets",

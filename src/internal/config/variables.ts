@@ -40,6 +40,7 @@ export const variables: ReadonlyArray<Variable> = [
   ofOption("maxLifetime"),
   ofOption("keepaliveInterval"),
   ofOption("maxPending"),
+  ofOption("adaptive"),
   ofOption("maxAnswer"),
   ofOption("compression"),
   ofOption("transport"),

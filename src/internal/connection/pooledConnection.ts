@@ -4,6 +4,9 @@ import { Clock, Effect, Inspectable, type Scope } from "effect"
 import type { Connection, Credentials } from "../../Connection.js"
 import { ConnectionFailed, type DbError, PoolClosed } from "../../Errors.js"
 import { callerLeft } from "../audit/eventType.js"
+import { refusalOf } from "../errors/errorCodes.js"
+import type { Ending } from "../limit/limiter.js"
+import { fingerprint } from "../metrics/fingerprint.js"
 import type { Resource } from "../pool/lease.js"
 import type { Mode } from "../pool/mode.js"
 import { realTime } from "../shared/timers.js"
@@ -98,6 +101,15 @@ export class PooledConnection implements Connection, Resource {
 
   get refused(): ConnectionFailed | undefined {
     return this.transport.refused
+  }
+
+  /** Of what was sent and answered as it should; a constraint that was broken says nothing of the time that rows take. */
+  outcome(): Ending | undefined {
+    const { good, method, path, requests, said, status } = this.transport.tenure
+    if (requests !== 1 || (good === 0 && said === undefined)) return undefined
+    const refused = said === undefined ? "" : refusalOf({ status, ...said })
+    if (said !== undefined && refused === "") return undefined
+    return { shape: fingerprint(method, path), refused }
   }
 
   get ending(): string {

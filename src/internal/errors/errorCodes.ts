@@ -110,6 +110,15 @@ const gatewayGaveUp = new Set([502, 503, 504, 544])
 /** A gateway gave up waiting for an answer: one of these statuses, or one of Cloudflare's. */
 export const gaveUp = (status: number): boolean => gatewayGaveUp.has(status) || (status >= 520 && status <= 530)
 
+/**
+ * Code or status of an answer that refuses for want of room; empty otherwise. A server that is away refuses too, but that says
+ * nothing of how much it bears.
+ */
+export const refusalOf = ({ answeredBy, code, status }: Told): string => {
+  if (code === "PGRST003" || code === "53300") return code
+  return status === 429 || (status === 503 && answeredBy === "gateway") ? String(status) : ""
+}
+
 const byStatus = (status: number): Ending => {
   if (undelivered.has(status)) return notExecuted
   if (gaveUp(status)) return unknown

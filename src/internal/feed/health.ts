@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { sinceStart } from "./wire.js"
+import { PoolLimit, sinceStart } from "./wire.js"
 
 const Status = Schema.Literal("healthy", "degraded", "unhealthy")
 
@@ -21,6 +21,9 @@ export const HealthJson = Schema.Struct({
     pool: Schema.Struct({
       health: Status,
       connections: Schema.Struct({ total: Count, active: Count, idle: Count, pending: Count }),
+      limit: Schema.optional(Schema.Struct({ read: PoolLimit, write: PoolLimit })).annotations({
+        description: "only where DB_POOL_ADAPTIVE is on"
+      }),
       performance: Schema.Struct({
         totalRequests: Total,
         failedRequests: Total,

@@ -13,6 +13,13 @@ const Mode = Schema.Literal("read", "write")
 
 const Status = Schema.Literal("healthy", "degraded", "unhealthy")
 
+/** How many may be under way at once; absent where nothing limits that. */
+export const PoolLimit = Schema.Struct({
+  value: Schema.Number.annotations({ description: "below 1: one at a time, with a break after each" }),
+  reason: Schema.Literal("start", "free", "queueing", "refused").annotations({ description: "what moved it last" }),
+  said: Schema.String.annotations({ description: "code or status of the last refusal; empty without one" })
+}).annotations({ identifier: "PoolLimit" })
+
 /** One pool at one moment. */
 export const PoolSample = Schema.Struct({
   min: Count,
@@ -29,7 +36,8 @@ export const PoolSample = Schema.Struct({
   overloaded: Total,
   leaks: Total,
   connectFailures: Total,
-  longestHeld: Schema.Number.annotations({ description: "ms" })
+  longestHeld: Schema.Number.annotations({ description: "ms" }),
+  limit: Schema.optional(PoolLimit)
 }).annotations({ identifier: "PoolSample" })
 
 export type PoolSample = typeof PoolSample.Type

@@ -29,6 +29,9 @@ export const healthJson = (report: HealthReport, previous: Option.Option<HealthR
           idle: read.idle + write.idle,
           pending: read.pending + write.pending
         },
+        ...(read.limit === undefined || write.limit === undefined
+          ? {}
+          : { limit: { read: read.limit, write: write.limit } }),
         performance: {
           totalRequests: totals.requests,
           failedRequests: totals.failed,

@@ -30,7 +30,8 @@ const poolSample = (metrics: Pool.PoolMetrics): Wire.PoolSample => ({
   overloaded: metrics.overloaded,
   leaks: metrics.leaks,
   connectFailures: metrics.connectFailures,
-  longestHeld: Math.round(Duration.toMillis(metrics.longestHeld))
+  longestHeld: Math.round(Duration.toMillis(metrics.longestHeld)),
+  ...(metrics.limit === undefined ? {} : { limit: metrics.limit })
 })
 
 export const alertOf = ({ detail, fineSince, rule, severity, since, summary }: Alerts.Alert): Wire.Alert => ({

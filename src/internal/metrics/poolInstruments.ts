@@ -19,6 +19,7 @@ export interface Figures {
   readonly leaks: number
   readonly connectFailures: number
   readonly longestHeld: Duration.Duration
+  readonly limit?: { readonly value: number; readonly reason: string }
 }
 
 /** Periods in a connection's life, in ms; each is called where it ends. */
@@ -148,6 +149,20 @@ export const show = (mode: Mode, origin: string, read: () => Figures): Effect.Ef
     )
   )
 
+const reasons = ["start", "free", "queueing", "refused"]
+
+/** The limit, and 1 for what moved it last. */
+const limits = (pool: Attributes, read: () => Figures): ReadonlyArray<() => void> => {
+  if (read().limit === undefined) return []
+  const limit = gaugeKey("supabase.pool.limit", "How many operations may be under way at once.", "{operation}", pool)
+  const moved = (reason: string) =>
+    gaugeKey("supabase.pool.limit.reason", "1 for what moved the limit last, else 0.", "{state}", { ...pool, reason })
+  return [
+    Pulled.gauge(limit, "least", () => read().limit?.value ?? 0),
+    ...reasons.map((reason) => Pulled.gauge(moved(reason), "most", () => (read().limit?.reason === reason ? 1 : 0)))
+  ]
+}
+
 const shown = (mode: Mode, origin: string, read: () => Figures): ReadonlyArray<() => void> => {
   const pool = poolAttributes(mode, origin)
   const counter = (key: typeof upDownKey, { attributes, description, name, unit, value }: Row) =>
@@ -155,6 +170,7 @@ const shown = (mode: Mode, origin: string, read: () => Figures): ReadonlyArray<(
   const reachable = gaugeKey("supabase.pool.reachable", "1 while connections can be opened, else 0.", "{state}", pool)
   const held = gaugeKey("supabase.pool.longest_held", "How long the longest-lent connection has been lent.", "s", pool)
   return [
+    ...limits(pool, read),
     ...levels.map((row) => counter(upDownKey, row)),
     ...counts.map((row) => counter(counterKey, row)),
     LazyMetrics.gauge(reachable, "least", () => (read().reachable ? 1 : 0)),

@@ -4,7 +4,7 @@
  * Idle leases are a stack: the one returned last is lent next, so that a pool too large for its traffic has leases
  * that grow old and can be closed. Waiters are a queue, first come first served; one that leaves in the middle
  * (interrupted, timed out) costs O(1). A lease that comes while somebody waits goes to the first waiter directly, so
- * nobody who comes later can take it. Idle leases and waiters never exist at the same time.
+ * nobody who comes later can take it. Idle leases and waiters exist at the same time only where a pool keeps to a limit.
  *
  * The stack with hand-off is HikariCP's ConcurrentBag as one thread needs it; the waiter with a life of its own is
  * tarn's PendingOperation.
@@ -53,12 +53,12 @@ export class Bag<L> {
 
   /** To the first waiter, or on the stack. */
   offer(lease: L): "handed over" | "idle" {
-    return this.handOver(lease) ? "handed over" : this.rest(lease, "top")
+    return this.handOver(lease) ? "handed over" : this.keep(lease, "top")
   }
 
   /** As `offer`, but what was not used goes where it was: below, with the long idle. */
   offerBelow(lease: L): "handed over" | "idle" {
-    return this.handOver(lease) ? "handed over" : this.rest(lease, "bottom")
+    return this.handOver(lease) ? "handed over" : this.keep(lease, "bottom")
   }
 
   private handOver(lease: L): boolean {
@@ -69,7 +69,8 @@ export class Bag<L> {
     return true
   }
 
-  private rest(lease: L, end: "top" | "bottom"): "idle" {
+  /** Whoever waits: for a pool that may lend no more at present. */
+  keep(lease: L, end: "top" | "bottom"): "idle" {
     if (end === "top") this.idle.push(lease)
     else this.idle.unshift(lease)
     return "idle"

@@ -47,7 +47,9 @@ export interface Ground<R extends Resource> {
   readonly total: number
   /** So many are open also where nobody asks. */
   readonly least: number
-  readonly bag: { readonly pending: number }
+  readonly bag: { readonly pending: number; readonly idleCount: number }
+  /** How many may be lent at once, where that is less than there may be. */
+  readonly limiter: { readonly places: number } | undefined
   now(): number
   fork(effect: Effect.Effect<void>): void
   /** Takes in a connection that is open. */
@@ -133,8 +135,12 @@ export class Connector<R extends Resource> {
   }
 
   private demand(): Demand {
-    const { bag, leases, least, options, total } = this.pool
-    return { now: this.pool.now(), max: options.max, sockets: leases.size, total, least, pending: bag.pending }
+    const { bag, leases, least, limiter, options, total } = this.pool
+    const asked = { now: this.pool.now(), sockets: leases.size, total, least }
+    if (limiter === undefined) return { ...asked, max: options.max, pending: bag.pending }
+    // Who waits while one is idle waits for the limit, and no other connection helps.
+    const pending = bag.idleCount > 0 ? 0 : bag.pending
+    return { ...asked, max: Math.min(options.max, Math.max(least, limiter.places)), pending }
   }
 
   private execute(command: ConnectCommand): void {

@@ -1,5 +1,6 @@
 import { type Effect, type Fiber, FiberId, type Scope } from "effect"
 import type { ConnectionFailed, DbError } from "../../Errors.js"
+import type { Ending } from "../limit/limiter.js"
 import { Deadline } from "../shared/deadlines.js"
 
 /** What is pooled, as far as the pool needs to know it. `Connection` is one; tests of the pool's rules have their own. */
@@ -16,6 +17,8 @@ export interface Resource {
   lend(): void
   /** From now on nobody may. False when something was still under way, so that the socket cannot be lent again. */
   takeBack(): boolean
+  /** How the request of its borrower ended, to one who limits; none where there was not just one, or it says nothing. */
+  outcome?(): Ending | undefined
   /** Why it cannot be used any more, where it cannot; empty where it is not known. */
   readonly ending?: string
   /** The other side refused it after it looked open. */
@@ -66,6 +69,8 @@ export class Lease<R extends Resource> extends Deadline {
   /** Last traffic on the socket, pings included. */
   lastUsed: number
   lentAt = 0
+  /** The same without rounding, where somebody measures it. */
+  leftAt = 0
   /** How long its borrower waited for it, in ms. */
   waited = 0
   holder: Holder | undefined = undefined
@@ -95,4 +100,11 @@ export class Lease<R extends Resource> extends Deadline {
   get onExpire(): Effect.Effect<void> {
     return this.onLeak(this)
   }
+}
+
+/** How long (ms) the one that was lent first has been lent; 0 where none is. */
+export const longestHeld = <R extends Resource>(leases: Iterable<Lease<R>>, now: number): number => {
+  let longest = 0
+  for (const lease of leases) if (lease.state === "busy") longest = Math.max(longest, now - lease.lentAt)
+  return longest
 }

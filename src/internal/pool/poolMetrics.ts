@@ -1,8 +1,15 @@
 /** The state of one pool, as `Pool.PoolMetrics` has it. */
 import { Duration } from "effect"
-import type { PoolMetrics } from "../../Pool.js"
-import type { Resource } from "./lease.js"
+import type { Limit, PoolMetrics } from "../../Pool.js"
+import type { Limiter } from "../limit/limiter.js"
+import { longestHeld, type Resource } from "./lease.js"
 import type { ResourcePool } from "./resourcePool.js"
+
+const limitOf = ({ state }: Limiter): Limit => ({
+  value: Number(state.limit.toFixed(2)),
+  reason: state.reason,
+  said: state.said
+})
 
 export const metricsOf = <R extends Resource>(pool: ResourcePool<R>): PoolMetrics => {
   const { statistics, options } = pool
@@ -25,6 +32,7 @@ export const metricsOf = <R extends Resource>(pool: ResourcePool<R>): PoolMetric
     lastLeak: statistics.lastLeak,
     lateReturns: statistics.lateReturns,
     connectFailures: statistics.connectFailures,
-    longestHeld: Duration.millis(pool.longestHeld(pool.now()))
+    longestHeld: Duration.millis(longestHeld(pool.leases.values(), pool.now())),
+    ...(pool.limiter === undefined ? {} : { limit: limitOf(pool.limiter.limiter) })
   }
 }

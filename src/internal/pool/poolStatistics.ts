@@ -71,6 +71,14 @@ export class PoolStatistics {
     this.lastLeak = this.clock.unsafeCurrentTimeMillis()
   }
 
+  /** One that was reclaimed. */
+  cameLate<R extends Resource>({ resource }: Lease<R>): Effect.Effect<void> {
+    this.lateReturns += 1
+    return Effect.logWarning("a connection came back after it had been reclaimed").pipe(
+      Effect.annotateLogs({ pool: this.mode, connectionId: resource.id })
+    )
+  }
+
   connectFailed(error: ConnectionFailed): void {
     this.connectFailures += 1
     if (this.listeners.size === 0 && this.watchers.size === 0) return

@@ -90,6 +90,7 @@ const makePool = (
     min: size.min,
     max: size.max,
     maxPending: options.maxPending,
+    adaptive: options.adaptive,
     connectionTimeout: options.connectionTimeout,
     leakDetectionTimeout: options.leakDetectionTimeout,
     idleTimeout: Duration.toMillis(options.idleTimeout),

@@ -17,7 +17,8 @@ import { Connector } from "./connector.js"
 import * as HangUps from "./hangUps.js"
 import * as Housekeeper from "./housekeeper.js"
 import { reclaim } from "./leakReclaim.js"
-import { type Caller, Lease, type Resource } from "./lease.js"
+import { type Caller, Lease, longestHeld, type Resource } from "./lease.js"
+import { Limited } from "./limited.js"
 import * as PoolItem from "./poolItem.js"
 import { PoolStatistics } from "./poolStatistics.js"
 import type { End, ResourcePoolOptions, Services } from "./resourcePoolOptions.js"
@@ -47,6 +48,8 @@ export class ResourcePool<R extends Resource> {
   readonly fork: (effect: Effect.Effect<void>) => void
   readonly clock: Clock.Clock
   readonly standstill: Standstill
+  /** How many may be lent at once, where that is learned. */
+  readonly limiter: Limited<R> | undefined
   private readonly leaks: Deadlines.Deadlines
 
   constructor(options: ResourcePoolOptions<R>, services: Services<ResourcePool<R>, R>) {
@@ -58,6 +61,7 @@ export class ResourcePool<R extends Resource> {
     this.fork = services.fork
     this.statistics = new PoolStatistics(options.mode, services.clock, options.periods)
     for (const listener of options.listeners ?? []) this.statistics.listeners.add(listener)
+    this.limiter = options.adaptive === true ? new Limited(this, options.max) : undefined
     this.connector = services.connector(this)
   }
 
@@ -132,11 +136,12 @@ export class ResourcePool<R extends Resource> {
     const acquisition = new Acquisition(this, borrower.caller, this.now())
     this.bag.wait(acquisition)
     this.deadlines.add(acquisition)
-    this.connector.grow()
+    if (this.limiter === undefined) this.connector.grow()
+    else this.limiter.serve()
     return acquisition.wait(borrower, limit)
   }
 
-  readonly hasIdle = (): boolean => this.phase === "open" && this.bag.idleCount > 0
+  readonly hasIdle = (): boolean => this.phase === "open" && this.bag.idleCount > 0 && this.limiter?.isReached !== true
 
   /** What `checkout` gives where nobody has to wait, for those who must not pay for an Effect. Give it back as that. */
   takeIdle(caller: Caller): Lease<R> | undefined {
@@ -148,7 +153,8 @@ export class ResourcePool<R extends Resource> {
     return lease
   }
 
-  private takeOpen(now: number): Lease<R> | undefined {
+  /** The idle lease that was returned last and can still be used. */
+  takeOpen(now: number): Lease<R> | undefined {
     for (let lease = this.bag.take(); lease !== undefined; lease = this.bag.take()) {
       if (lease.resource.isOpen && now < lease.expiresAt) return lease
       this.discard(lease, lease.resource.isOpen ? "retired" : "failed")
@@ -171,6 +177,7 @@ export class ResourcePool<R extends Resource> {
     lease.state = "busy"
     lease.used = true
     lease.lentAt = now
+    this.limiter?.lent(lease)
     lease.waited = waited
     const span = caller.currentSpan
     lease.holder = { span: span?._tag === "Span" ? span.name : "", fiber: caller.id().id }
@@ -187,11 +194,12 @@ export class ResourcePool<R extends Resource> {
 
   /** `giveBack` at once; what there is left to do, if anything. */
   takeBack(lease: Lease<R>): Effect.Effect<void> | undefined {
-    if (lease.state !== "busy") return lease.reclaimed ? this.lateReturn(lease) : undefined
+    if (lease.state !== "busy") return lease.reclaimed ? this.statistics.cameLate(lease) : undefined
     this.leaks.remove(lease)
     this.active -= 1
     const clean = lease.resource.takeBack()
     const now = this.now()
+    this.limiter?.learn(lease)
     lease.idleSince = now
     lease.lastUsed = now
     this.statistics.record("released", lease, now)
@@ -201,6 +209,7 @@ export class ResourcePool<R extends Resource> {
     if (end !== undefined) this.discard(lease, end)
     else if (HangUps.mayBeLentAgain(this, lease)) this.place(lease)
     else HangUps.endOrWatch(this, lease)
+    this.limiter?.serve()
     this.drained.look()
     this.options.warmUp?.begin()
     return undefined
@@ -214,16 +223,10 @@ export class ResourcePool<R extends Resource> {
     return this.phase === "open" ? undefined : "closed"
   }
 
-  private lateReturn(lease: Lease<R>): Effect.Effect<void> {
-    this.statistics.lateReturns += 1
-    return Effect.logWarning("a connection came back after it had been reclaimed").pipe(
-      Effect.annotateLogs({ pool: this.options.mode, connectionId: lease.resource.id })
-    )
-  }
-
   private place(lease: Lease<R>): void {
     lease.state = "idle"
-    this.bag.offer(lease)
+    if (this.limiter === undefined) this.bag.offer(lease)
+    else this.limiter.keep(lease, "top")
   }
 
   /** False when it is not idle any more. */
@@ -245,7 +248,8 @@ export class ResourcePool<R extends Resource> {
     lease.lastUsed = now
     this.habits.answered(++lease.answers, lease.resource.keepAliveHint)
     lease.state = "idle"
-    this.bag.offerBelow(lease)
+    if (this.limiter === undefined) this.bag.offerBelow(lease)
+    else this.limiter.keep(lease, "bottom")
   }
 
   timedOut(since: number): AcquireTimeout {
@@ -257,17 +261,9 @@ export class ResourcePool<R extends Resource> {
       active: this.active,
       max: this.options.max,
       pending: this.bag.pending,
-      longestHeld: Duration.millis(this.longestHeld(now)),
+      longestHeld: Duration.millis(longestHeld(this.leases.values(), now)),
       ...(this.active === 0 && this.connector.connecting > 0 && this.connector.destination)
     })
-  }
-
-  longestHeld(now: number): number {
-    let longest = 0
-    for (const lease of this.leases.values()) {
-      if (lease.state === "busy") longest = Math.max(longest, now - lease.lentAt)
-    }
-    return longest
   }
 
   private closed(sent: boolean, method?: string): PoolClosed {
@@ -325,6 +321,7 @@ export class ResourcePool<R extends Resource> {
     this.active -= 1
     lease.resource.takeBack()
     this.discard(lease, why)
+    this.limiter?.serve()
     this.drained.look()
   }
 

@@ -29,6 +29,8 @@ export interface ResourcePoolOptions<R extends Resource> {
   readonly min: number
   readonly max: number
   readonly maxPending: number
+  /** Limits what is lent at once by how requests end. */
+  readonly adaptive?: boolean | undefined
   readonly connectionTimeout: Duration.Duration
   readonly leakDetectionTimeout: Duration.Duration
   /** In ms, as the next two: they are held against the clock in each sweep. */

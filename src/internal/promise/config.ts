@@ -31,6 +31,7 @@ const plain = (options: PoolOptions): PoolConfigObject => ({
   maxLifetime: Duration.toMillis(options.maxLifetime),
   keepaliveInterval: Duration.toMillis(options.keepaliveInterval),
   maxPending: options.maxPending,
+  adaptive: options.adaptive,
   maxAnswer: options.maxAnswer,
   compression: options.compression,
   transport: options.transport,

@@ -30,6 +30,7 @@ export interface PoolOptions {
   readonly maxLifetime?: Time | undefined
   readonly keepaliveInterval?: Time | undefined
   readonly maxPending?: number | undefined
+  readonly adaptive?: boolean | undefined
   /** Bytes, or with a unit: `"64 MB"`. */
   readonly maxAnswer?: number | string | undefined
   readonly compression?: boolean | undefined

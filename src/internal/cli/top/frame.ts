@@ -37,11 +37,17 @@ const bar = (paint: Paint, { active, idle, max }: Wire.PoolSample): string => {
   return paint(tone, "█".repeat(full)) + "▒".repeat(open - full) + paint("dim", "·".repeat(Math.max(0, width - open)))
 }
 
+const limited = ({ reason, said, value }: NonNullable<Wire.PoolSample["limit"]>): string => {
+  const why = { start: "at the start", free: "answers come in time", queueing: "answers come late", refused: said }
+  return `limit ${format.number(value)} (${why[reason]})`
+}
+
 const pool = (paint: Paint, name: string, sample: Wire.PoolSample): string => {
-  const { active, connecting, idle, leaks, longestHeld, max, pending, reachable } = sample
+  const { active, connecting, idle, leaks, limit, longestHeld, max, pending, reachable } = sample
   const facts = [
     `${active} active, ${idle} idle of ${max}`,
     ...(connecting > 0 ? [`${connecting} connecting`] : []),
+    ...(limit === undefined ? [] : [limited(limit)]),
     pending > 0 ? paint("warn", `${format.number(pending)} waiting`) : "0 waiting",
     ...(leaks > 0 ? [`${paint("bad", format.plural(leaks, "leak"))} since start`] : []),
     ...(longestHeld > 0 ? [`longest held ${format.millis(longestHeld)}`] : []),
