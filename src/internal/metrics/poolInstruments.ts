@@ -158,8 +158,10 @@ const limits = (pool: Attributes, read: () => Figures): ReadonlyArray<() => void
   const moved = (reason: string) =>
     gaugeKey("supabase.pool.limit.reason", "1 for what moved the limit last, else 0.", "{state}", { ...pool, reason })
   return [
-    Pulled.gauge(limit, "least", () => read().limit?.value ?? 0),
-    ...reasons.map((reason) => Pulled.gauge(moved(reason), "most", () => (read().limit?.reason === reason ? 1 : 0)))
+    LazyMetrics.gauge(limit, "least", () => read().limit?.value ?? 0),
+    ...reasons.map((reason) =>
+      LazyMetrics.gauge(moved(reason), "most", () => (read().limit?.reason === reason ? 1 : 0))
+    )
   ]
 }
 
