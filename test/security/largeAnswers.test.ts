@@ -51,6 +51,7 @@ describe("an answer that is larger than DB_POOL_MAX_ANSWER", () => {
             isTransient: false
           })
           expect(reading.message).toContain("DB_POOL_MAX_ANSWER")
+          expect(reading.message).toContain("Db.stream")
           expect(reading.message).toContain(`${limit} bytes`)
           const writing = yield* failureOf(insert)
           // It has been executed, and its rows are what was too much.

@@ -4,19 +4,19 @@ import type { QueryError } from "../../Errors.js"
 import { decode } from "./contentCoding.js"
 import { type BodyContext, tooLarge, undecoded } from "./fetchErrors.js"
 
-/** `coding` is the `Content-Encoding`. Calls back before it returns where it is little. */
+/** Gives the chunks of the body. `coding` is the `Content-Encoding`. Calls back before it returns where it is little. */
 export const decodeBody = (
   coding: string,
   body: Buffer,
   { headers, limit, method, status }: BodyContext,
-  done: (read: Buffer | QueryError) => void
+  done: (read: ReadonlyArray<Buffer> | QueryError) => void
 ): void => {
   if (body.length > limit) {
     done(tooLarge(status, limit, method))
     return
   }
   decode(coding, body, limit, (decoded) =>
-    done(decoded instanceof Uint8Array ? decoded : undecoded(decoded, { status, limit, method, headers }))
+    done("why" in decoded ? undecoded(decoded, { status, limit, method, headers }) : decoded)
   )
 }
 

@@ -2,6 +2,7 @@
  * `Content-Encoding` (RFC 9110 §8.4): what is asked for, and how what comes is decoded: never to more than a limit, and
  * by zlib's own threads where it takes long.
  */
+import type { Transform } from "node:stream"
 import * as Zlib from "node:zlib"
 
 /** Why an answer could not be decoded. */
@@ -17,7 +18,7 @@ interface Limits {
 
 interface Coding {
   readonly now: (body: Buffer, limits: Limits) => Buffer
-  readonly later: (body: Buffer, limits: Limits, done: (error: Error | null, decoded: Buffer) => void) => void
+  readonly later: (body: Buffer, limits: Limits) => Transform
 }
 
 /** Some servers take the name at its word and leave the zlib wrapper out. */
@@ -25,13 +26,16 @@ const isWrapped = (body: Buffer): boolean => ((body[0] ?? 0) & 0x0f) === 8
 
 const deflate: Coding = {
   now: (body, limits) => (isWrapped(body) ? Zlib.inflateSync : Zlib.inflateRawSync)(body, limits),
-  later: (body, limits, done) => (isWrapped(body) ? Zlib.inflate : Zlib.inflateRaw)(body, limits, done)
+  later: (body, limits) => (isWrapped(body) ? Zlib.createInflate : Zlib.createInflateRaw)(limits)
 }
 
-type Zstd = { readonly zstdDecompress: Coding["later"]; readonly zstdDecompressSync: Coding["now"] }
+type Zstd = {
+  readonly createZstdDecompress: (limits: Limits) => Transform
+  readonly zstdDecompressSync: Coding["now"]
+}
 
 /** From Node 22.15 on. */
-const hasZstd = (zlib: object): zlib is Zstd => "zstdDecompress" in zlib && "zstdDecompressSync" in zlib
+const hasZstd = (zlib: object): zlib is Zstd => "createZstdDecompress" in zlib && "zstdDecompressSync" in zlib
 
 /** A namespace of a built-in module has no prototype, and its type does not know what newer versions have. */
 const zlib: object = Zlib
@@ -43,13 +47,20 @@ interface Codings {
 }
 
 const makeCodings = (): Codings => {
-  const gzip: Coding = { now: Zlib.gunzipSync, later: Zlib.gunzip }
+  const gzip: Coding = { now: Zlib.gunzipSync, later: (_, limits) => Zlib.createGunzip(limits) }
   const all = new Map<string, Coding>([
     ["gzip", gzip],
     ["x-gzip", gzip],
     ["deflate", deflate],
-    ["br", { now: Zlib.brotliDecompressSync, later: Zlib.brotliDecompress }],
-    ...(hasZstd(zlib) ? [["zstd", { now: zlib.zstdDecompressSync, later: zlib.zstdDecompress }] as const] : [])
+    ["br", { now: Zlib.brotliDecompressSync, later: (_, limits) => Zlib.createBrotliDecompress(limits) }],
+    ...(hasZstd(zlib)
+      ? [
+          [
+            "zstd",
+            { now: zlib.zstdDecompressSync, later: (_: Buffer, limits: Limits) => zlib.createZstdDecompress(limits) }
+          ] as const
+        ]
+      : [])
   ])
   return { all, accepted: ["br", "gzip", "zstd"].filter((name) => all.has(name)).join(", ") }
 }
@@ -102,9 +113,27 @@ const decodeNow = (name: string, coding: Coding, body: Buffer, limit: number): B
   }
 }
 
-type Done = (decoded: Buffer | Undecoded) => void
+type Done = (decoded: ReadonlyArray<Buffer> | Undecoded) => void
 
-const undo = (names: ReadonlyArray<string>, body: Buffer, limit: number, done: Done): void => {
+/** By zlib's threads. The chunks are left as they come: to join those of a large answer takes long, and twice its memory. */
+const decodeLater = (name: string, coding: Coding, body: Buffer, limit: number, done: Done): void => {
+  const chunks: Array<Buffer> = []
+  let length = 0
+  const stream = coding.later(body, { maxOutputLength: limit, chunkSize: chunkFor(body, limit) })
+  stream.on("data", (chunk: Buffer) => {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length <= limit) return
+    stream.removeAllListeners("end")
+    stream.destroy()
+    done({ why: "too large" })
+  })
+  stream.once("error", (error) => done(problem(name, error)))
+  stream.once("end", () => done(chunks))
+  stream.end(body)
+}
+
+const undo = (names: ReadonlyArray<string>, body: ReadonlyArray<Buffer>, limit: number, done: Done): void => {
   const [name, ...others] = names
   if (name === undefined) {
     done(body)
@@ -115,23 +144,21 @@ const undo = (names: ReadonlyArray<string>, body: Buffer, limit: number, done: D
     done({ why: "unknown", coding: name })
     return
   }
-  const next = (decoded: Buffer | Undecoded): void => {
-    if (decoded instanceof Uint8Array) undo(others, decoded, limit, done)
-    else done(decoded)
+  const bytes = body.length === 1 && body[0] !== undefined ? body[0] : Buffer.concat(body)
+  const now = decodeNow(name, coding, bytes, limit)
+  if (now instanceof Uint8Array) undo(others, [now], limit, done)
+  else if (now !== undefined) done(now)
+  else {
+    decodeLater(name, coding, bytes, limit, (decoded) => {
+      if ("why" in decoded) done(decoded)
+      else undo(others, decoded, limit, done)
+    })
   }
-  const now = decodeNow(name, coding, body, limit)
-  if (now !== undefined) {
-    next(now)
-    return
-  }
-  coding.later(body, { maxOutputLength: limit, chunkSize: chunkFor(body, limit) }, (error, decoded) =>
-    next(error === null ? decoded : problem(name, error))
-  )
 }
 
-/** Calls back before it returns where it is little. */
+/** The chunks of the decoded body. Calls back before it returns where it is little. */
 export const decode = (header: string, body: Buffer, limit: number, done: Done): void => {
   const names = codingsOf(header)
   if (names.length > mostCodings) done({ why: "unknown", coding: header })
-  else undo(names, body, limit, done)
+  else undo(names, [body], limit, done)
 }

@@ -10,6 +10,7 @@ import { longQuestion, type Said } from "./errorBody.js"
 import { cutOff, tooLarge, Unasked } from "./fetchErrors.js"
 import { type PlainHeaders, reads } from "./fetchInput.js"
 import type { PlainRequest, Settle, UnderWay } from "./fetchTransport.js"
+import { LargeBody } from "./largeBody.js"
 import { allOf, headerOf, LeanResponse, type RawHeaders, withoutCoding } from "./leanResponse.js"
 import type { SocketOptions } from "./socketFetch.js"
 import type { Tenure } from "./tenure.js"
@@ -27,6 +28,14 @@ interface Owner {
 }
 
 const mostLoose = 1_024
+
+/** In bytes; to copy more costs longer than its object weighs. */
+const small = 4_096
+
+const joined = (chunks: ReadonlyArray<Buffer>, length: number): Buffer =>
+  chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, length)
+
+const lengthOf = (chunks: ReadonlyArray<Buffer>): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
 
 /** That says nothing of a question that is long. */
 const metBodyOfHead = (failure: DbError): boolean =>
@@ -46,7 +55,7 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
   private chunks: Array<Buffer> = []
   /** Bytes in them. */
   private length = 0
-  /** How many of the last ones are as they came. */
+  /** How many of the last ones are small, and as they came. */
   private loose = 0
   private readonly owner: Owner
   private readonly url: string
@@ -138,7 +147,7 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
   /** Chunks may be of one byte, and each is an object that weighs a hundred times that. */
   private keep(chunk: Buffer): void {
     this.chunks.push(chunk)
-    this.loose += 1
+    this.loose = chunk.length < small ? this.loose + 1 : 0
     if (this.loose < mostLoose) return
     this.chunks.push(Buffer.concat(this.chunks.splice(-mostLoose)))
     this.loose = 0
@@ -176,11 +185,15 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
   }
 
   private complete(): void {
-    const [first] = this.chunks
-    const body = this.chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.chunks)
-    const { headers } = this
-    if (body.length === 0 || headerOf(headers, "content-encoding") === null) this.answer(headers, body)
-    else this.decoded(body)
+    const { chunks, headers, length } = this
+    if (length === 0 || headerOf(headers, "content-encoding") === null)
+      this.answer(headers, this.bodyOf(chunks, length))
+    else this.decoded(joined(chunks, length))
+  }
+
+  private bodyOf(chunks: Array<Buffer>, length: number): Buffer | LargeBody {
+    const isLarge = this.status < 300 && LargeBody.holds(chunks, length)
+    return isLarge ? new LargeBody(chunks, length, this.tenure) : joined(chunks, length)
   }
 
   /** The socket has done its part; whatever comes of it, it stays open. */
@@ -191,13 +204,13 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
     decodeBody(allOf(headers, "content-encoding") ?? "", body, answered, (read) => {
       if (this.settled) return
       if (read instanceof Error) this.unread(read)
-      else this.readably(() => this.answer(withoutCoding(headers), read))
+      else this.readably(() => this.answer(withoutCoding(headers), this.bodyOf([...read], lengthOf(read))))
     })
   }
 
-  private answer(headers: RawHeaders, body: Buffer, unread?: QueryError): void {
+  private answer(headers: RawHeaders, body: Buffer | LargeBody, unread?: QueryError): void {
     const { method, status, statusText, url } = this
-    const said = status < 300 ? undefined : this.heard(body, unread)
+    const said = status < 300 || body instanceof LargeBody ? undefined : this.heard(body, unread)
     // Whoever wants it as it came has our words, too: there is nothing else to have.
     const came = method === "HEAD" ? null : body
     const words = unread === undefined ? came : Buffer.from(said?.words ?? "")
@@ -205,7 +218,7 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
     if (status < 300) {
       const { answered } = this.owner.options
       answered.longest = Math.max(answered.longest, url.length)
-      this.tenure.succeeds(method, status, response.headers, came)
+      this.tenure.succeeds(method, status, response.headers, came instanceof LargeBody ? null : came)
     }
     this.finish()
     this.owner.answered(method, status, headers, said?.code ?? "")

@@ -57,7 +57,7 @@ export const tooLarge = (status: number, limit: number, method: string): QueryEr
     code: "ANSWER_TOO_LARGE",
     reason: `the answer is larger than ${limit} bytes`,
     details: "",
-    hint: "Ask for less (limit, range, fewer columns; a write without select), or raise DB_POOL_MAX_ANSWER.",
+    hint: "Read it page by page with Db.stream, ask for less (limit, range, fewer columns; a write without select), or raise DB_POOL_MAX_ANSWER.",
     status
   })
 

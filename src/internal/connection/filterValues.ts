@@ -13,8 +13,10 @@
 import type { QueryError } from "../../Errors.js"
 import { invalidRequest } from "../errors/invalidRequest.js"
 import { unsendable } from "../shared/jsonable.js"
+import { isMethod, type Method, replaceIn, replacing } from "./builderClass.js"
 import { bodyOf, following, verbs } from "./builderFields.js"
 import { type Refused, writtenOf } from "./filterLiterals.js"
+import { rowsInPieces } from "./rowsInPieces.js"
 import { unsendableBody } from "./sendable.js"
 
 /** The filters by the place of what a column is compared with among their arguments. */
@@ -49,10 +51,6 @@ const second = [
   "textSearch"
 ]
 const third = ["not", "filter"]
-
-type Method = (this: object, first: unknown, second: unknown, third: unknown) => unknown
-
-const isMethod = (value: unknown): value is Method => typeof value === "function"
 
 type Refuse = (error: QueryError) => Promise<never>
 
@@ -144,29 +142,6 @@ const unsendableSchema = (builder: object): QueryError | undefined => {
   )
 }
 
-const known: WeakSet<object> = new WeakSet()
-
-/** Replaces methods of an object's class, once for each class. */
-const replaceIn = (it: object, replaced: (base: object) => Readonly<Record<string, Method>>): void => {
-  const base: unknown = Object.getPrototypeOf(it)
-  if (typeof base !== "object" || base === null || known.has(base)) return
-  known.add(base)
-  for (const [name, value] of Object.entries(replaced(base))) {
-    Object.defineProperty(base, name, { value, writable: true, configurable: true })
-  }
-}
-
-/** Those of the methods that this version of supabase-js has, each replaced. */
-const replacing =
-  (names: ReadonlyArray<string>, replace: (name: string, method: Method) => Method) =>
-  (base: object): Readonly<Record<string, Method>> =>
-    Object.fromEntries(
-      names.flatMap((name) => {
-        const method: unknown = Reflect.get(base, name)
-        return isMethod(method) ? [[name, replace(name, method)]] : []
-      })
-    )
-
 /** When it is about to send: what it sends may have been changed until now. */
 const sending = replacing(
   ["then"],
@@ -182,17 +157,18 @@ const sending = replacing(
     }
 )
 
-const filters = (base: object): Readonly<Record<string, Method>> => {
+const replaced = (base: object): Readonly<Record<string, Method>> => {
   const filter: unknown = Reflect.get(base, "filter")
   return {
     ...replacing(first, checked(0, filter))(base),
     ...replacing(second, checked(1, filter))(base),
     ...replacing(third, checked(2, filter))(base),
-    ...sending(base)
+    ...sending(base),
+    ...rowsInPieces(base)
   }
 }
 
-const withFilters = (builder: object): void => replaceIn(builder, filters)
+const withFilters = (builder: object): void => replaceIn(builder, replaced)
 
 const asked = replacing(
   verbs,

@@ -183,16 +183,14 @@ export class HandlerTransport<R> extends FetchTransport<Handled> {
     const coding = codingOf(response)
     return Effect.promise(() => response.clone().arrayBuffer()).pipe(
       Effect.flatMap((bytes) =>
-        Effect.async<Buffer | QueryError>((resume) =>
+        Effect.async<ReadonlyArray<Buffer> | QueryError>((resume) =>
           decodeBody(coding, Buffer.from(bytes), answered, (read) => resume(Effect.succeed(read)))
         )
       ),
       Effect.flatMap((read): Effect.Effect<Came, QueryError> => {
         if (!(read instanceof Error)) {
-          return Effect.succeed({
-            response: coding === "" ? response : decoded(response, read),
-            body: read
-          })
+          const body = Buffer.concat(read)
+          return Effect.succeed({ response: coding === "" ? response : decoded(response, body), body })
         }
         return status < 300 ? Effect.fail(read) : Effect.succeed({ response, body: null, unread: read })
       })

@@ -5,6 +5,9 @@
  * only when somebody asks for what is not here.
  */
 
+import { identity } from "effect/Function"
+import { type BrokenRows, LargeBody } from "./largeBody.js"
+
 /** Headers as undici hands them over: name, value, name, value. */
 export type RawHeaders = ReadonlyArray<Buffer>
 
@@ -108,10 +111,12 @@ export interface RawAnswer {
   readonly statusText: string
   readonly headers: RawHeaders
   /** Null where there can be no body: the answer to HEAD. */
-  readonly body: Buffer | null
+  readonly body: Buffer | LargeBody | null
   /** The text that a builder reads in place of the body; undefined: the body. */
   readonly instead: string | undefined
 }
+
+const bytesOf = (body: Buffer | LargeBody): Buffer => (body instanceof LargeBody ? body.bytes() : body)
 
 export class LeanResponse implements Response {
   readonly status: number
@@ -123,6 +128,8 @@ export class LeanResponse implements Response {
   readonly #answer: RawAnswer
   #used = false
   #full: Response | undefined
+  /** What becomes of its text before somebody has it. */
+  textAs: (text: string) => string = identity
 
   constructor(answer: RawAnswer) {
     this.url = answer.url
@@ -134,7 +141,8 @@ export class LeanResponse implements Response {
 
   /** What has no body can be read as often as one likes: there is nothing to use up. */
   #bytes(): Buffer | null {
-    return bodiless.has(this.status) ? null : this.#answer.body
+    const { body } = this.#answer
+    return bodiless.has(this.status) || body === null ? null : bytesOf(body)
   }
 
   #inflate(): Response {
@@ -167,7 +175,22 @@ export class LeanResponse implements Response {
     if (body === null || (body.length === 0 && this.#bytes() === null)) return Promise.resolve(instead ?? "")
     this.#used = true
     // A text that is too long for JavaScript rejects as any failure of a body does.
-    return new Promise((resolve) => resolve(instead ?? textOf(body)))
+    return new Promise((resolve) => resolve(instead ?? this.textAs(textOf(bytesOf(body)))))
+  }
+  /** Whether `rows` can be asked for: it is a long list, and nobody has read it. */
+  get hasRows(): boolean {
+    return this.#answer.body instanceof LargeBody && !this.bodyUsed && this.#answer.instead === undefined
+  }
+  /** The rows of a long list in place of its text, or where that breaks. */
+  rows(): Promise<Array<unknown> | BrokenRows> {
+    const { body } = this.#answer
+    if (!(body instanceof LargeBody) || this.bodyUsed) return Promise.reject(new TypeError(unusable))
+    this.#used = true
+    return body.rows(this.textAs)
+  }
+  /** The same answer with other words. */
+  saying(words: string): LeanResponse {
+    return new LeanResponse({ ...this.#answer, body: Buffer.from(words) })
   }
   json(): ReturnType<Response["json"]> {
     return this.text().then((body) => JSON.parse(body))
@@ -175,10 +198,14 @@ export class LeanResponse implements Response {
   clone(): Response {
     if (this.#full !== undefined) return this.#full.clone()
     if (this.#used) throw new TypeError(unusable)
-    return new LeanResponse(this.#answer)
+    const { body } = this.#answer
+    const copy = new LeanResponse(body instanceof LargeBody ? { ...this.#answer, body: body.copy() } : this.#answer)
+    copy.textAs = this.textAs
+    return copy
   }
-  /** Without what a builder was to read in place of it. */
+  /** Without what a builder was to read in place of it, and for who has no connection. */
   asItCame(): Response {
+    if (this.#answer.body instanceof LargeBody) this.#answer.body.detach()
     if (this.#answer.instead === undefined) return this
     return new LeanResponse({ ...this.#answer, instead: undefined })
   }

@@ -81,6 +81,8 @@ export class Tenure {
   private page: Uint8Array | undefined = undefined
   /** Requests that may have changed something: a write after which a repetition would do it twice. */
   writes = 0
+  /** Its borrower has gone. */
+  isOver = false
   /** The builder said that it must not be repeated (`.retry(false)`). */
   once = false
   /** Whoever asks wants to know which rows came: nobody else pays for looking. */
@@ -165,8 +167,14 @@ export class Tenure {
     for (const name of names) this.rounded.add(`${from}.${name}`)
   }
 
+  /** A large answer that is no JSON, whose words these are. */
+  breaks(words: string): void {
+    this.page = new TextEncoder().encode(words)
+  }
+
   /** Its borrower has what it wanted. */
   ends(): void {
     this.page = undefined
+    this.isOver = true
   }
 }

@@ -1,7 +1,12 @@
 /** Changes the text of an answer so that its numbers keep all digits: a builder reads that text and parses it. */
+import { LeanResponse } from "../connection/leanResponse.js"
 import { roundedNames, withDigits } from "./digits.js"
 
 const reading = (response: Response, as: (text: string) => string): Response => {
+  if (response instanceof LeanResponse) {
+    response.textAs = as
+    return response
+  }
   const text = response.text.bind(response)
   Reflect.defineProperty(response, "text", { value: () => text().then(as), configurable: true, writable: true })
   return response
