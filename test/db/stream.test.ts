@@ -36,6 +36,97 @@ describe("Db.stream", () => {
     })
   )
 
+  it.effect("asks for one page ahead from the second on, and for no page more, however long that one is used", () =>
+    Effect.gen(function* () {
+      const asked = yield* Ref.make<ReadonlyArray<number>>([])
+      const seen: Array<ReadonlyArray<number>> = []
+      yield* all.pipe(
+        Stream.mapChunksEffect((page) =>
+          Effect.as(
+            Effect.zipRight(
+              Effect.forEach([1, 2, 3, 4, 5], () =>
+                Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+              ),
+              Effect.map(Ref.get(asked), (offsets) => seen.push(offsets))
+            ),
+            page
+          )
+        ),
+        Stream.runDrain,
+        Effect.provide(table(asked))
+      )
+      assert.deepStrictEqual(seen.slice(0, 3), [[0], [0, 10, 20], [0, 10, 20, 25]])
+      yield* Ref.set(asked, [])
+      yield* Effect.provide(Stream.runDrain(Stream.take(all, 10)), table(asked))
+      assert.deepStrictEqual(yield* Ref.get(asked), [0])
+    })
+  )
+
+  it.effect("leaves nothing running, whoever ends it", () =>
+    Effect.gen(function* () {
+      let running = 0
+      let begun = yield* Deferred.make<void>()
+      const hanging = Db.layerTest((request) => {
+        const offset = Number(new URL(request.url).searchParams.get("offset") ?? 0)
+        if (offset < 20) return Response.json(rows.slice(offset, offset + 10))
+        running += 1
+        return Effect.zipRight(Deferred.succeed(begun, undefined), Effect.never).pipe(
+          Effect.ensuring(
+            Effect.sync(() => {
+              running -= 1
+            })
+          )
+        )
+      })
+      const isAhead = Effect.suspend(() => Deferred.await(begun))
+      const untilAhead = Stream.tap(all, ({ id }) => (id === 10 ? isAhead : Effect.void))
+      const ways: Readonly<Record<string, Effect.Effect<unknown, unknown, Db.ReadDb>>> = {
+        "one that has enough": Stream.runDrain(Stream.take(untilAhead, 11)),
+        "one that fails": Stream.runForEach(untilAhead, ({ id }) => (id === 10 ? Effect.fail("mine") : Effect.void)),
+        "one that dies": Stream.runForEach(untilAhead, ({ id }) => (id === 10 ? Effect.die("mine") : Effect.void)),
+        "one that is interrupted": Effect.race(Stream.runDrain(untilAhead), isAhead)
+      }
+      for (const [name, way] of Object.entries(ways)) {
+        begun = yield* Deferred.make<void>()
+        const pool = yield* Effect.gen(function* () {
+          yield* Effect.exit(way)
+          return yield* (yield* Pool.ReadPool).metrics
+        }).pipe(Effect.provide(hanging))
+        assert.deepStrictEqual([name, running, pool.active], [name, 0, 0])
+      }
+    })
+  )
+
+  it.effect.each([
+    ["in its order", "id", true, ["gt.10", "gt.20", "gt.25"]],
+    ["backwards", "id", false, ["lt.16", "lt.6"]],
+    ["in another order: by number", "name", true, []]
+  ] as const)("with a key, %s, continues behind the last", ([_, column, ascending, expected]) =>
+    Effect.gen(function* () {
+      const behind: Array<string> = []
+      const sorted = Array.from({ length: 25 }, (_, n) => ({ id: ascending ? n + 1 : 25 - n, name: "a" }))
+      const database = Db.layerTest((request) => {
+        const { searchParams } = new URL(request.url)
+        const filter = searchParams.get("id")
+        const offset = Number(searchParams.get("offset") ?? 0)
+        if (filter !== null) behind.push(filter)
+        const bound = Number(filter?.slice("gt.".length))
+        const left = filter === null ? sorted : sorted.filter(({ id }) => (ascending ? id > bound : id < bound))
+        return Response.json(left.slice(offset, offset + Number(searchParams.get("limit"))))
+      })
+      const read = Db.stream((client) => client.from("numbers").select("id, name").order(column, { ascending }), {
+        pageSize: 10,
+        key: "id"
+      })
+      const given = yield* Effect.provide(Stream.runCollect(read), database)
+      assert.deepStrictEqual(ids(given), ids(Chunk.unsafeFromArray(sorted)))
+      assert.deepStrictEqual(
+        behind.slice(0, 3),
+        expected.length === 0 ? [] : [...expected, ...(ascending ? [] : ["lt.1"])]
+      )
+    })
+  )
+
   it.effect("loses nothing to a server that gives fewer rows than were asked for", () =>
     Effect.gen(function* () {
       const asked = yield* Ref.make<ReadonlyArray<number>>([])
@@ -248,12 +339,13 @@ describe("Db.stream", () => {
     })
   )
 
-  it.effect("asks for a page only when somebody wants it", () =>
+  it.effect("asks for a page when somebody wants it, and for the one behind the second", () =>
     Effect.gen(function* () {
       const asked = yield* Ref.make<ReadonlyArray<number>>([])
       const read = yield* all.pipe(Stream.take(12), Stream.runCollect, Effect.provide(table(asked)))
       assert.strictEqual(Chunk.size(read), 12)
-      assert.deepStrictEqual(yield* Ref.get(asked), [0, 10])
+      assert.deepStrictEqual((yield* Ref.get(asked)).slice(0, 2), [0, 10])
+      assert.isAtMost((yield* Ref.get(asked)).length, 3)
     })
   )
 

@@ -1,7 +1,7 @@
 /** `stream` of the Promise API: what is asked for, when it ends, and what it leaves behind. */
 import { afterEach, describe, expect, it } from "vitest"
 import { QueryError } from "../../src/Errors.js"
-import { createDatabase, type PrivateDatabase } from "../../src/promise.js"
+import { createDatabase, type PrivateDatabase, type RowStream } from "../../src/promise.js"
 import { type Answer, type Asked, asked, reply } from "../support/asked.js"
 
 const closers: Array<() => Promise<unknown>> = []
@@ -49,21 +49,46 @@ describe("rows of a stream", () => {
     expect(there.seen.map(({ query }) => query.get("offset") ?? "0")).toEqual(["0", "3", "6", "7"])
   })
 
-  it("cost nothing until the first is asked for, and no page that nobody asked for", async () => {
+  it("cost nothing until the first is asked for, no second page until its first row is, and then one page ahead", async () => {
     const { db, there } = await over(pages)
     const rows = things(db)
     expect(there.seen).toHaveLength(0)
     for (const _ of [1, 2, 3]) await rows.next()
     await db.executeWithPool((client) => client.from("other").select("*"))
     expect(there.seen.map(({ path }) => path)).toEqual(["/rest/v1/things", "/rest/v1/other"])
-    await rows.next()
-    expect(there.seen).toHaveLength(3)
+    expect((await rows.next()).value?.id).toBe(3)
+    await there.times(4)
+    const offsets = () => there.seen.map(({ query }) => query.get("offset") ?? "0")
+    expect(offsets()).toEqual(["0", "0", "3", "6"])
+    for (const _ of [4, 5]) await rows.next()
+    await db.executeWithPool((client) => client.from("other").select("*"))
+    expect(there.seen).toHaveLength(5)
+    expect(active(db)).toBe(0)
     await rows.return()
   })
 
-  it("hold no connection between two pages", async () => {
+  it("hold no connection between two pages, but that of the page ahead until it has come", async () => {
     const { db } = await over(pages)
-    for await (const _ of things(db, 1)) expect(active(db)).toBe(0)
+    for await (const _ of things(db, 1)) expect(active(db)).toBeLessThan(2)
+    for await (const _ of things(db, 3)) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      expect(active(db)).toBe(0)
+    }
+  })
+
+  it("with a key continue behind it", async () => {
+    const { db, there } = await over(({ query }) => {
+      const behind = Number(query.get("id")?.slice("gt.".length) ?? "-1")
+      return Array.from({ length: total }, (_, id) => ({ id }))
+        .filter(({ id }) => id > behind)
+        .slice(0, 3)
+    })
+    const seen: Array<unknown> = []
+    const rows = db.stream((client) => client.from("things").select("id").order("id"), { pageSize: 3, key: "id" })
+    for await (const { id } of rows) seen.push(id)
+    expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6])
+    expect(there.seen.map(({ query }) => query.get("id"))).toEqual([null, "gt.2", "gt.5", "gt.6"])
+    expect(there.seen.every(({ query }) => (query.get("offset") ?? "0") === "0")).toBe(true)
   })
 
   it("that are asked for at the same time come in order, one page after another", async () => {
@@ -112,6 +137,46 @@ describe("a stream ends", () => {
     expect(active(db)).toBe(0)
     await db.executeWithPool((client) => client.from("other").select("*"))
     expect(await rows.next()).toEqual({ done: true, value: undefined })
+  })
+
+  it("while the page ahead is under way: its request is aborted, however it ends", async () => {
+    const ways: Readonly<Record<string, (rows: RowStream<unknown>) => Promise<unknown>>> = {
+      return: (rows) => rows.return(),
+      throw: (rows) => rows.throw(new Error("mine")).catch(() => undefined),
+      "a consumer that fails": async (rows) => {
+        try {
+          for await (const _ of rows) throw new Error("the consumer's")
+        } catch {
+          return undefined
+        }
+      }
+    }
+    for (const [name, end] of Object.entries(ways)) {
+      const { db, there } = await over((question, response) =>
+        question.query.get("offset") === "6" ? undefined : pages(question, response)
+      )
+      const rows = things(db)
+      for (const _ of [0, 1, 2, 3]) await rows.next()
+      await there.times(3)
+      const hungUp = there.hungUp()
+      await end(rows)
+      await hungUp
+      expect([name, active(db), there.seen.length]).toEqual([name, 0, 3])
+    }
+  })
+
+  it("by the error of the page ahead, after the rows that had come before it", async () => {
+    const { db, there } = await over((question, response) => {
+      if (question.query.get("offset") !== "6") return pages(question, response)
+      reply(response, { code: "42501", message: "permission denied", details: null, hint: null }, 403)
+      return undefined
+    })
+    const rows = things(db)
+    for (const id of [0, 1, 2, 3]) expect((await rows.next()).value).toEqual({ id })
+    await there.times(3)
+    for (const id of [4, 5]) expect((await rows.next()).value).toEqual({ id })
+    await expect(rows.next()).rejects.toMatchObject({ code: "42501" })
+    expect(active(db)).toBe(0)
   })
 
   it("by return while it waits for a connection: it leaves the queue, and asks for nothing", async () => {

@@ -110,6 +110,11 @@ export type Rpc<D = Untyped> = <const Name extends FunctionName<D>>(
 export interface RowsOptions {
   /** Rows per request. Default: 1000, the most that a Supabase project gives at a time by default. */
   readonly pageSize?: number | undefined
+  /**
+   * A selected column that is unique and never null. If the query is ordered by it alone, each page continues behind the last
+   * value of it, and costs what the first does. Default: pages go by number.
+   */
+  readonly key?: string | undefined
   /** `false`: one attempt for each page and no more. */
   readonly retry?: false | undefined
   /** Numbers that JavaScript would round come as texts, with all their digits. */
@@ -199,8 +204,8 @@ const rpcOn =
 
 function streamOn(view: View): StreamRows
 function streamOn({ host, user }: View): unknown {
-  return (f: (client: SupabaseClient) => Ranged, { exact, pageSize, retry }: RowsOptions = {}) =>
-    rowsOn(host, user, ({ db }) => db.stream(inContext(f), { exact, pageSize, retry }))
+  return (f: (client: SupabaseClient) => Ranged, { exact, key, pageSize, retry }: RowsOptions = {}) =>
+    rowsOn(host, user, ({ db }) => db.stream(inContext(f), { exact, key, pageSize, retry }))
 }
 
 const queryMetrics =

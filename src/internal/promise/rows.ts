@@ -1,4 +1,4 @@
-/** Rows one by one, for `for await`: a page is asked for when somebody wants a row of it. */
+/** Rows one by one, for `for await`: pages as `db/stream.ts` asks for them. */
 import { type Chunk, Effect, Exit, type Fiber, Option, Scope, Stream } from "effect"
 import { AsyncContext, caller, outside } from "../shared/asyncContext.js"
 import type { Host, Running } from "./host.js"
@@ -9,8 +9,8 @@ import type { User } from "./user.js"
 /**
  * Rows of a stream, in order: `for await (const row of rows)`.
  *
- * Nothing is sent before the first row is asked for, a page is asked for when its first row is, and between two pages no
- * connection is held. `break`, `return` and an error end it at once: a request that is under way is aborted. It is used once.
+ * Nothing is sent before the first row is asked for, and the second page is asked for when its first row is. From then on the
+ * next page is asked for while one is used, and no page after it; each holds a connection until it has come. `break`, `return` and an error end it at once: a request that is under way is aborted. It is used once.
  *
  * @since 0.1.0
  * @category models

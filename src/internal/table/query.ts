@@ -3,7 +3,7 @@ import type { SupabaseClient } from "@supabase/supabase-js"
 import { Effect } from "effect"
 import type { DbError, DecodeError } from "../../Errors.js"
 import { boundsOn, unlimited } from "../connection/builderFields.js"
-import type { ByKey } from "../db/stream.js"
+import { type ByKey, keyIn } from "../db/stream.js"
 import { type Column, type Columns, isValues } from "./columns.js"
 import type { Condition } from "./comparison.js"
 import { anyOf, type Choice, choiceOf, conditionOf, either, type Parts, partsOf, type Tree } from "./condition.js"
@@ -192,12 +192,7 @@ export const pagesByKey = ({ key }: Columns, { filter, orderBy = [] }: AnyOption
   const { column: name, descending = false }: Order = typeof order === "string" ? { column: order } : order
   if (filter !== undefined || name !== key.name || more.length > 0) return undefined
   return {
-    // A number above 2^53 was rounded.
-    keyOf: (row) => {
-      const value = isValues(row) ? row[key.column] : undefined
-      if (typeof value === "string") return value
-      return typeof value === "number" && Number.isSafeInteger(value) ? value : undefined
-    },
+    keyOf: (row) => keyIn(row, key.column),
     behind: (query, last) => (descending ? query.lt(key.column, last) : query.gt(key.column, last))
   }
 }
