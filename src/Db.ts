@@ -101,6 +101,7 @@ export type {
 } from "./internal/table/query.js"
 export type { Expect, GuardOptions, LockOptions, StepChanges, StepRow, TableSteps } from "./internal/table/steps.js"
 export {
+  type CreateManyOptions,
   type Insert,
   type ReadTable,
   type ReadTableOf,

@@ -7,7 +7,7 @@ import { OpenColumns } from "../table/openColumns.js"
 import type { CountOptions, ListOptions, Page, TableStreamOptions, Where } from "../table/query.js"
 import type { Shape } from "../table/shape.js"
 import { type AnyTableOptions, tableOf, type UpsertOptions } from "../table/table.js"
-import type { UpdateOptions } from "../table/writes.js"
+import type { CreateManyOptions, UpdateOptions } from "../table/writes.js"
 import { filtering } from "./marketplace.js"
 import { type RowStream, rowsOn } from "./rows.js"
 import { decoderOf, type StandardSchema, standardOf } from "./standard.js"
@@ -45,8 +45,8 @@ export interface PromiseTable<Row, Columns, New, Changes, Id>
   readonly count: (options?: CountOptions<Columns>) => Promise<number>
   /** Gives the row as the database made it. */
   readonly create: (row: New) => Promise<Row>
-  /** All or none, in their order. */
-  readonly createMany: (rows: ReadonlyArray<New>) => Promise<ReadonlyArray<Row>>
+  /** All or none, in their order; with a `pieceSize` piece by piece, several at a time. */
+  readonly createMany: (rows: ReadonlyArray<New>, options?: CreateManyOptions) => Promise<ReadonlyArray<Row>>
   /** Gives the row as it is now; rejects with `RowNotFound` where no row has this key. */
   readonly update: (id: Id, changes: Changes, options?: UpdateOptions) => Promise<Row>
   /** All rows that `where` finds; it names a column at least. */
@@ -224,7 +224,7 @@ export function tableOn({ host, run, user }: View): unknown {
       stream: (options) => rowsOn(host, user, () => table.stream(filtering(options))),
       count: (options) => run(() => table.count(filtering(options))),
       create: (row) => run(() => table.create(row)),
-      createMany: (rows) => run(() => table.createMany(rows)),
+      createMany: (rows, options) => run(() => table.createMany(rows, options)),
       update: (id, changes, options) => run(() => table.update(id, changes, options)),
       updateMany: (where, changes, options) => run(() => table.updateMany(where, changes, options)),
       upsert: (row, options) => run(() => table.upsert(row, options)),

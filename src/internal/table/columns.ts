@@ -1,8 +1,9 @@
 /** A table as its schema describes it: names of columns, values on their way out, rows on their way in. */
-import { Effect, ParseResult } from "effect"
+import { Effect, Either, ParseResult } from "effect"
 import { DecodeError, QueryError } from "../../Errors.js"
 import { invalidRequest } from "../errors/invalidRequest.js"
 import { unsendable } from "../shared/jsonable.js"
+import { inTurns } from "../shared/nextTurn.js"
 import { withoutSecrets } from "../shared/text.js"
 import * as Reference from "../transaction/reference.js"
 import { rememberText, withMicros } from "../values/moments.js"
@@ -119,22 +120,24 @@ export class Columns {
     return column === undefined ? this.refuse("filter", name, unknown(this.all, name)) : Effect.succeed(column)
   }
 
-  refuse(stage: Stage, path: string, issue: string, id = ""): Effect.Effect<never, DecodeError> {
-    return Effect.fail(new DecodeError({ table: this.table, id, path, issue, stage }))
+  refuse(stage: Stage, path: string, issue: string, id = ""): Either.Either<never, DecodeError> {
+    return Either.left(new DecodeError({ table: this.table, id, path, issue, stage }))
   }
 
   private encodeOne(column: Column, values: Values, stage: Stage, id: string): Effect.Effect<Values, DecodeError> {
-    return Effect.matchEffect(column.encode(values), {
-      onFailure: (error) => {
-        const { issue, path } = wordsOf(error)
-        return this.refuse(stage, path === "" ? column.name : path, issue, id)
-      },
-      onSuccess: (came) => {
-        const encoded = column.holdsObjects === true ? timed(column, values, came) : came
-        const found = unsendable(encoded)
-        return found === undefined ? Effect.succeed(encoded) : this.refuse(stage, found.path, found.issue, id)
-      }
-    })
+    const onFailure = (error: ParseResult.ParseError): Either.Either<never, DecodeError> => {
+      const { issue, path } = wordsOf(error)
+      return this.refuse(stage, path === "" ? column.name : path, issue, id)
+    }
+    const onSuccess = (came: Values): Either.Either<Values, DecodeError> => {
+      const encoded = column.holdsObjects === true ? timed(column, values, came) : came
+      const found = unsendable(encoded)
+      return found === undefined ? Either.right(encoded) : this.refuse(stage, found.path, found.issue, id)
+    }
+    const came = column.encode(values)
+    // What waits for nothing, as nearly all do, takes no step of a fiber: lists have hundreds of thousands.
+    if (!isDone(came)) return Effect.matchEffect(came, { onFailure, onSuccess })
+    return Either.isLeft(came) ? onFailure(came.left) : onSuccess(came.right)
   }
 
   /** Columns and values as they are sent; a column that is left out is left to the database. */
@@ -149,15 +152,16 @@ export class Columns {
     const stranger = Object.keys(values).find((name) => !all.has(name))
     if (stranger !== undefined) return this.refuse("encode", stranger, unknown(all, stranger), id)
     const sent = [...all.of(values)].filter((column) => given(values, column.name) || isSent(column))
-    return Effect.map(
-      Effect.forEach(sent, (column) => {
-        const { made, name } = column
-        const value = values[name]
-        const referred = inTransaction ? Reference.textOf(value) : undefined
-        if (referred !== undefined) return Effect.succeed({ [column.column]: referred })
-        return this.encodeOne(column, value === undefined && !made ? {} : { [name]: value }, "encode", id)
-      }),
-      (parts) => Object.assign({}, ...parts)
+    return Effect.suspend(() =>
+      joined(
+        sent.map((column) => {
+          const { made, name } = column
+          const value = values[name]
+          const referred = inTransaction ? Reference.textOf(value) : undefined
+          if (referred !== undefined) return Either.right({ [column.column]: referred })
+          return this.encodeOne(column, value === undefined && !made ? {} : { [name]: value }, "encode", id)
+        })
+      )
     )
   }
 
@@ -264,9 +268,10 @@ export class Columns {
       : this.refuse(stage, "", "the answer is not a list of rows")
   }
 
-  decodeAll(rows: Iterable<unknown>, stage: Stage): Effect.Effect<Array<unknown>, DecodeError> {
+  /** Many in parts, so that nobody waits long. */
+  decodeAll(rows: ReadonlyArray<unknown>, stage: Stage): Effect.Effect<ReadonlyArray<unknown>, DecodeError> {
     const decoded = (row: unknown) => this.decodeRow(row, stage)
-    return this.mayWait ? Effect.all(Array.from(rows, decoded)) : Effect.forEach(rows, decoded)
+    return inTurns(rows, (some) => (this.mayWait ? Effect.all(some.map(decoded)) : Effect.forEach(some, decoded)))
   }
 
   /** What a key stands for that is none. */
@@ -293,6 +298,20 @@ export class Columns {
 /** What `Values.Range` encodes is a text that begins with a bound; no other object is one. */
 const isRange = (value: unknown, encoded: unknown): encoded is string =>
   isValues(value) && typeof encoded === "string" && /^[[(]/.test(encoded)
+
+/** What waits for nothing is there already. */
+const isDone = <A, E>(effect: Effect.Effect<A, E>): effect is Either.Either<A, E> => Either.isEither(effect)
+
+/** One of all of them. */
+const joined = (parts: ReadonlyArray<Effect.Effect<Values, DecodeError>>): Effect.Effect<Values, DecodeError> => {
+  const all: Record<string, unknown> = {}
+  for (const part of parts) {
+    if (!isDone(part)) return Effect.map(Effect.all(parts), (values) => Object.assign({}, ...values))
+    if (Either.isLeft(part)) return part
+    Object.assign(all, part.right)
+  }
+  return Effect.succeed(all)
+}
 
 /** A name that no column has. */
 const aliasOf = (n: number, columns: ReadonlyArray<string>): string => {

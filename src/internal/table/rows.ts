@@ -167,7 +167,7 @@ export class Rows<R> {
           Array.from(page, (row) => columns.renamed(row)),
           "read"
         ),
-        Chunk.unsafeFromArray
+        Chunk.fromIterable
       )
     )
   }

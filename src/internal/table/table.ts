@@ -10,7 +10,7 @@ import type { CountOptions, ListOptions, Page, TableStreamOptions, Where } from 
 import { Rows } from "./rows.js"
 import type { Shape } from "./shape.js"
 import { Steps, type TableSteps } from "./steps.js"
-import { type UpdateOptions, Writes } from "./writes.js"
+import { type CreateManyOptions, type UpdateOptions, Writes } from "./writes.js"
 
 type Fields<S extends TableSchema> = Schema.Struct.Type<S["fields"]>
 
@@ -82,7 +82,7 @@ export type Update<S extends TableSchema> = S extends Variants
 
 type Changes<A> = Types.Simplify<{ readonly [K in keyof A]?: A[K] | undefined }>
 
-export type { UpdateOptions }
+export type { CreateManyOptions, UpdateOptions }
 
 /**
  * @since 0.1.0
@@ -146,11 +146,13 @@ export interface Table<Row, New, Changes, Id, Reading, Writing = Database.Db>
   /** Gives the row as the database made it. */
   readonly create: (row: New) => Effect.Effect<Row, RowError, Writing>
   /**
-   * All or none, in the order given. Rows that leave out different columns are sent as one transaction. A `DecodeError` of stage
-   * `write` where fewer come back than were sent.
+   * All or none, in the order given; with a `pieceSize` piece by piece, several at a time. Rows that leave out different columns
+   * are sent as one transaction. A `DecodeError` of stage `write` where fewer come back than were sent, or where some pieces are
+   * written and one is not.
    */
   readonly createMany: (
-    rows: ReadonlyArray<New>
+    rows: ReadonlyArray<New>,
+    options?: CreateManyOptions
   ) => Effect.Effect<ReadonlyArray<Row>, RowsError | TransactionFailed, Writing>
   /** Gives the row as it is now; `RowNotFound` when no row has this key. Without changes nothing is written. */
   readonly update: (id: Id, changes: Changes, options?: UpdateOptions) => Effect.Effect<Row, RowError, Writing>
@@ -293,7 +295,7 @@ export const tableOf = <Reading, Writing>(
     stream: (options = {}) => rows.stream(options),
     count: (options = {}) => asMade(ofTable("SELECT", name, rows.count(options))),
     create: (row) => asMade(ofTable("INSERT", name, writes.create(row))),
-    createMany: (many) => asMade(ofTable("INSERT", name, writes.createMany(many))),
+    createMany: (many, options) => asMade(ofTable("INSERT", name, writes.createMany(many, options))),
     update: (id, changes, options) => asMade(ofTable("UPDATE", name, writes.update(id, changes, options))),
     updateMany: (where, changes, options) =>
       asMade(ofTable("UPDATE", name, writes.updateMany(where, changes, options))),

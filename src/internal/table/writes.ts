@@ -1,9 +1,11 @@
 /** The writing half of a table, where the type of the rows is not known. */
 import type { SupabaseClient } from "@supabase/supabase-js"
-import { Effect } from "effect"
+import { Effect, Either, Option } from "effect"
 import { type DbError, RowNotFound } from "../../Errors.js"
 import { listIn } from "../db/list.js"
 import type { PostgrestResult } from "../db/postgrestResult.js"
+import { invalidRequest } from "../errors/invalidRequest.js"
+import { inTurns, partsOf } from "../shared/nextTurn.js"
 import { type Columns, isValues, type Values } from "./columns.js"
 import { type Chosen, chosen, type Narrow } from "./query.js"
 import * as Requests from "./requests.js"
@@ -18,6 +20,18 @@ export interface UpdateOptions {
   readonly idempotent?: boolean | undefined
 }
 
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface CreateManyOptions {
+  /**
+   * Rows in one request. Without it all are one request: all or none. With it each piece is all or none, and several are under way at a time;
+   * if one fails, no other is begun, and the error says which rows were written.
+   */
+  readonly pieceSize?: number | undefined
+}
+
 interface AnyUpsertOptions extends UpdateOptions {
   readonly onConflict?: string | ReadonlyArray<string> | undefined
 }
@@ -30,6 +44,13 @@ const only = (row: unknown, table: string): Effect.Effect<unknown, RowNotFound> 
   if (row.length === 0) return Effect.fail(new RowNotFound({ table, details: "" }))
   return Effect.succeed(row.length === 1 ? row[0] : row)
 }
+
+/** As many as each pool keeps open by default. */
+const piecesAtOnce = 5
+
+/** From 0, as in the list that was given. */
+const placeOf = (nth: number, size: number, all: number): string =>
+  `${nth * size} to ${Math.min((nth + 1) * size, all) - 1}`
 
 export class Writes<R> {
   private readonly rows: Rows<R>
@@ -54,13 +75,51 @@ export class Writes<R> {
     return Effect.flatMap(this.columns.encodeInsert(row), (values) => this.one(Requests.inserted(this.columns, values)))
   }
 
-  createMany(rows: ReadonlyArray<unknown>): Written<ReadonlyArray<unknown>, R> {
+  createMany(rows: ReadonlyArray<unknown>, { pieceSize }: CreateManyOptions = {}): Written<ReadonlyArray<unknown>, R> {
+    if (pieceSize !== undefined && !(Number.isSafeInteger(pieceSize) && pieceSize > 0)) {
+      return Effect.fail(invalidRequest(`pieceSize is ${pieceSize}`, "Give a whole number from 1."))
+    }
     return Effect.gen(this, function* () {
-      const values = yield* Effect.forEach(rows, (row) => this.columns.encodeInsert(row))
+      // All of them before any is sent: a row that cannot be sent leaves nothing half done.
+      const values = yield* inTurns(rows, (part) => Effect.forEach(part, (row) => this.columns.encodeInsert(row)))
       if (values.length === 0) return []
-      const written = yield* this.insertAll(values)
+      const written =
+        pieceSize === undefined || values.length <= pieceSize
+          ? yield* this.insertAll(values)
+          : yield* this.insertPieces(values, pieceSize)
       return yield* this.columns.decodeRows(written, "write")
     })
+  }
+
+  /** Interrupting what is under way would leave nobody knowing of it, so what has begun is ended. */
+  private insertPieces(rows: ReadonlyArray<Values>, size: number): Written<ReadonlyArray<unknown>, R> {
+    let failed = false
+    const piece = (part: ReadonlyArray<Values>): Written<Option.Option<ReadonlyArray<unknown>>, R> =>
+      failed
+        ? Effect.succeedNone
+        : Effect.tapError(Effect.asSome(this.insertAll(part)), () =>
+            Effect.sync(() => {
+              failed = true
+            })
+          )
+    return Effect.flatMap(
+      Effect.forEach(partsOf(rows, size), (part) => Effect.either(piece(part)), { concurrency: piecesAtOnce }),
+      (ends) => {
+        const error = ends.find(Either.isLeft)?.left
+        const written = ends.map((end) => Option.flatten(Either.getRight(end)))
+        if (error === undefined) return Effect.succeed(written.flatMap(Option.getOrElse(() => [])))
+        const places = ends.flatMap((end, nth) =>
+          Either.isRight(end) && Option.isSome(end.right) ? [placeOf(nth, size, rows.length)] : []
+        )
+        if (places.length === 0) return Effect.fail(error)
+        const place = placeOf(ends.findIndex(Either.isLeft), size, rows.length)
+        return this.columns.refuse(
+          "write",
+          "",
+          `rows ${place} failed (${error.message}); written are rows ${places.join(", ")}`
+        )
+      }
+    )
   }
 
   /** Of each row that was sent there is one, or nobody could tell which is which. */
