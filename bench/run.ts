@@ -18,8 +18,11 @@ import * as Fleet from "./fleet.js"
 import * as Heap from "./heap.js"
 import * as Http2 from "./http2.js"
 import * as Importing from "./importing.js"
+import * as Inserting from "./inserting.js"
+import * as Large from "./large.js"
 import * as Layers from "./layers.js"
 import * as OpenLoop from "./openLoop.js"
+import * as Paging from "./paging.js"
 import * as Quiet from "./quiet.js"
 import * as Read from "./read.js"
 import { between, markdown, plain } from "./support/layout.js"
@@ -32,6 +35,9 @@ const questions: ReadonlyArray<Question> = [
   Read,
   Users,
   Compression,
+  Large,
+  Paging,
+  Inserting,
   Closing,
   Checkout,
   Crowd,

@@ -96,6 +96,10 @@ export interface ServerOptions {
   readonly keepAlive?: number
   /** So many rows in each answer, compressed where gzip is asked for. */
   readonly rows?: number
+  /** Whether they are compressed where gzip is asked for. Default: true. */
+  readonly compresses?: boolean
+  /** So many rows in all, page by page; what is written comes back. */
+  readonly paged?: number
   /** Each connection with its first answer. */
   readonly closes?: boolean
 }
@@ -109,14 +113,16 @@ const countsAt = <A, I>(url: string, schema: Schema.Schema<A, I>): Effect.Effect
 /** A server in a process of its own, so that its work is not the pool's. */
 export const server = ({
   closes = false,
+  compresses = true,
   delay = 0,
   http2 = false,
   keepAlive = 60_000,
+  paged = 0,
   rows = 0,
   tls = false
 }: ServerOptions = {}): Effect.Effect<Server, BenchFailed, Scope.Scope> =>
   Effect.gen(function* () {
-    const options = { closes, delay, http2, keepAlive, rows, tls }
+    const options = { closes, compresses, delay, http2, keepAlive, paged, rows, tls }
     const process = yield* started("./server.js", [JSON.stringify(options)], {})
     const { countsUrl, url } = yield* Effect.flatMap(nextLine(process, "the server"), decoded(Urls))
     return { url, counts: countsAt(countsUrl, Counts) }

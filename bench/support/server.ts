@@ -4,7 +4,7 @@
  * standard input.
  */
 import { readFileSync } from "node:fs"
-import { createServer, type RequestListener, type Server } from "node:http"
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http"
 import { createSecureServer, type Http2SecureServer } from "node:http2"
 import { createServer as createTlsServer } from "node:https"
 import type { Server as NetServer } from "node:net"
@@ -17,29 +17,33 @@ interface Options {
   readonly tls: boolean
   /** So many rows in each answer, compressed where gzip is asked for. */
   readonly rows: number
+  /** Whether many rows are compressed for who asks for it. */
+  readonly compresses: boolean
+  /** So many rows in all, given page by page: by `offset` and `limit`, or behind `id=gt.N`. */
+  readonly paged: number
   /** Over TLS, whichever version the client asks for; answers at once. */
   readonly http2: boolean
   /** Each connection with its first answer, and says so. */
   readonly closes: boolean
 }
 
-const { closes, delay, http2, keepAlive, rows, tls }: Options = JSON.parse(process.argv[2] ?? "{}")
+const { closes, compresses, delay, http2, keepAlive, paged, rows, tls }: Options = JSON.parse(process.argv[2] ?? "{}")
 
 const counted = { requests: 0, open: 0, peak: 0, opened: 0, handshakes: 0, millis: 0, bytes: 0 }
 
+const product = (id: number) => ({
+  id,
+  title: `product ${(id * 7919) % 10_007}`,
+  description: `as good as number ${(id * 104_729) % 1_299_709}, and cheaper`,
+  price: ((id * 37) % 9_973) / 100,
+  created_at: new Date(1_700_000_000_000 + id * 61_000).toISOString()
+})
+
 const row = '[{"id":1,"name":"a row"}]'
 
-const many = JSON.stringify(
-  Array.from({ length: rows }, (_, id) => ({
-    id,
-    title: `product ${(id * 7919) % 10_007}`,
-    description: `as good as number ${(id * 104_729) % 1_299_709}, and cheaper`,
-    price: ((id * 37) % 9_973) / 100,
-    created_at: new Date(1_700_000_000_000 + id * 61_000).toISOString()
-  }))
-)
+const many = Buffer.from(JSON.stringify(Array.from({ length: rows }, (_, id) => product(id))))
 
-const packed = gzipSync(many)
+const packed = compresses ? gzipSync(many) : many
 
 const headers = {
   "content-type": "application/json; charset=utf-8",
@@ -53,7 +57,43 @@ const asked = (url: string): number | undefined => {
   return ms === undefined ? undefined : Number(ms)
 }
 
+/** What stands behind the id of the rows of a page: the same in each, since making them is not what is measured. */
+const behindId = Array.from({ length: paged > 0 ? 1_000 : 0 }, (_, nth) =>
+  JSON.stringify(product(nth)).replace(/^.*?,/, ",")
+)
+
+const numberIn = (url: string, name: RegExp): number | undefined => {
+  const found = name.exec(url)?.[1]
+  return found === undefined ? undefined : Number(found)
+}
+
+const pageOf = (url: string): string => {
+  const from = numberIn(url, /[?&]id=gt\.(\d+)/) ?? numberIn(url, /[?&]offset=(\d+)/) ?? 0
+  const length = Math.min(numberIn(url, /[?&]limit=(\d+)/) ?? 1_000, 1_000, paged - from)
+  return `[${Array.from({ length }, (_, nth) => `{"id":${from + nth + 1}${behindId[nth] ?? "}"}`).join(", \n ")}]`
+}
+
+/** Rows that are written come back as they were sent; each thousand takes as long as an answer. */
+const written = (request: IncomingMessage, response: ServerResponse): void => {
+  const chunks: Array<Buffer> = []
+  request.on("data", (chunk: Buffer) => chunks.push(chunk))
+  request.on("end", () => {
+    const body = Buffer.concat(chunks)
+    let sent = 1
+    for (let at = body.indexOf("},{"); at !== -1; at = body.indexOf("},{", at + 3)) sent += 1
+    counted.requests += 1
+    setTimeout(
+      () => {
+        response.writeHead(201, { ...headers, "content-length": body.length })
+        response.end(body)
+      },
+      (delay * sent) / 1_000
+    )
+  })
+}
+
 const answer: RequestListener = (request, response) => {
+  if (paged > 0 && request.method === "POST") return written(request, response)
   const since = performance.now()
   request.resume()
   const own = asked(request.url ?? "")
@@ -61,16 +101,17 @@ const answer: RequestListener = (request, response) => {
     const took = performance.now() - since
     counted.requests += 1
     counted.millis += took
-    if (rows > 0) {
-      const compressed = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "")
-      const body = compressed ? packed : Buffer.from(many)
+    const isOne = /[?&]limit=1(?:&|$)/.test(request.url ?? "")
+    if (rows > 0 && !isOne) {
+      const compressed = compresses && /\bgzip\b/.test(request.headers["accept-encoding"] ?? "")
+      const body = compressed ? packed : many
       const encoding = compressed ? { "content-encoding": "gzip" } : {}
       counted.bytes += body.length
       response.writeHead(200, { ...headers, ...encoding, "content-length": body.length })
       response.end(body)
       return
     }
-    const body = own === undefined ? row : `[{"took":${took.toFixed(3)}}]`
+    const body = paged > 0 ? pageOf(request.url ?? "") : own === undefined ? row : `[{"took":${took.toFixed(3)}}]`
     response.writeHead(200, { ...headers, "content-length": body.length })
     response.end(body)
   }
