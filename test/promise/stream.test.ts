@@ -1,5 +1,5 @@
 /** `stream` of the Promise API: what is asked for, when it ends, and what it leaves behind. */
-import { afterEach, describe, expect, it } from "vitest"
+import { afterEach, describe, expect, it, vi } from "vitest"
 import { QueryError } from "../../src/Errors.js"
 import { createDatabase, type PrivateDatabase, type RowStream } from "../../src/promise.js"
 import { type Answer, type Asked, asked, reply } from "../support/asked.js"
@@ -70,10 +70,7 @@ describe("rows of a stream", () => {
   it("hold no connection between two pages, but that of the page ahead until it has come", async () => {
     const { db } = await over(pages)
     for await (const _ of things(db, 1)) expect(active(db)).toBeLessThan(2)
-    for await (const _ of things(db, 3)) {
-      await new Promise((resolve) => setTimeout(resolve, 20))
-      expect(active(db)).toBe(0)
-    }
+    for await (const _ of things(db, 3)) await vi.waitFor(() => expect(active(db)).toBe(0))
   })
 
   it("with a key continue behind it", async () => {
