@@ -121,6 +121,25 @@ export interface Alert {
 }
 
 /**
+ * A rule whose condition holds, and not for long enough yet.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PendingAlert {
+  /** The rule's name. */
+  readonly rule: string
+  readonly severity: Severity
+  readonly summary: string
+  /** The problem; empty if the rule gives none. */
+  readonly detail: string
+  /** When the condition began to hold, in ms since the epoch. */
+  readonly since: number
+  /** When it fires, in ms since the epoch, if its condition still holds in the first sample from then on. */
+  readonly firesAt: number
+}
+
+/**
  * A notification: each alert sends `fired`, then perhaps `reminded`, then `resolved` once.
  *
  * @since 0.1.0
@@ -193,6 +212,8 @@ export interface AlertsOptions<R = never> {
 export interface AlertsService {
   /** Alerts that fire at the moment, announced or not. */
   readonly active: Effect.Effect<ReadonlyArray<Alert>>
+  /** Rules whose condition holds, and which fire if it lasts. */
+  readonly pending: Effect.Effect<ReadonlyArray<PendingAlert>>
   /** From the moment of listening; a listener that falls more than 256 events behind loses the oldest. */
   readonly events: Stream.Stream<AlertEvent>
 }
@@ -350,7 +371,11 @@ const make = <R>(options: AlertsOptions<R>): Effect.Effect<AlertsService, never,
       interval: Duration.decode(options.interval ?? Duration.seconds(10)),
       tell: (event) => Effect.zipRight(PubSub.publish(told, event), post(event))
     })
-    return { active: Effect.map(Ref.get(board), Board.active), events: Stream.fromPubSub(told) }
+    return {
+      active: Effect.map(Ref.get(board), Board.active),
+      pending: Effect.map(Ref.get(board), Board.pending),
+      events: Stream.fromPubSub(told)
+    }
   })
 
 /**

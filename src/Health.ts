@@ -42,10 +42,13 @@ export interface Sample {
   readonly averageResponseTime: Duration.Duration
   /** Pools that reclaimed a leaked connection in the last minute. */
   readonly leaks: number
+  /** How long a pool's requests have had no answer, those under way included; zero or absent without such a time. */
+  readonly unanswered?: Duration.Duration
 }
 
 /**
- * From the original guide ("Key Metrics to Monitor"): a figure above its threshold is degraded.
+ * A figure above its threshold is degraded. From the original guide ("Key Metrics to Monitor"), but for `unanswered`, which is
+ * ours: what hangs is in no figure of operations that have ended.
  *
  * @since 0.1.0
  * @category constructors
@@ -54,7 +57,8 @@ export const thresholds = {
   utilization: 0.8,
   errorRate: 0.05,
   averageResponseTime: Duration.millis(1_000),
-  leaks: 0
+  leaks: 0,
+  unanswered: Duration.seconds(10)
 } as const
 
 /**
@@ -71,7 +75,11 @@ export const thresholds = {
  * @category combinators
  */
 export const assess = (sample: Sample): { readonly status: Status; readonly reasons: ReadonlyArray<string> } => {
+  const { unanswered = Duration.zero } = sample
   const reasons = [
+    Duration.greaterThan(unanswered, thresholds.unanswered)
+      ? `nothing was answered for ${Math.floor(Duration.toSeconds(unanswered))} s, more than ${Duration.toSeconds(thresholds.unanswered)} s`
+      : "",
     sample.utilization > thresholds.utilization
       ? `utilization is ${percent(sample.utilization)}, more than ${percent(thresholds.utilization)}`
       : "",

@@ -16,7 +16,7 @@ import { PoolConfig, SupabaseConfig } from "./Config.js"
 import { type DbError, isDbError, type Mode } from "./Errors.js"
 import { isAnswer } from "./internal/errors/errorCodes.js"
 import * as Exposition from "./internal/metrics/exposition.js"
-import { type Observation, type Observing, observed } from "./internal/metrics/observer.js"
+import { course, type Observation, type Observing, observed } from "./internal/metrics/observer.js"
 import { Recorder } from "./internal/metrics/recorder.js"
 import { byService, oncePer } from "./internal/shared/oncePer.js"
 
@@ -265,7 +265,8 @@ const make: Effect.Effect<OperationMetrics, never, PoolConfig | SupabaseConfig> 
     since,
     queryMetrics: (window: Window) => Effect.sync(() => recorder.queryMetrics(window)),
     latency: (window: Window) => Effect.sync(() => recorder.latency(window)),
-    [observed]: (observation: Observation) => recorder.observe(observation, outcomeOf(observation.exit))
+    [observed]: (observation: Observation) => recorder.observe(observation, outcomeOf(observation.exit)),
+    [course]: { spread: () => recorder.spread, lately: (most) => recorder.lately(most) }
   }
   return observing
 })

@@ -49,6 +49,20 @@ export interface Limit {
 }
 
 /**
+ * A request that has no answer yet.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OldestRequest {
+  readonly age: Duration.Duration
+  /** Its shape, without any value; empty while it is younger than a second. */
+  readonly query: string
+  /** The span, or the number of the fiber, that sent it. */
+  readonly holder: string
+}
+
+/**
  * The state of one pool at one moment, and its counters since it was created.
  *
  * @since 0.1.0
@@ -90,6 +104,15 @@ export interface PoolMetrics {
   readonly longestHeld: Duration.Duration
   /** Only where `adaptive` is on. */
   readonly limit?: Limit
+  /** The oldest request that is under way; absent without one. */
+  readonly oldestRequest?: OldestRequest
+  /** How long the first in the queue has waited; absent when nobody waits. */
+  readonly oldestWait?: Duration.Duration
+  /**
+   * How long the database has answered nothing although this pool asked it; absent when all that was asked was answered. An
+   * answer of a gateway (502, 503, 504) is none.
+   */
+  readonly unanswered?: Duration.Duration
 }
 
 /**

@@ -15,8 +15,20 @@ describe("watching", () => {
       patient.details = down
       yield* TestClock.adjust("30 seconds")
       expect(names(yield* Alerts.active)).toEqual([])
+      const { pending } = yield* Alerts.Alerts
+      expect(yield* pending).toEqual([
+        {
+          rule: "unhealthy",
+          severity: "critical",
+          summary: "Database pool unhealthy",
+          detail: "the database cannot be reached: connect ECONNREFUSED 127.0.0.1:5432",
+          since: 20_000,
+          firesAt: 50_000
+        }
+      ])
       yield* TestClock.adjust("10 seconds")
       expect(names(yield* Alerts.active)).toEqual(["unhealthy"])
+      expect(yield* pending).toEqual([])
       expect((yield* Alerts.active)[0]?.fineSince).toBeUndefined()
       patient.details = {}
       yield* TestClock.adjust("1 minute")

@@ -244,7 +244,7 @@ describe("compression", () => {
   it.scoped("leaves no header that is true of the encoded body only", () =>
     Effect.gen(function* () {
       const { url } = yield* serve(encoded("gzip", Zlib.gzipSync(JSON.stringify(many))))
-      const deadlines = { add: () => {}, remove: () => {} }
+      const deadlines = { add: () => {}, remove: () => {}, now: () => 0 }
       const socket = new SocketFetch({
         target: target("read", new URL(url)),
         requestTimeout: Duration.seconds(30),

@@ -57,7 +57,8 @@ describe("assess", () => {
     utilization: share,
     errorRate: share,
     averageResponseTime: fc.oneof(fc.nat(3_000), fc.constant(1_000)).map(Duration.millis),
-    leaks: fc.nat(2)
+    leaks: fc.nat(2),
+    unanswered: fc.oneof(fc.nat(60_000), fc.constant(10_000)).map(Duration.millis)
   })
 
   const exceeded = (sample: Health.Sample): number =>
@@ -65,7 +66,8 @@ describe("assess", () => {
       sample.utilization > 0.8,
       sample.errorRate > 0.05,
       Duration.toMillis(sample.averageResponseTime) > 1_000,
-      sample.leaks > 0
+      sample.leaks > 0,
+      Duration.toMillis(sample.unanswered ?? Duration.zero) > 10_000
     ].filter(Boolean).length
 
   it("is unhealthy exactly when the database cannot be reached, and else degraded exactly when a threshold is exceeded", () => {
@@ -97,6 +99,8 @@ describe("assess", () => {
     expect(at({ averageResponseTime: Duration.millis(1_000.5) })).toBe("degraded")
     expect(at({ leaks: 0 })).toBe("healthy")
     expect(at({ leaks: 1 })).toBe("degraded")
+    expect(at({ unanswered: Duration.seconds(10) })).toBe("healthy")
+    expect(at({ unanswered: Duration.millis(10_001) })).toBe("degraded")
   })
 
   it("says what is wrong in figures that exceed the threshold they name", () => {
@@ -105,9 +109,11 @@ describe("assess", () => {
       utilization: 0.8001,
       errorRate: 0.07,
       averageResponseTime: Duration.millis(1_000.2),
-      leaks: 1
+      leaks: 1,
+      unanswered: Duration.millis(22_600)
     })
     expect(reasons).toEqual([
+      "nothing was answered for 22 s, more than 10 s",
       "utilization is 80.1 %, more than 80 %",
       "error rate is 7 %, more than 5 %",
       "operations take 1001 ms on average, more than 1000 ms",
@@ -538,7 +544,7 @@ it.scoped(
             since,
             now: since
           })
-          expect(streamed.status).toBe(poolHealth)
+          expect(streamed.sample.status).toBe(poolHealth)
           const isThere =
             reads && writes && Option.match(last, { onNone: () => true, onSome: (_) => _.details.canConnect })
           expect(poolHealth).toBe(isThere ? "healthy" : "unhealthy")

@@ -125,7 +125,7 @@ describe("an exchange", () => {
       requestTimeout: Duration.seconds(1),
       maxAnswer: limit,
       compression: true,
-      deadlines: { add: () => {}, remove: () => {} },
+      deadlines: { add: () => {}, remove: () => {}, now: () => 0 },
       answered: { longest: 0 },
       onClose: () => {}
     })

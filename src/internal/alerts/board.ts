@@ -1,6 +1,6 @@
 /** All rules against one sample: the alerts that are active afterwards, and the notifications. Pure. */
 import { Duration, Either, Option } from "effect"
-import type { Alert, AlertEvent, Rule, Sample } from "../../Alerts.js"
+import type { Alert, AlertEvent, PendingAlert, Rule, Sample } from "../../Alerts.js"
 import { clause, withoutSecrets } from "../shared/text.js"
 import * as Machine from "./machine.js"
 
@@ -20,6 +20,7 @@ interface Prepared {
 interface Place {
   readonly state: Machine.RuleState
   readonly alert: Option.Option<Alert>
+  readonly pending: Option.Option<PendingAlert>
 }
 
 /** The state of each rule, by name. */
@@ -49,13 +50,16 @@ export const empty: Board = new Map()
 export const active = (board: Board): ReadonlyArray<Alert> =>
   [...board.values()].flatMap(({ alert }) => Option.toArray(alert))
 
+export const pending = (board: Board): ReadonlyArray<PendingAlert> =>
+  [...board.values()].flatMap((place) => Option.toArray(place.pending))
+
 /** `now` is from a clock that never goes back; the dates in an alert are the sample's. */
 export const turn = (rules: ReadonlyArray<Prepared>, board: Board, sample: Sample, now: number): Turn => {
   const next = new Map<string, Place>()
   const events: Array<AlertEvent> = []
   const broken: Array<{ readonly rule: string; readonly error: unknown }> = []
   for (const { rule, timing } of rules) {
-    const before = board.get(rule.name) ?? { state: Machine.initial, alert: Option.none() }
+    const before = board.get(rule.name) ?? { state: Machine.initial, alert: Option.none(), pending: Option.none() }
     const verdict = ask(rule, sample)
     if (Either.isLeft(verdict)) {
       broken.push({ rule: rule.name, error: verdict.left })
@@ -63,8 +67,9 @@ export const turn = (rules: ReadonlyArray<Prepared>, board: Board, sample: Sampl
       continue
     }
     const { announcement, state } = Machine.step(timing, before.state, Option.isSome(verdict.right), now)
-    const alert = alertOf(rule, before.alert, { phase: state.phase, verdict: verdict.right, sample, now })
-    next.set(rule.name, { state, alert })
+    const found = { phase: state.phase, verdict: verdict.right, sample, now }
+    const alert = alertOf(rule, before.alert, found)
+    next.set(rule.name, { state, alert, pending: pendingOf(rule, timing, found) })
     if (announcement === undefined) continue
     for (const about of Option.toArray(Option.orElse(alert, () => before.alert))) {
       events.push({ type: announcement, at: sample.at, alert: about, sample })
@@ -90,6 +95,23 @@ interface Found {
   readonly verdict: Option.Option<string>
   readonly sample: Sample
   readonly now: number
+}
+
+const pendingOf = (
+  rule: Rule,
+  { holdFor }: Machine.Timing,
+  { now, phase, sample, verdict }: Found
+): Option.Option<PendingAlert> => {
+  if (phase._tag !== "Pending") return Option.none()
+  const since = sample.at - (now - phase.since)
+  return Option.some({
+    rule: rule.name,
+    severity: rule.severity,
+    summary: rule.summary ?? rule.name,
+    detail: Option.getOrElse(verdict, () => ""),
+    since,
+    firesAt: since + holdFor
+  })
 }
 
 const alertOf = (

@@ -2,7 +2,7 @@
 import { Clock, type Duration, Effect, Ref, Schedule, type Scope } from "effect"
 import type { AlertEvent, Sample } from "../../Alerts.js"
 import type { HealthReport } from "../../Health.js"
-import { leaksOf, utilizationOf } from "../health/sample.js"
+import { leaksOf, unansweredOf, utilizationOf } from "../health/sample.js"
 import { forkBackground } from "../shared/asyncContext.js"
 import { oneLine, withoutSecrets } from "../shared/text.js"
 import { monotonic } from "../shared/time.js"
@@ -20,6 +20,7 @@ export const sampleOf = ({ details, status, timestamp }: HealthReport): Sample =
     averageResponseTime,
     utilization: utilizationOf(read, write),
     leaks: leaksOf(read, write, timestamp),
+    unanswered: unansweredOf(read, write),
     read,
     write
   }

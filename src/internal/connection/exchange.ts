@@ -45,6 +45,8 @@ const metBodyOfHead = (failure: DbError): boolean =>
 export class Exchange extends Deadline implements Dispatcher.DispatchHandler, UnderWay {
   sent = false
   settled = false
+  /** When it left, on the pool's clock; undefined before. */
+  sentAt: number | undefined = undefined
   /** Why there is no answer. */
   failure: DbError | undefined = undefined
   private abort: ((error?: Error) => void) | undefined = undefined
@@ -118,7 +120,9 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Un
     this.abort = abort
     this.sent = true
     // From now: several requests of one operation share a socket, and each has its own time.
-    this.owner.options.deadlines.add(this)
+    const { deadlines } = this.owner.options
+    this.sentAt = deadlines.now()
+    deadlines.add(this, this.sentAt)
   }
 
   onHeaders(status: number, headers: Array<Buffer>, _resume: () => void, statusText: string): boolean {

@@ -24,6 +24,8 @@ import type { Reason, Transport } from "./transport.js"
 export interface UnderWay {
   readonly sent: boolean
   readonly settled: boolean
+  /** When it left, on the pool's clock; undefined before. */
+  readonly sentAt: number | undefined
   readonly method: string
   /**
    * Ends it now: the caller is told why, by `thrown` where `fetch` has a way of its own to say it.
@@ -83,6 +85,14 @@ export abstract class FetchTransport<U extends UnderWay> implements Transport {
 
   get isSending(): boolean {
     return this.inFlight.size > 0
+  }
+
+  get sentSince(): number | undefined {
+    let oldest: number | undefined
+    for (const requests of [this.inFlight, this.elsewhere]) {
+      for (const { sentAt } of requests) if (sentAt !== undefined) oldest = Math.min(sentAt, oldest ?? sentAt)
+    }
+    return oldest
   }
 
   lend(): void {

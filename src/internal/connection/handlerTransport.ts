@@ -6,6 +6,7 @@
  */
 import { Cause, type Clock, type Duration, Effect, type Exit, Fiber, Option, Runtime } from "effect"
 import { type ConnectionFailed, type DbError, type Mode, type QueryError, RequestTimeout } from "../../Errors.js"
+import { monotonic } from "../shared/time.js"
 import { beginning, decodeBody } from "./answerBody.js"
 import { plainHeaders, reads } from "./fetchInput.js"
 import {
@@ -43,14 +44,16 @@ interface Came {
 class Handled implements UnderWay {
   readonly sent = true
   settled = false
+  readonly sentAt: number
   readonly method: string
   fiber: Fiber.RuntimeFiber<Came, DbError> | undefined = undefined
   private readonly asked: PlainRequest
   private readonly settle: Settle
   private readonly onEnd: (request: Handled) => void
 
-  constructor(asked: PlainRequest, settle: Settle, onEnd: (request: Handled) => void) {
+  constructor(asked: PlainRequest, settle: Settle, sentAt: number, onEnd: (request: Handled) => void) {
     this.asked = asked
+    this.sentAt = sentAt
     this.method = asked.method
     this.settle = settle
     this.onEnd = onEnd
@@ -144,7 +147,9 @@ export class HandlerTransport<R> extends FetchTransport<Handled> {
   }
 
   private dispatch(asked: PlainRequest, settle: Settle): Handled {
-    const handled = new Handled(asked, settle, (request) => this.inFlight.delete(request))
+    const handled = new Handled(asked, settle, monotonic(this.options.clock), (request) =>
+      this.inFlight.delete(request)
+    )
     this.inFlight.add(handled)
     const { body, headers, method, path } = asked
     const url = `${this.origin}${path}`

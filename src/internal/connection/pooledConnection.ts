@@ -7,6 +7,7 @@ import { callerLeft } from "../audit/eventType.js"
 import { refusalOf } from "../errors/errorCodes.js"
 import type { Ending } from "../limit/limiter.js"
 import { fingerprint } from "../metrics/fingerprint.js"
+import { keyOf, shapeOf } from "../metrics/shape.js"
 import type { Resource } from "../pool/lease.js"
 import type { Mode } from "../pool/mode.js"
 import { realTime } from "../shared/timers.js"
@@ -97,6 +98,19 @@ export class PooledConnection implements Connection, Resource {
   lend(): void {
     this.onTaken = undefined
     this.transport.lend()
+  }
+
+  get sentSince(): number | undefined {
+    return this.transport.sentSince
+  }
+
+  get asks(): string {
+    const { method, path, requests } = this.transport.tenure
+    return requests === 0 ? "" : shapeOf(keyOf(method, path)).text
+  }
+
+  get wasAnswered(): boolean | undefined {
+    return this.transport.tenure.wasAnswered
   }
 
   get refused(): ConnectionFailed | undefined {

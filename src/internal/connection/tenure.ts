@@ -3,7 +3,7 @@
  * is written down with whom it belongs to. The same over a socket as over a user's handler.
  */
 import type { DbError, QueryError } from "../../Errors.js"
-import { endingOf } from "../errors/errorCodes.js"
+import { endingOf, isAnswer } from "../errors/errorCodes.js"
 import { type Said, saidOf } from "./errorBody.js"
 import { lastPart, reads } from "./fetchInput.js"
 
@@ -170,6 +170,13 @@ export class Tenure {
   /** A large answer that is no JSON, whose words these are. */
   breaks(words: string): void {
     this.page = new TextEncoder().encode(words)
+  }
+
+  /** Whether whoever does the work has answered any of it, and no gateway in its place; undefined where nothing was asked. */
+  get wasAnswered(): boolean | undefined {
+    if (this.good > 0) return true
+    if (this.heard.some(({ said, status }) => isAnswer({ ...said, status }))) return true
+    return this.requests > 0 ? false : undefined
   }
 
   /** Its borrower has what it wanted. */

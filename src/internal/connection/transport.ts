@@ -18,6 +18,8 @@ export interface Transport {
   readonly isBusy: boolean
   /** Whether one is under way here. */
   readonly isSending: boolean
+  /** When the oldest of those under way was sent, on the pool's clock; undefined without one. */
+  readonly sentSince: number | undefined
   /** In ms; what the other side said. */
   readonly keepAliveHint: number | undefined
   /** Between checkout and return; outside, nothing may be sent. */

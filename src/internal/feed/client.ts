@@ -19,6 +19,7 @@ export type Told = Data.TaggedEnum<{
   Sample: { readonly sample: Wire.Sample }
   Happened: { readonly id: string; readonly event: Wire.Happened }
   Alert: { readonly id: string; readonly event: Wire.AlertTold }
+  Lately: { readonly lately: Wire.Lately }
   /** Reconnects automatically. */
   Lost: { readonly reason: string }
   /** 401: another token is needed; 404: the server has no admin routes. It is the last message. */
@@ -65,7 +66,8 @@ const decoders = {
   hello: Schema.decodeUnknownEither(Schema.parseJson(Wire.Hello)),
   sample: Schema.decodeUnknownEither(Schema.parseJson(Wire.Sample)),
   connection: Schema.decodeUnknownEither(Schema.parseJson(Wire.Happened)),
-  alert: Schema.decodeUnknownEither(Schema.parseJson(Wire.AlertTold))
+  alert: Schema.decodeUnknownEither(Schema.parseJson(Wire.AlertTold)),
+  queries: Schema.decodeUnknownEither(Schema.parseJson(Wire.Lately))
 }
 
 const told = ({ data, event, id }: Message): Either.Either<Told, unknown> => {
@@ -78,6 +80,8 @@ const told = ({ data, event, id }: Message): Either.Either<Told, unknown> => {
       return Either.map(decoders.connection(data), (happened) => Told.Happened({ id, event: happened }))
     case "alert":
       return Either.map(decoders.alert(data), (alert) => Told.Alert({ id, event: alert }))
+    case "queries":
+      return Either.map(decoders.queries(data), (lately) => Told.Lately({ lately }))
     default:
       return Either.left("unknown")
   }

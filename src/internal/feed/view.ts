@@ -20,6 +20,8 @@ export interface View {
   readonly happened: ReadonlyArray<{ readonly id: string } & Wire.Happened>
   /** Newest first. */
   readonly alerts: ReadonlyArray<{ readonly id: string } & Wire.AlertTold>
+  /** Oldest first. */
+  readonly lately: ReadonlyArray<Wire.Lately>
 }
 
 export const empty: View = {
@@ -28,16 +30,16 @@ export const empty: View = {
   restarts: 0,
   samples: [],
   happened: [],
-  alerts: []
+  alerts: [],
+  lately: []
 }
 
-const limits = { samples: 300, happened: 200, alerts: 50 }
+const limits = { samples: 300, happened: 200, alerts: 50, lately: 60 }
 
 /** Appends a newer one; others are already known. */
-const withSample = (samples: View["samples"], sample: Wire.Sample): View["samples"] => {
-  const last = samples.at(-1)
-  if (last !== undefined && sample.at <= last.at) return samples
-  return [...samples, sample].slice(-limits.samples)
+const withNewer = <A extends { readonly at: number }>(known: ReadonlyArray<A>, one: A, limit: number) => {
+  const last = known.at(-1)
+  return last !== undefined && one.at <= last.at ? known : [...known, one].slice(-limit)
 }
 
 const withEntry = <A extends { readonly id: string }>(list: ReadonlyArray<A>, entry: A, limit: number) =>
@@ -53,7 +55,9 @@ export const next = (view: View, told: Told, now: number): View => {
         restarts: view.process !== "" && view.process !== told.process ? view.restarts + 1 : view.restarts
       }
     case "Sample":
-      return { ...view, samples: withSample(view.samples, told.sample) }
+      return { ...view, samples: withNewer(view.samples, told.sample, limits.samples) }
+    case "Lately":
+      return { ...view, lately: withNewer(view.lately, told.lately, limits.lately) }
     case "Happened":
       return { ...view, happened: withEntry(view.happened, { id: told.id, ...told.event }, limits.happened) }
     case "Alert":

@@ -37,7 +37,20 @@ export const PoolSample = Schema.Struct({
   leaks: Total,
   connectFailures: Total,
   longestHeld: Schema.Number.annotations({ description: "ms" }),
-  limit: Schema.optional(PoolLimit)
+  limit: Schema.optional(PoolLimit),
+  oldestRequest: Schema.optional(
+    Schema.Struct({
+      age: Schema.Number.annotations({ description: "ms" }),
+      query: Schema.String.annotations({ description: "without values; empty below a second" }),
+      holder: Schema.String.annotations({ description: "the span, or the fiber, that sent it" })
+    }).annotations({ identifier: "OldestRequest" })
+  ).annotations({ description: "the oldest request without an answer; absent without one" }),
+  oldestWait: Schema.optional(Schema.Number).annotations({
+    description: "ms that the first in the queue has waited; absent when nobody waits"
+  }),
+  unanswered: Schema.optional(Schema.Number).annotations({
+    description: "ms for which nothing was answered that was asked; absent when all was"
+  })
 }).annotations({ identifier: "PoolSample" })
 
 export type PoolSample = typeof PoolSample.Type
@@ -53,7 +66,11 @@ const OperationsSample = Schema.Struct({
   mean: Schema.Number.annotations({ description: "ms, of the last minute" }),
   p50: Percentile,
   p95: Percentile,
-  p99: Percentile
+  p99: Percentile,
+  spread: Schema.optional(Schema.Array(Schema.Tuple(Count, Count))).annotations({
+    description:
+      "durations since the sample before: step (see spread.ts) and number of operations; absent without metrics"
+  })
 }).annotations({ identifier: "OperationsSample" })
 
 export const Alert = Schema.Struct({
@@ -69,6 +86,18 @@ export const Alert = Schema.Struct({
 
 export type Alert = typeof Alert.Type
 
+/** A rule whose condition holds, and which fires if it lasts. */
+export const PendingAlert = Schema.Struct({
+  rule: Schema.String,
+  severity: Schema.Literal("info", "warning", "critical"),
+  summary: Schema.String,
+  detail: Schema.String,
+  since: Schema.Number,
+  firesAt: Schema.Number
+}).annotations({ identifier: "PendingAlert" })
+
+export type PendingAlert = typeof PendingAlert.Type
+
 /** The whole state at one moment. */
 export const Sample = Schema.Struct({
   at: Schema.Number.annotations({ description: "ms since the epoch" }),
@@ -78,10 +107,32 @@ export const Sample = Schema.Struct({
   read: PoolSample,
   write: PoolSample,
   operations: OperationsSample,
-  alerts: Schema.Array(Alert).annotations({ description: "the alerts that fire now" })
+  alerts: Schema.Array(Alert).annotations({ description: "the alerts that fire now" }),
+  pending: Schema.optional(Schema.Array(PendingAlert)).annotations({
+    description: "rules that fire if it lasts; absent where no rules are watched"
+  })
 }).annotations({ identifier: "Sample" })
 
 export type Sample = typeof Sample.Type
+
+/** The operations of a few seconds by query, those with the most time first. */
+export const Lately = Schema.Struct({
+  at: Schema.Number.annotations({ description: "the end of that time, in ms since the epoch" }),
+  covered: Schema.Number.annotations({ description: "ms" }),
+  queries: Schema.Array(
+    Schema.Struct({
+      query: Schema.String,
+      pool: Mode,
+      count: Count,
+      errors: Count,
+      mean: Schema.Number.annotations({ description: "ms" }),
+      p95: Schema.Number.annotations({ description: "ms" }),
+      max: Schema.Number.annotations({ description: "ms" })
+    })
+  )
+}).annotations({ identifier: "QueriesLately" })
+
+export type Lately = typeof Lately.Type
 
 /** A connection event. */
 export const Happened = Schema.Struct({

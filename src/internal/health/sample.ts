@@ -12,6 +12,10 @@ export const utilizationOf = (read: PoolMetrics, write: PoolMetrics): number =>
 export const leaksOf = (read: PoolMetrics, write: PoolMetrics, now: number): number =>
   [read, write].filter(({ lastLeak }) => now - lastLeak < windowSeconds * 1_000).length
 
+/** The longer of the two silences; zero without one. */
+export const unansweredOf = (read: PoolMetrics, write: PoolMetrics): Duration.Duration =>
+  Duration.max(read.unanswered ?? Duration.zero, write.unanswered ?? Duration.zero)
+
 export const errorRateOf = ({ count, failed }: Pick<Recent, "count" | "failed">): number =>
   count === 0 ? 0 : failed / count
 
@@ -25,7 +29,8 @@ export const healthSample = (
   utilization: utilizationOf(read, write),
   errorRate: errorRateOf(recent),
   averageResponseTime: Duration.millis(recent.mean),
-  leaks: leaksOf(read, write, now)
+  leaks: leaksOf(read, write, now),
+  unanswered: unansweredOf(read, write)
 })
 
 /**

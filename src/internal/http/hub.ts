@@ -9,6 +9,7 @@ import type { ConnectionEvent } from "../../Audit.js"
 import { History } from "../feed/history.js"
 import { encode } from "../feed/sse.js"
 import * as Wire from "../feed/wire.js"
+import { courseOf } from "../metrics/observer.js"
 import { forkBackground } from "../shared/asyncContext.js"
 import { printableJson } from "../shared/printable.js"
 import * as Sampling from "./sampling.js"
@@ -16,7 +17,12 @@ import * as Sampling from "./sampling.js"
 const interval = "1 second"
 
 /** Five minutes of samples. */
-const limits = { sample: 300, connection: 200, alert: 50 }
+const limits = { sample: 300, connection: 200, alert: 50, queries: 60 }
+
+/** As long as the shortest period that is kept. */
+const latelyEvery = "5 seconds"
+
+const mostLately = 6
 
 /** A reader this many messages behind is disconnected; it may reconnect and resume where it was. */
 export const backlog = 512
@@ -61,6 +67,7 @@ const toJson = {
   sample: encoder(Wire.Sample),
   connection: encoder(Wire.Happened),
   alert: encoder(Wire.AlertTold),
+  queries: encoder(Wire.Lately),
   hello: encoder(Wire.Hello)
 }
 
@@ -72,7 +79,7 @@ export const make = (sources: Sampling.Sources): Effect.Effect<Hub, never, Scope
       Effect.sync(() => new Set<Listener>()),
       (all) => Effect.forEach(all, ({ queue }) => Queue.shutdown(queue), { discard: true })
     )
-    const last = yield* Ref.make(Option.none<Wire.Sample>())
+    const last = yield* Ref.make(Option.none<Sampling.Taken>())
 
     const letGo = (listener: Listener) =>
       Effect.gen(function* () {
@@ -93,7 +100,13 @@ export const make = (sources: Sampling.Sources): Effect.Effect<Hub, never, Scope
       const now = yield* Clock.currentTimeMillis
       const taken = yield* Sampling.take(sources, yield* Ref.get(last), now)
       yield* Ref.set(last, Option.some(taken))
-      yield* tell("sample", toJson.sample(taken))
+      yield* tell("sample", toJson.sample(taken.sample))
+    })
+
+    const course = courseOf(sources.metrics)
+    const lately = Effect.suspend(() => {
+      const told = course?.lately(mostLately)
+      return told === undefined || told.queries.length === 0 ? Effect.void : tell("queries", toJson.queries(told))
     })
 
     const happened = (event: ConnectionEvent) => tell("connection", toJson.connection(event))
@@ -101,6 +114,7 @@ export const make = (sources: Sampling.Sources): Effect.Effect<Hub, never, Scope
       tell("alert", toJson.alert({ type, at, alert: Sampling.alertOf(alert) }))
 
     yield* forkBackground(Effect.repeat(sample, Schedule.fixed(interval)))
+    if (course !== undefined) yield* forkBackground(Effect.schedule(lately, Schedule.fixed(latelyEvery)))
     for (const pool of [sources.read, sources.write]) yield* forkBackground(Stream.runForEach(pool.lifecycle, happened))
     if (Option.isSome(sources.alerts)) yield* forkBackground(Stream.runForEach(sources.alerts.value.events, alerted))
 

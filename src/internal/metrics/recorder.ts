@@ -4,10 +4,11 @@ import { isDbError } from "../../Errors.js"
 import type { Latency, Outcome, QueryMetrics, QueryStatistics, RecentAnswers, Totals } from "../../Metrics.js"
 import * as Instruments from "./instruments.js"
 import type { LatencyCell } from "./latency.js"
-import type { Observation } from "./observer.js"
+import type { Lately, Observation } from "./observer.js"
 import { type Ended, type Entry, type Limits, Queries } from "./queries.js"
 import { SlidingWindow } from "./slidingWindow.js"
-import { beginningOf, type Window } from "./windows.js"
+import { stepOf, steps } from "./spread.js"
+import { beginningOf, finest, type Window } from "./windows.js"
 
 const ended = (errorType: string, statusCode: string, isError: boolean, isFailure: boolean): Ended => ({
   errorType,
@@ -51,6 +52,8 @@ export class Recorder {
   private readonly retries: MetricHook.MetricHook.Counter<number>
   private readonly clock: Clock.Clock
   private readonly began: number
+  /** Operations by duration, since the start. */
+  readonly spread: Array<number> = Array.from({ length: steps }, () => 0)
   private requests = 0
   private failures = 0
 
@@ -75,6 +78,8 @@ export class Recorder {
     if (end.isFailure) this.failures += 1
     if (retries > 0) this.retries.update(retries)
     this.window.add(now, duration, outcome)
+    const step = stepOf(duration)
+    this.spread[step] = (this.spread[step] ?? 0) + 1
     this.queries.record(now, duration, mode, sent, end)
   }
 
@@ -88,6 +93,19 @@ export class Recorder {
 
   latency(window: Window): Latency {
     return latencyOf(this.queries.overall.sum(window, this.clock.unsafeCurrentTimeMillis()))
+  }
+
+  /** The last few seconds that are over, and at most so many queries. */
+  lately(most: number): Lately {
+    const now = this.clock.unsafeCurrentTimeMillis()
+    const queries = this.queries.all.flatMap(({ pool, shape, windows }) => {
+      const cell = windows.last(now)
+      if (cell === undefined || cell.count === 0) return []
+      const { count, errors, max, mean } = cell
+      return [{ query: shape.text, pool, count, errors, mean, p95: cell.percentile(0.95), max }]
+    })
+    const busiest = queries.sort((left, right) => right.mean * right.count - left.mean * left.count)
+    return { at: Math.floor(now / finest) * finest, covered: finest, queries: busiest.slice(0, most) }
   }
 
   queryMetrics(window: Window): QueryMetrics {

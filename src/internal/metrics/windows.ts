@@ -27,6 +27,9 @@ const grains: Readonly<Record<Window, Grain>> = {
   day: { width: 3_600_000, cells: 24 }
 }
 
+/** The shortest period that is kept, in ms. */
+export const finest = grains.minute.width
+
 /** How far back a window looks, to the beginning of its oldest cell. */
 export const beginningOf = (window: Window, now: number): number => {
   const { cells, width } = grains[window]
@@ -55,6 +58,12 @@ class Ring<C extends Cell<C>> {
       cell.slot = slot
     }
     return cell
+  }
+
+  /** The cell of that number, if there was anything. */
+  of(slot: number): C | undefined {
+    const cell = this.cells[slot % this.grain.cells]
+    return cell?.slot === slot ? cell : undefined
   }
 
   mergeInto(sum: C, now: number): void {
@@ -107,6 +116,12 @@ export class Windows<C extends Cell<C>> {
     if (this.open.slot < 0) return
     const began = this.open.slot * grains.minute.width
     for (const ring of [this.rings.minute, this.rings.hour, this.rings.day]) ring.at(began).merge(this.open)
+  }
+
+  /** The last period of `finest` ms that is over; undefined if it was empty. */
+  last(now: number): C | undefined {
+    if (this.isOver(now)) this.roll(now)
+    return this.rings.minute.of(Math.floor(now / finest) - 1)
   }
 
   /** A whole window, merged into a new cell. */

@@ -39,7 +39,8 @@ export class Acquisition<R extends Resource> extends Waiter<Lease<R>> {
   private resume: ((effect: Effect.Effect<Lease<R>, AcquireError>) => void) | undefined = undefined
   private readonly lender: Lender<R>
   private readonly caller: Caller
-  private readonly since: number
+  /** When it joined the queue. */
+  readonly since: number
   /** Whoever gives it a lease, it goes on in this. */
   private readonly context: AsyncContext = new AsyncContext()
 

@@ -29,6 +29,11 @@ export class Bag<L> {
     return this.waiters
   }
 
+  /** Who has waited longest. */
+  get oldest(): Waiter<L> | undefined {
+    return this.first
+  }
+
   get idleCount(): number {
     return this.idle.length
   }

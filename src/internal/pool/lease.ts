@@ -19,6 +19,12 @@ export interface Resource {
   takeBack(): boolean
   /** How the request of its borrower ended, to one who limits; none where there was not just one, or it says nothing. */
   outcome?(): Ending | undefined
+  /** When the oldest request that is under way was sent, on the pool's clock; undefined without one. */
+  readonly sentSince?: number | undefined
+  /** What is asked now: the first request of its borrower, without any of its values; empty before there was one. */
+  readonly asks?: string
+  /** Whether its last borrower had an answer; undefined where it asked nothing. */
+  readonly wasAnswered?: boolean | undefined
   /** Why it cannot be used any more, where it cannot; empty where it is not known. */
   readonly ending?: string
   /** The other side refused it after it looked open. */

@@ -6,6 +6,7 @@ import type { Periods } from "../metrics/poolInstruments.js"
 import { period } from "../shared/text.js"
 import { monotonic } from "../shared/time.js"
 import type { Lease, Resource } from "./lease.js"
+import { Silence } from "./silence.js"
 
 const isRoutine = (type: ConnectionEventType): boolean => type === "acquired" || type === "released"
 
@@ -20,6 +21,7 @@ export class PoolStatistics {
   lastLeak = Number.NEGATIVE_INFINITY
   lateReturns = 0
   connectFailures = 0
+  readonly silence: Silence = new Silence()
   readonly listeners: Set<Listener> = new Set()
   /** Told all but what comes with every operation, so that listening always costs nothing worth naming. */
   readonly watchers: Set<(event: ConnectionEvent) => void> = new Set()
@@ -39,6 +41,9 @@ export class PoolStatistics {
     else if (type === "acquired") this.acquired += 1
     else if (type === "leaked") this.leaked()
     else if (type !== "released") this.closed += 1
+    if (type === "released" || type === "reclaimed") {
+      this.silence.ended(lease.resource.wasAnswered, lease.lentAt, now)
+    }
     if (this.periods !== undefined) this.measure(this.periods, type, lease, now)
     if (this.listeners.size === 0 && (this.watchers.size === 0 || isRoutine(type))) return
     const { holder, resource } = lease

@@ -14,6 +14,8 @@ export interface Deadlines {
   readonly add: (deadline: Deadline, now?: number) => void
   /** Harmless when the deadline was removed or has expired already. */
   readonly remove: (deadline: Deadline) => void
+  /** Of their clock. */
+  readonly now: () => number
 }
 
 /** One piece of work with a deadline. Extend it: the fields are the list's. */
@@ -51,6 +53,10 @@ class DeadlineQueue implements Deadlines {
     }
   }
 
+  now(): number {
+    return monotonic(this.clock)
+  }
+
   remove(deadline: Deadline): void {
     if (!deadline.queued) return
     deadline.queued = false
@@ -77,12 +83,14 @@ class DeadlineQueue implements Deadlines {
   })
 }
 
-const never: Deadlines = { add: () => {}, remove: () => {} }
+const never: Effect.Effect<Deadlines> = Clock.clockWith((clock) =>
+  Effect.succeed({ add: () => {}, remove: () => {}, now: () => monotonic(clock) })
+)
 
 /** Watches until the scope closes; a period of zero or infinity watches nothing. */
 export const make = (period: Duration.Duration): Effect.Effect<Deadlines, never, Scope.Scope> => {
   const millis = Duration.toMillis(period)
-  if (millis <= 0 || !Number.isFinite(millis)) return Effect.succeed(never)
+  if (millis <= 0 || !Number.isFinite(millis)) return never
   return Effect.gen(function* () {
     const queue = new DeadlineQueue(yield* Clock.clockWith(Effect.succeed), millis)
     yield* forkBackground(Effect.forever(queue.step))
