@@ -1,5 +1,6 @@
 import { DatabasePoolMonitor } from "effect-supabase-pool/react"
 import type { ReactNode } from "react"
+import { help } from "./help.js"
 import { keep } from "./token.js"
 
 export const Page = ({ token }: { readonly token: string | undefined }): ReactNode => (
@@ -12,6 +13,6 @@ export const Page = ({ token }: { readonly token: string | undefined }): ReactNo
         <a href="metrics">Prometheus</a>
       </nav>
     </div>
-    <DatabasePoolMonitor {...(token === undefined ? {} : { token })} onToken={keep} />
+    <DatabasePoolMonitor {...(token === undefined ? {} : { token })} onToken={keep} help={help} />
   </main>
 )

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { brotliCompress, gzip } from "node:zlib"
 import { defineConfig, type Plugin } from "vite"
+import { page } from "./markdown.js"
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
@@ -22,8 +23,19 @@ const compressed: Plugin = {
   }
 }
 
+/** In place of `help.ts`: the address of the page that the banner leads to, beside the other hashed files. */
+const troubleshooting: Plugin = {
+  name: "troubleshooting",
+  async load(id) {
+    if (id !== at("help.ts")) return undefined
+    const source = page(await readFile(at("../docs/troubleshooting.md"), "utf8"))
+    const reference = this.emitFile({ type: "asset", name: "troubleshooting.html", source })
+    return `export const help = import.meta.ROLLUP_FILE_URL_${reference}`
+  }
+}
+
 export default defineConfig({
-  plugins: [compressed],
+  plugins: [compressed, troubleshooting],
   root: at("."),
   // Relative, so that the page may be mounted anywhere.
   base: "./",

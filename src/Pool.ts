@@ -109,8 +109,8 @@ export interface PoolMetrics {
   /** How long the first in the queue has waited; absent when nobody waits. */
   readonly oldestWait?: Duration.Duration
   /**
-   * How long the database has answered nothing although this pool asked it; absent when all that was asked was answered. An
-   * answer of a gateway (502, 503, 504) is none.
+   * How long the database has answered nothing although this pool asked it; absent when all that was asked was answered. A
+   * gateway's 502, 503 or 504 does not count as an answer.
    */
   readonly unanswered?: Duration.Duration
 }

@@ -29,10 +29,18 @@ export interface DatabasePoolMonitorProps {
   readonly refresh?: Duration.DurationInput
   /** Called with a token that was typed in, to keep it for the session. */
   readonly onToken?: (token: string) => void
+  /** Where you serve the package's `docs/troubleshooting.md` as a page; the banner links there. Default: it names the entry. */
+  readonly help?: string
 }
 
-const InBrowser = ({ onToken, refresh = "5 seconds", token, url = "" }: DatabasePoolMonitorProps): ReactNode =>
-  useIsTakenOver() ? <Monitor url={url} token={token} refresh={refresh} onToken={onToken} /> : <Outline />
+const InBrowser = ({
+  help = "",
+  onToken,
+  refresh = "5 seconds",
+  token,
+  url = ""
+}: DatabasePoolMonitorProps): ReactNode =>
+  useIsTakenOver() ? <Monitor url={url} token={token} refresh={refresh} onToken={onToken} help={help} /> : <Outline />
 
 /**
  * Connections, waiting, latency, errors, throughput, queries, leaks, events and alerts of both pools, live. A server renders

@@ -117,6 +117,36 @@ describe("GET /api/admin/database/events", () => {
     })
   )
 
+  it.scopedLive("tells how long the operations of each second took, and the busiest queries of each five", () =>
+    Effect.gen(function* () {
+      const database = yield* countingServer
+      yield* Effect.gen(function* () {
+        const queue = yield* listen()
+        expect((yield* until(queue, isSample)).sample.operations.spread).toEqual([])
+        for (let i = 0; i < 7; i++) yield* Db.read((client) => client.from("products").select("id").eq("id", i))
+        let counted = 0
+        let ended = 0
+        yield* Stream.fromQueue(queue).pipe(
+          Stream.takeUntil((told) => {
+            if (isSample(told)) for (const [, count] of told.sample.operations.spread ?? []) counted += count
+            if (told._tag === "Lately") {
+              expect(told.lately.covered).toBe(5_000)
+              for (const { count, errors, pool, query } of told.lately.queries) {
+                expect([pool, query, errors]).toEqual(["read", "SELECT id FROM products WHERE id = ?", 0])
+                ended += count
+              }
+            }
+            // No rules are watched here.
+            if (isSample(told)) expect(told.sample.pending).toBeUndefined()
+            return ended === 7
+          }),
+          Stream.runDrain
+        )
+        expect(counted).toBe(7)
+      }).pipe(Effect.provide(over(database.port)))
+    })
+  )
+
   it.scopedLive("begins with the history, and goes on after the id that the reader saw last", () =>
     Effect.gen(function* () {
       const { port } = yield* countingServer

@@ -83,7 +83,7 @@ describe("a chart in words", () => {
       sample({ at: 0, read: { active: 4 }, write: { active: 2 } }),
       sample({ at: 1_000, read: { active: 1 }, write: { active: 0 } })
     ]
-    const words = inWords(spec, table(samples, spec.lines))
+    const words = inWords(spec, table(samples, spec))
     expect(words).toBe("Both pools, last minutes: read 1, at most 4; write 0, at most 2")
   })
 })

@@ -36,6 +36,32 @@ export const Firing = ({ sample }: { readonly sample: Wire.Sample }): ReactNode 
   </ul>
 )
 
+/** What fires if it lasts, and when. */
+export const Pending = ({ sample: { at, pending = [] } }: { readonly sample: Wire.Sample }): ReactNode =>
+  pending.length === 0 ? null : (
+    <ul className="spm-card spm-pending" aria-label="Alerts that fire if it lasts">
+      {pending.map(({ detail, firesAt, rule, severity, summary }) => (
+        <li key={rule}>
+          <span className="spm-tag spm-tag-plain">pending</span>
+          <span className="spm-wrap">
+            {summary} ({severity}): fires {firesAt > at ? `in ${format.span(firesAt - at)}` : "with the next check"} if
+            it lasts
+            {detail === "" ? null : <span className="spm-muted"> · {detail}</span>}
+          </span>
+        </li>
+      ))}
+    </ul>
+  )
+
+const nothingFired = ({ alerts, pending }: Wire.Sample): string => {
+  if (pending === undefined)
+    return "This server watches no alert rules: health checks are off, or it has no Alerts layer."
+  if (alerts.length > 0) return ""
+  return pending.length > 0
+    ? "None has fired yet; what is pending stands above."
+    : "No alert has fired, and none is about to."
+}
+
 const words: Readonly<Record<Wire.AlertTold["type"], string>> = {
   fired: "fired",
   reminded: "still fires",
@@ -43,15 +69,24 @@ const words: Readonly<Record<Wire.AlertTold["type"], string>> = {
 }
 
 /** Newest first. */
-export const AlertLog = ({ alerts }: { readonly alerts: View["alerts"] }): ReactNode => {
+export const AlertLog = ({
+  alerts,
+  sample
+}: {
+  readonly alerts: View["alerts"]
+  readonly sample: Wire.Sample
+}): ReactNode => {
   const heading = useId()
+  const none = nothingFired(sample)
   return (
     <section className="spm-card" aria-labelledby={heading}>
       <div className="spm-card-head">
         <h3 id={heading}>Alerts</h3>
       </div>
       {alerts.length === 0 ? (
-        <p className="spm-empty">No alert has fired.</p>
+        none === "" ? null : (
+          <p className="spm-empty">{none}</p>
+        )
       ) : (
         <ol className="spm-told">
           {alerts.slice(0, 12).map(({ alert, at, id, type }) => (

@@ -2,6 +2,8 @@ import { type ReactNode, useEffect, useMemo, useRef, useState } from "react"
 import uPlot from "uplot"
 import * as format from "../feed/format.js"
 import type * as Wire from "../feed/wire.js"
+import type { Band, Mark } from "./marks.js"
+import { paintAbove, paintBelow, type Scene } from "./paint.js"
 import { type ChartSpec, type Colour, describe, type Line, range, table } from "./series.js"
 
 const colourOf = (element: Element, name: string): string =>
@@ -37,8 +39,12 @@ const optionsOf = (
   spec: ChartSpec,
   root: HTMLElement,
   width: number,
-  show: (index: number | null) => void
+  show: (index: number | null) => void,
+  scene: { readonly current: Scene }
 ): uPlot.Options => {
+  const colours = (name: string): string => colourOf(root, name)
+  const { place, ticks } = spec
+  const places = ticks === undefined || place === undefined ? undefined : ticks.map(place)
   const axis = { stroke: colourOf(root, "muted"), font: "11px system-ui, sans-serif" }
   const grid = { stroke: colourOf(root, "grid"), width: 1 }
   return {
@@ -73,7 +79,8 @@ const optionsOf = (
         space: 30,
         size: 52,
         gap: 6,
-        values: (_, at) => at.map((mark) => spec.unit(mark))
+        ...(places === undefined ? {} : { splits: () => places }),
+        values: (_, at) => at.map((mark) => spec.unit(ticks?.[places?.indexOf(mark) ?? -1] ?? mark))
       }
     ],
     series: [
@@ -82,20 +89,28 @@ const optionsOf = (
         .flatMap((index) => spec.lines[index] ?? [])
         .map((line) => seriesOf(line, root))
     ],
-    hooks: { setCursor: [(plot) => show(plot.cursor.idx ?? null)] }
+    hooks: {
+      setCursor: [(plot) => show(plot.cursor.idx ?? null)],
+      drawAxes: [(plot) => paintBelow(plot, spec, scene.current, colours)],
+      draw: [(plot) => paintAbove(plot, scene.current, colours)]
+    }
   }
 }
 
 interface Props {
   readonly spec: ChartSpec
   readonly samples: ReadonlyArray<Wire.Sample>
+  readonly marks: ReadonlyArray<Mark>
+  readonly bands: ReadonlyArray<Band>
+  readonly picked: number | undefined
+  readonly onPick: (at: number) => void
 }
 
-export const Chart = ({ samples, spec }: Props): ReactNode => {
+export const Chart = ({ bands, marks, onPick, picked, samples, spec }: Props): ReactNode => {
   const frame = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
   const [hovered, setHovered] = useState<number | null>(null)
-  const data = useMemo(() => table(samples, spec.lines), [samples, spec])
+  const data = useMemo(() => table(samples, spec), [samples, spec])
   const aligned = useMemo(
     (): uPlot.AlignedData => [
       data.times,
@@ -105,12 +120,20 @@ export const Chart = ({ samples, spec }: Props): ReactNode => {
   )
   const newest = useRef(aligned)
   newest.current = aligned
+  const scene = useRef<Scene>({ bands, marks, picked, samples })
+  scene.current = { bands, marks, picked, samples }
+  const pick = useRef(onPick)
+  pick.current = onPick
 
   useEffect(() => {
     const root = frame.current
     if (root === null) return
-    const drawing = new uPlot(optionsOf(spec, root, root.clientWidth || 300, setHovered), newest.current, root)
+    const drawing = new uPlot(optionsOf(spec, root, root.clientWidth || 300, setHovered, scene), newest.current, root)
     plot.current = drawing
+    drawing.over.addEventListener("click", () => {
+      const at = drawing.data[0][drawing.cursor.idx ?? -1]
+      if (at !== undefined) pick.current(at * 1_000)
+    })
     const observer = new ResizeObserver(() => drawing.setSize({ width: root.clientWidth, height: drawing.height }))
     observer.observe(root)
     return () => {
@@ -121,6 +144,9 @@ export const Chart = ({ samples, spec }: Props): ReactNode => {
   }, [spec])
 
   useEffect(() => plot.current?.setData(aligned), [aligned])
+  useEffect(() => {
+    if (picked !== undefined || bands.length > 0) plot.current?.redraw(false)
+  }, [picked, bands])
 
   const shown = hovered === null || hovered >= data.times.length ? data.times.length - 1 : hovered
   return (

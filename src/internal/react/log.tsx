@@ -53,10 +53,21 @@ const outcomeOf = (event: Wire.Happened): readonly [word: string, tone: Tone] =>
   return told[type]
 }
 
-const whoOrWhy = ({ holder, reason }: Wire.Happened): string => {
-  if (reason !== "") return reason
-  return holder === "" ? "–" : holder
+const whoOrWhy = ({ holder, reason }: Wire.Happened): string => (reason === "" ? holder : reason)
+
+interface OptionalProps {
+  readonly text: string
+  readonly className: string
+  /** Shown before it where the head of the table is not. */
+  readonly label?: string
 }
+
+/** What there may be nothing to say of: a phone leaves it out then. */
+const Optional = ({ className, label, text }: OptionalProps): ReactNode => (
+  <td className={text === "" ? `${className} spm-none` : className} data-label={label}>
+    {text === "" ? "–" : text}
+  </td>
+)
 
 const Row = ({ event }: { readonly event: Wire.Happened }): ReactNode => {
   const [word, tone] = outcomeOf(event)
@@ -67,9 +78,9 @@ const Row = ({ event }: { readonly event: Wire.Happened }): ReactNode => {
       <td>
         <span className={`spm-tag spm-tag-${tone}`}>{word}</span>
       </td>
-      <td className="spm-number">{event.held > 0 ? format.millis(event.held) : "–"}</td>
-      <td className="spm-wrap">{whoOrWhy(event)}</td>
-      <td className="spm-code">{event.connectionId === "" ? "–" : event.connectionId}</td>
+      <Optional className="spm-number" label="held for" text={event.held > 0 ? format.millis(event.held) : ""} />
+      <Optional className="spm-wrap" text={whoOrWhy(event)} />
+      <Optional className="spm-code" text={event.connectionId} />
     </tr>
   )
 }

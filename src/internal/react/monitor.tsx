@@ -1,12 +1,14 @@
 import { Duration } from "effect"
 import { type ReactNode, useEffect, useInsertionEffect, useMemo, useState, useSyncExternalStore } from "react"
-import * as format from "../feed/format.js"
-import { latest } from "../feed/view.js"
+import { latest, type View } from "../feed/view.js"
 import type * as Wire from "../feed/wire.js"
-import { AlertLog, Firing } from "./alerts.js"
+import { AlertLog, Firing, Pending } from "./alerts.js"
+import { Banner } from "./banner.js"
 import { Chart } from "./chart.js"
 import { Frame } from "./frame.js"
 import { EventLog } from "./log.js"
+import { bandsOf, marksOf } from "./marks.js"
+import { Moment } from "./moment.js"
 import { PublicView } from "./public.js"
 import { Queries } from "./queries.js"
 import { ResetButton } from "./reset.js"
@@ -14,17 +16,19 @@ import { charts } from "./series.js"
 import { type Known, nothing, Session } from "./session.js"
 import { adopt } from "./style.js"
 import { Tiles } from "./tiles.js"
+import { verdictOf } from "./verdict.js"
 
 export interface MonitorProps {
   readonly url: string
   readonly token: string | undefined
   readonly refresh: Duration.DurationInput
   readonly onToken: ((token: string) => void) | undefined
+  readonly help: string
 }
 
 const onServer = (): Known => nothing
 
-export const Monitor = ({ onToken, refresh, token: given, url }: MonitorProps): ReactNode => {
+export const Monitor = ({ help, onToken, refresh, token: given, url }: MonitorProps): ReactNode => {
   const [session] = useState(() => new Session())
   const [entered, setEntered] = useState<string>()
   const [window, setWindow] = useState<Wire.Window>("minute")
@@ -67,7 +71,7 @@ export const Monitor = ({ onToken, refresh, token: given, url }: MonitorProps): 
       {isPublic ? (
         <PublicView health={known.health} problem={known.problem} refused={refusal(refused)} onToken={enter} />
       ) : (
-        <Everything known={known} window={window} onWindow={setWindow} />
+        <Everything known={known} window={window} onWindow={setWindow} help={help} />
       )}
       <p className="spm-notice" role="status">
         {notice}
@@ -100,30 +104,28 @@ interface EverythingProps {
   readonly known: Known
   readonly window: Wire.Window
   readonly onWindow: (window: Wire.Window) => void
+  readonly help: string
 }
 
-const Everything = ({ known: { queries, view }, onWindow, window }: EverythingProps): ReactNode => {
+const Everything = ({ help, known: { queries, view }, onWindow, window }: EverythingProps): ReactNode => {
   const sample = latest(view)
-  const dark = useIsDark()
   return (
     <>
-      {view.link._tag === "Lost" ? <Lost reason={view.link.reason} since={view.link.since} /> : null}
+      <Banner verdict={verdictOf(view)} help={help} />
       {sample === undefined ? (
-        <p className="spm-empty">Waiting for the first sample.</p>
+        <p className="spm-empty" aria-busy="true">
+          Waiting for the first sample.
+        </p>
       ) : (
         <div className={view.link._tag === "Lost" ? "spm-body spm-stale" : "spm-body"}>
           <Firing sample={sample} />
-          <Reasons sample={sample} />
+          <Pending sample={sample} />
           <Tiles sample={sample} />
-          <div className="spm-charts">
-            {charts.map((spec) => (
-              <Chart key={`${spec.title} ${dark}`} spec={spec} samples={view.samples} />
-            ))}
-          </div>
+          <Course view={view} />
           <Queries report={queries} window={window} onWindow={onWindow} />
           <div className="spm-columns">
             <EventLog happened={view.happened} />
-            <AlertLog alerts={view.alerts} />
+            <AlertLog alerts={view.alerts} sample={sample} />
           </div>
         </div>
       )}
@@ -131,17 +133,28 @@ const Everything = ({ known: { queries, view }, onWindow, window }: EverythingPr
   )
 }
 
-const Lost = ({ reason, since }: { readonly reason: string; readonly since: number }) => (
-  <p className="spm-banner spm-banner-bad" role="alert">
-    <strong>No news since {format.clock(since)}:</strong> {reason}. This is the last known state; the page continues by
-    itself when the server is back.
-  </p>
-)
-
-/** Why the pool is not healthy, before an alert fires. */
-const Reasons = ({ sample: { reasons, status } }: { readonly sample: Wire.Sample }) =>
-  reasons.length === 0 ? null : (
-    <p className={`spm-banner spm-banner-${status === "unhealthy" ? "bad" : "warn"}`}>
-      <strong>{status === "unhealthy" ? "Unhealthy" : "Degraded"}:</strong> {reasons.join("; ")}.
-    </p>
+/** The charts, and the moment that is picked in one of them. */
+const Course = ({ view }: { readonly view: View }): ReactNode => {
+  const dark = useIsDark()
+  const [picked, setPicked] = useState<number>()
+  const marks = useMemo(() => marksOf(view), [view])
+  const bands = useMemo(() => bandsOf(view), [view])
+  return (
+    <>
+      <div className="spm-charts">
+        {charts.map((spec) => (
+          <Chart
+            key={`${spec.title} ${dark}`}
+            spec={spec}
+            samples={view.samples}
+            marks={marks}
+            bands={bands}
+            picked={picked}
+            onPick={setPicked}
+          />
+        ))}
+      </div>
+      <Moment view={view} marks={marks} picked={picked} onPick={setPicked} />
+    </>
   )
+}

@@ -12,6 +12,8 @@ interface Props {
   readonly onWindow: (window: Wire.Window) => void
 }
 
+const columns = ["Count", "Errors", "Mean", "p95", "p99", "Longest"] as const
+
 /** Where the time goes, and the slow queries. */
 export const Queries = ({ onWindow, report, window }: Props): ReactNode => {
   const heading = useId()
@@ -56,7 +58,7 @@ const Figures = ({ report }: { readonly report: Wire.QueryReport }) => (
       <thead>
         <tr>
           <th scope="col">Query</th>
-          {["Count", "Errors", "Mean", "p95", "p99", "Longest"].map((name) => (
+          {columns.map((name) => (
             <th key={name} scope="col" className="spm-number">
               {name}
             </th>
@@ -67,12 +69,20 @@ const Figures = ({ report }: { readonly report: Wire.QueryReport }) => (
         {report.queries.slice(0, shown).map(({ count, errors, max, mean, p95, p99, pool, query }) => (
           <tr key={`${pool} ${query}`}>
             <td className="spm-code spm-wrap">{query}</td>
-            <td className="spm-number">{format.number(count)}</td>
-            <td className={errors > 0 ? "spm-number spm-bad" : "spm-number"}>{format.number(errors)}</td>
-            <td className="spm-number">{format.millis(mean)}</td>
-            <td className="spm-number">{format.millis(p95)}</td>
-            <td className="spm-number">{format.millis(p99)}</td>
-            <td className="spm-number">{format.millis(max)}</td>
+            {[count, errors].map((value, index) => (
+              <td
+                key={columns[index]}
+                data-label={columns[index]}
+                className={index === 1 && value > 0 ? "spm-number spm-bad" : "spm-number"}
+              >
+                {format.number(value)}
+              </td>
+            ))}
+            {[mean, p95, p99, max].map((value, index) => (
+              <td key={columns[index + 2]} data-label={columns[index + 2]} className="spm-number">
+                {format.millis(value)}
+              </td>
+            ))}
           </tr>
         ))}
       </tbody>

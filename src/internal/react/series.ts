@@ -2,6 +2,8 @@
 
 import * as format from "../feed/format.js"
 import type * as Wire from "../feed/wire.js"
+import { beginningOf, steps } from "../metrics/spread.js"
+import { ageOf, isSilent } from "./trouble.js"
 
 /** Roles, to which the style gives colours. */
 export type Colour =
@@ -33,7 +35,34 @@ export interface ChartSpec {
   readonly lines: ReadonlyArray<Line>
   /** The scale's minimum height, so that a flat line of small values does not fill the chart. */
   readonly atLeast: number
+  /** Drawn below the lines: how many operations there were of each step of durations. */
+  readonly heat?: (sample: Wire.Sample) => ReadonlyArray<readonly [step: number, count: number]>
+  /** Where a value is drawn, if not at itself; the scale is one of places. */
+  readonly place?: (value: number) => number
+  /** The values that have a mark on the axis, if not those of the chart's choice. */
+  readonly ticks?: ReadonlyArray<number>
 }
+
+/** As the steps of the heat map are: two for each doubling. */
+const logarithmic = (millis: number): number => 2 * Math.log2(Math.max(1, millis))
+
+/** Where a step of durations begins and ends, as places. */
+export const cellOf = (step: number): readonly [from: number, to: number] => [
+  step === 0 ? 0 : logarithmic(beginningOf(step)),
+  step >= steps - 1 ? steps : logarithmic(beginningOf(step + 1))
+]
+
+/** Of operations that have ended: it is no figure of now while nothing ends. */
+const unlessSilent =
+  (value: (sample: Wire.Sample) => number | null) =>
+  (sample: Wire.Sample): number | null =>
+    isSilent(sample) ? null : value(sample)
+
+/** No failures are no good news while nothing is answered. */
+const failed = (sample: Wire.Sample): number | null =>
+  isSilent(sample) && sample.operations.errorRate <= 0.05 ? null : sample.operations.errorRate
+
+const oldest = (sample: Wire.Sample): number | null => (ageOf(sample) < 1_000 ? null : ageOf(sample))
 
 const connections = (title: string, pool: "read" | "write"): ChartSpec => ({
   title,
@@ -60,13 +89,16 @@ export const charts: ReadonlyArray<ChartSpec> = [
     ]
   },
   {
-    title: "Latency, last minute",
+    title: "Latency",
     unit: format.millis,
-    atLeast: 10,
+    atLeast: logarithmic(1_000),
+    place: logarithmic,
+    ticks: [1, 10, 100, 1_000, 10_000, 60_000],
+    heat: ({ operations }) => operations.spread ?? [],
     lines: [
-      { label: "p50", colour: "low", value: ({ operations }) => operations.p50 },
-      { label: "p95", colour: "middle", value: ({ operations }) => operations.p95 },
-      { label: "p99", colour: "high", value: ({ operations }) => operations.p99 }
+      { label: "p50", colour: "low", value: unlessSilent(({ operations }) => operations.p50) },
+      { label: "p95", colour: "middle", value: unlessSilent(({ operations }) => operations.p95) },
+      { label: "oldest request", colour: "high", value: oldest }
     ]
   },
   {
@@ -79,7 +111,14 @@ export const charts: ReadonlyArray<ChartSpec> = [
     title: "Error rate, last minute",
     unit: format.percent,
     atLeast: 0.05,
-    lines: [{ label: "failed", colour: "bad-line", filled: true, value: ({ operations }) => operations.errorRate }]
+    lines: [
+      {
+        label: "failed",
+        colour: "bad-line",
+        filled: true,
+        value: failed
+      }
+    ]
   }
 ]
 
@@ -116,14 +155,19 @@ const rows = (samples: ReadonlyArray<Wire.Sample>): ReadonlyArray<{ at: number; 
       : [row]
   })
 
-export const table = (samples: ReadonlyArray<Wire.Sample>, lines: ReadonlyArray<Line>): Table => {
+export const table = (
+  samples: ReadonlyArray<Wire.Sample>,
+  { lines, place }: Pick<ChartSpec, "lines" | "place">
+): Table => {
   const all = rows(samples)
   const times = all.map(({ at }) => at)
   const values = lines.map((line) => all.map(({ sample }) => (sample === undefined ? null : line.value(sample))))
   let below: Column = times.map(() => 0)
   const drawn = lines.map((line, index) => {
     const column = values[index] ?? []
-    if (line.stacked !== true) return column
+    if (line.stacked !== true) {
+      return place === undefined ? column : column.map((value) => (value === null ? null : place(value)))
+    }
     below = column.map((value, row) => (value === null ? null : value + (below[row] ?? 0)))
     return below
   })

@@ -35,7 +35,7 @@ const frame = `
 .spm-head { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 12px; min-height: 36px; margin-bottom: 16px; }
 .spm-spacer { flex: 1; }
 .spm-body { display: grid; gap: 16px; }
-.spm-stale { opacity: 0.72; }
+.spm-stale { filter: grayscale(0.85); }
 .spm-card { background: var(--spm-card); border: 1px solid var(--spm-line); border-radius: 10px; padding: 14px 16px; box-shadow: var(--spm-shadow); min-width: 0; }
 .spm-card-head { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 8px; min-height: 32px; margin-bottom: 8px; }
 .spm-muted { color: var(--spm-muted); }
@@ -72,25 +72,29 @@ const pieces = `
 .spm-dialog { color: var(--spm-text); background: var(--spm-card); border: 1px solid var(--spm-line); border-radius: 12px; padding: 20px; width: min(26rem, calc(100vw - 32px)); box-shadow: 0 12px 40px #0004; }
 .spm-dialog::backdrop { background: #0a0d1299; }
 .spm-dialog p { margin: 8px 0 20px; }
-.spm-banner { border-radius: 8px; padding: 10px 14px; margin-bottom: 16px; }
-.spm-body > .spm-banner { margin-bottom: 0; }
+.spm-banner { border-radius: 10px; padding: 12px 16px; margin-bottom: 16px; border-left: 6px solid currentColor; }
+.spm-headline { font-size: 18px; font-weight: 650; letter-spacing: -0.01em; }
+.spm-figures { overflow-wrap: anywhere; }
+.spm ul.spm-steps { margin-top: 6px; padding-inline-start: 18px; list-style: disc; color: var(--spm-text); overflow-wrap: anywhere; }
+.spm-steps a { color: inherit; font-weight: 600; }
+.spm-banner-info { color: var(--spm-good); background: var(--spm-good-tint); }
 .spm-banner-warn { color: var(--spm-warn); background: var(--spm-warn-tint); }
 .spm-banner-bad { color: var(--spm-bad); background: var(--spm-bad-tint); }
 .spm-firing:empty { display: none; }
-.spm-firing { display: grid; gap: 8px; }
+.spm-firing { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 8px; }
 .spm-alert { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 12px; background: var(--spm-card); border: 1px solid var(--spm-line); border-left: 4px solid var(--spm-middle); border-radius: 8px; padding: 10px 14px; }
 .spm-alert-critical { border-left-color: var(--spm-high); }
 .spm-alert-info { border-left-color: var(--spm-accent); }
 `
 
 const figures = `
-.spm-tiles { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 12px; }
+.spm-tiles { display: grid; grid-template-columns: repeat(7, minmax(0, 1fr)); gap: 12px; }
 .spm-tile dt { color: var(--spm-muted); font-size: 12px; font-weight: 550; }
 .spm-value { display: block; margin: 2px 0; font-size: 22px; font-weight: 640; letter-spacing: -0.02em; line-height: 1.25; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .spm-note { display: block; color: var(--spm-muted); font-size: 12px; font-variant-numeric: tabular-nums; }
 .spm-tile-warn .spm-value { color: var(--spm-warn); }
 .spm-tile-bad .spm-value { color: var(--spm-bad); }
-.spm-charts { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 16px; }
+.spm-charts { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 16px; }
 .spm-chart { padding: 12px 12px 6px; }
 .spm-chart figcaption { display: flex; flex-wrap: wrap; align-items: baseline; justify-content: space-between; gap: 2px 16px; margin: 0 4px 8px; }
 .spm-chart-title { font-weight: 620; }
@@ -106,6 +110,7 @@ const figures = `
 .spm-plot { height: 148px; overflow: hidden; }
 .spm-plot .uplot { width: 100%; }
 .spm-plot .u-wrap { position: relative; user-select: none; }
+.spm-plot .u-over { cursor: crosshair; }
 .spm-plot .u-over, .spm-plot .u-under, .spm-plot .u-axis { position: absolute; }
 .spm-plot canvas { display: block; width: 100%; height: 100%; }
 .spm-plot .u-cursor-x { position: absolute; left: 0; top: 0; height: 100%; border-right: 1px dashed var(--spm-muted); pointer-events: none; }
@@ -129,21 +134,38 @@ const lists = `
 .spm-segments { display: inline-flex; margin: 0; padding: 2px; border: 0; border-radius: 8px; background: var(--spm-plain-tint); }
 .spm-segments label { position: relative; padding: 4px 10px; border-radius: 6px; color: var(--spm-plain); font-size: 13px; cursor: pointer; }
 .spm-segments .spm-chosen { background: var(--spm-card); color: var(--spm-text); font-weight: 600; box-shadow: var(--spm-shadow); }
-.spm-slow li, .spm-told li { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 10px; padding: 5px 0; }
+.spm ul.spm-pending { padding: 6px 16px; }
+.spm-slide { display: flex; flex: 1 1 12rem; align-items: center; gap: 8px; }
+.spm-slide input { flex: 1; min-width: 0; accent-color: var(--spm-accent); }
+.spm-moment .spm-columns { margin-top: 4px; }
+.spm-plain-button { font: inherit; color: var(--spm-text); background: none; border: 0; padding: 2px 0; text-decoration: underline; cursor: pointer; }
+.spm-slow li, .spm-told li, .spm-pending li { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 10px; padding: 5px 0; }
 .spm-slow b { min-width: 5.5em; }
-.spm-told li { flex-wrap: nowrap; }
+.spm-told li, .spm-pending li { flex-wrap: nowrap; }
 .spm-token { display: grid; gap: 8px; max-width: 40rem; margin-bottom: 16px; }
 .spm-token .spm-actions { justify-content: flex-start; }
 .spm-token input { flex: 1 1 14rem; min-width: 0; }
 .spm-token label { font-weight: 550; }
 .spm-facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 14px 24px; }
 .spm-facts dt { color: var(--spm-muted); font-size: 12px; } .spm-facts dd { font-weight: 600; font-variant-numeric: tabular-nums; }
-@media (max-width: 1080px) { .spm-tiles { grid-template-columns: repeat(3, minmax(0, 1fr)); } .spm-columns { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 1080px) {
+  .spm-tiles { grid-template-columns: repeat(4, minmax(0, 1fr)); } .spm-charts { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .spm-columns { grid-template-columns: minmax(0, 1fr); }
+}
 @media (max-width: 720px) { .spm-charts { grid-template-columns: minmax(0, 1fr); } }
 @media (max-width: 520px) {
   .spm-tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px; }
   .spm-tile { padding: 10px 12px; } .spm-value { font-size: 19px; }
-  .spm-told li { flex-wrap: wrap; }
+  .spm-tile:last-child { grid-column: span 2; }
+  .spm-told li, .spm-pending li { flex-wrap: wrap; }
+  .spm-scroll { max-height: none; }
+  .spm thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .spm tbody tr { display: flex; flex-wrap: wrap; gap: 2px 14px; padding: 8px 0; border-bottom: 1px solid var(--spm-grid); }
+  .spm tbody tr:last-child { border-bottom: 0; }
+  .spm tbody td { padding: 0; border: 0; }
+  .spm td.spm-wrap, .spm td.spm-code.spm-wrap { flex: 1 0 100%; min-width: 0; }
+  .spm td.spm-none { display: none; }
+  .spm td[data-label]::before { content: attr(data-label) " "; color: var(--spm-muted); font-size: 12px; }
 }
 `
 

@@ -11,7 +11,14 @@ import { oneLine, period } from "../shared/text.js"
 const root = packageUrl("")
 
 /** The sources of the dashboard. */
-const sources = ["dashboard", "src/react.tsx", "src/internal/react", "src/internal/feed", "package-lock.json"]
+const sources = [
+  "dashboard",
+  "src/react.tsx",
+  "src/internal/react",
+  "src/internal/feed",
+  "docs/troubleshooting.md",
+  "package-lock.json"
+]
 
 const built = "dist/dashboard/index.html"
 

@@ -43,14 +43,19 @@ const limited = ({ reason, said, value }: NonNullable<Wire.PoolSample["limit"]>)
 }
 
 const pool = (paint: Paint, name: string, sample: Wire.PoolSample): string => {
-  const { active, connecting, idle, leaks, limit, longestHeld, max, pending, reachable } = sample
+  const { active, connecting, idle, leaks, limit, longestHeld, max, oldestRequest, oldestWait, pending, reachable } =
+    sample
+  const wait = oldestWait === undefined ? "" : `, the first for ${format.millis(oldestWait)}`
   const facts = [
     `${active} active, ${idle} idle of ${max}`,
     ...(connecting > 0 ? [`${connecting} connecting`] : []),
     ...(limit === undefined ? [] : [limited(limit)]),
-    pending > 0 ? paint("warn", `${format.number(pending)} waiting`) : "0 waiting",
+    pending > 0 ? paint("warn", `${format.number(pending)} waiting${wait}`) : "0 waiting",
     ...(leaks > 0 ? [`${paint("bad", format.plural(leaks, "leak"))} since start`] : []),
     ...(longestHeld > 0 ? [`longest held ${format.millis(longestHeld)}`] : []),
+    ...(oldestRequest !== undefined && oldestRequest.age >= 1_000
+      ? [paint("warn", `oldest request ${format.millis(oldestRequest.age)}`)]
+      : []),
     ...(reachable ? [] : [paint("bad", "unreachable")])
   ]
   return `${name.padEnd(11)} ${bar(paint, sample)}  ${facts.join(" · ")}`
