@@ -50,7 +50,7 @@ const table = ([head = "", , ...rows]: ReadonlyArray<string>): string => {
         .map((cell) => `<td>${inline(cell)}</td>`)
         .join("")}</tr>`
   )
-  return `<div class="table" tabindex="0" role="region" aria-label="${escaped(names.join(", "))}"><table><thead><tr>${top}</tr></thead><tbody>${body.join("")}</tbody></table></div>`
+  return `<div class="table" tabindex="0" role="group" aria-label="${escaped(names.join(", "))}"><table><thead><tr>${top}</tr></thead><tbody>${body.join("")}</tbody></table></div>`
 }
 
 /** An entry goes on in lines that are indented. */
