@@ -7,7 +7,7 @@ import { jsonBreak } from "./jsonBreak.js"
 import { boundary, scanOf, seamOf } from "./rowBoundaries.js"
 
 /** From so many bytes on an answer is large. Below, nobody waits long for it. */
-export const large = 262_144
+const large = 262_144
 
 const openingBracket = 0x5b
 const closingBracket = 0x5d

@@ -87,7 +87,7 @@ export const Alert = Schema.Struct({
 export type Alert = typeof Alert.Type
 
 /** A rule whose condition holds, and which fires if it lasts. */
-export const PendingAlert = Schema.Struct({
+const PendingAlert = Schema.Struct({
   rule: Schema.String,
   severity: Schema.Literal("info", "warning", "critical"),
   summary: Schema.String,
