@@ -109,7 +109,9 @@ describe("durations", () => {
       for (const { name, option } of Config.variables) {
         if (
           Option.isNone(option) ||
-          /LEAK|LIFETIME|KEEPALIVE|RETRIES|JITTER|ENABLE|NOTICE|COMPRESSION|TRANSPORT|PROXY|_CA$|CLIENT_/.test(name)
+          /LEAK|LIFETIME|KEEPALIVE|RETRIES|JITTER|ENABLE|ADAPTIVE|NOTICE|COMPRESSION|TRANSPORT|PROXY|_CA$|CLIENT_/.test(
+            name
+          )
         )
           continue
         expect(yield* mistakes({ [name]: "0" })).toMatchObject([{ variable: name, value: "0", problem: "zero" }])

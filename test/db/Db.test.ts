@@ -417,7 +417,7 @@ describe("spans", () => {
             Db.read(() => Effect.withSpan(Effect.void, "mine"))
           ).pipe(Effect.withSpan("request"))
         )
-        expect(spans.map(({ name }) => name)).toEqual(["request", "Db.read", "Db.read", "mine"])
+        expect(spans.map(({ name }) => name)).toEqual(["request", "CALL sales", "Db.read", "mine"])
         expect(spans[1]?.attributes.get("db.operation.name")).toBe("CALL")
         expect(spans[1]?.attributes.get("db.stored_procedure.name")).toBe("sales")
         expect(Option.getOrUndefined(spans[3]?.parent ?? Option.none())).toBe(spans[2])

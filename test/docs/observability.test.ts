@@ -29,7 +29,9 @@ const dashboard = Effect.flatMap(fileOf("docs/grafana-dashboard.json"), Schema.d
 
 /** What a pool that has read, written, failed and retried shows. */
 const shown = against((response, _seen, nth) => (nth === 2 ? problem(response, 400, "42703") : json(response, [])), {
-  maxRetries: 1
+  maxRetries: 1,
+  // It has instruments of its own.
+  adaptive: true
 })(() =>
   Effect.gen(function* () {
     yield* Db.read((client) => client.from("products").select())

@@ -50,12 +50,13 @@ const reader = `
 const fromIndex = Effect.runSync(Effect.cached(bundle(reader)))
 
 /**
- * 253 kB now, 172 kB when this was written. esbuild keeps all of a module that is reached by `export * as` and used at all (Db), and
+ * 265 kB now: answers that are parsed piece by piece and the adaptive limit are 12 of them.
+ * It was 172 kB when this was written. esbuild keeps all of a module that is reached by `export * as` and used at all (Db), and
  * nothing of one that is not used (Http, Alerts, Marketplace); effect's own index is no different.
  */
-const oursLimit = 254_000
+const oursLimit = 268_000
 /** 1.24 MB when this was written: effect 0.59 MB, undici 0.28 MB, supabase-js 0.23 MB. */
-const wholeLimit = 1_450_000
+const wholeLimit = 1_470_000
 
 describe("a bundle of a program that reads", () => {
   it.effect("holds no HTTP server, no React, no embedded database, and undici once", () =>

@@ -14,7 +14,7 @@ describe("executeWithPool of a function that never ends", () => {
     it.scopedLive(`rejects with ConnectionReclaimed when its connection ${when} is taken back`, () =>
       Effect.gen(function* () {
         const { url } = yield* serve((response) => json(response, []))
-        const database = createDatabase({ ...options, url, leakDetectionTimeout: 50 })
+        const database = createDatabase({ ...options, url, leakDetectionTimeout: 400 })
         if (isWarm) yield* Effect.promise(() => database.executeWithPool((client) => client.from("a").select("*")))
         const reclaimed = { _tag: "ConnectionReclaimed", mayHaveExecuted: false }
         yield* Effect.promise(() => expect(database.executeWithPool(never)).rejects.toMatchObject(reclaimed))

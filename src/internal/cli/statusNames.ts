@@ -2,7 +2,7 @@
  * The names of `supabase status -o env` (Supabase CLI). They are general (`API_URL` may be anybody's), so no pool reads them: `check`
  * does where ours are not set, and says how to have ours.
  */
-import { Config, ConfigProvider, Effect, Option } from "effect"
+import { Config, ConfigProvider, Effect, identity, Option } from "effect"
 import { urlNames } from "../config/supabase.js"
 import { type Finding, warning } from "./findings.js"
 
@@ -31,7 +31,7 @@ export const fromStatus: Effect.Effect<Status> = Effect.gen(function* () {
   const ours = yield* Effect.forEach([...urlNames, ...names.map((name) => name.ours)], variable)
   const [address] = given
   if (ours.some((value) => value !== undefined) || address?.value === undefined) {
-    return { used: [], provide: (effect) => effect }
+    return { used: [], provide: identity }
   }
   const found = given.flatMap(({ ours: name, value }) => (value === undefined ? [] : [[name, value] as const]))
   const provider = yield* Effect.configProviderWith(Effect.succeed)
