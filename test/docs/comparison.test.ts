@@ -665,7 +665,7 @@ const rows: Readonly<Record<string, Row>> = {
 
 describePostgres("docs/comparison.md", () => {
   layer(World.Live, { timeout: "2 minutes", excludeTestServices: true })("beside @effect/sql-pg", (it) => {
-    it.effect.each(Object.entries(rows))("%s", ([, row]) => row, 60_000)
+    it.effect.each(Object.entries(rows))("%s", ([, row]) => row, 180_000)
   })
 
   it.effect("has these rows and no others", () =>

@@ -213,7 +213,8 @@ describe("a body behind the answer to HEAD", () => {
         const got = yield* Effect.forEach(tables, (table) => Effect.exit(read(table)), { concurrency: "unbounded" })
         for (const [n, exit] of got.entries()) {
           if (Exit.isSuccess(exit)) expect(exit.value).toEqual(answerOf(tables[n] ?? ""))
-          else expect(String(exit.cause)).toContain("It was a read")
+          // One repetition may be too few where the connection was closed twice.
+          else expect(String(exit.cause)).toMatch(/It was a read|Nothing was sent/)
         }
         yield* Fiber.await(counting)
       }).pipe(Effect.provide(database(server.url)))
